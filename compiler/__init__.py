@@ -1,0 +1,1 @@
+"""The compiler: language, source positions, diagnostics, checks, plan and emitter."""

@@ -1,0 +1,1 @@
+"""What a generated module calls: environments, normalisers, checkpoints, metrics, evaluation."""

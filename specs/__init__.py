@@ -1,0 +1,1 @@
+"""The zoo, one YAML a system and task, and the presets that specs name."""

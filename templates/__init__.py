@@ -1,0 +1,1 @@
+"""Jinja2 templates: what a generated module looks like."""
