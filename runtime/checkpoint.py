@@ -1,0 +1,154 @@
+"""Checkpoints: tensors as safetensors, everything else as JSON, written whole or not at all.
+
+    checkpoints/
+        step-000000204800/
+            tensors.safetensors
+            checkpoint.json         {"format": 1, "step": …, "sha256": …, "metadata": {…}}
+
+A checkpoint is written under a temporary name beside its final one and renamed when it is on the
+disk, so that a crash or a full disk leaves the one before it intact. Nothing is pickled: reading a
+checkpoint cannot run code.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+FORMAT = 1
+TENSORS = "tensors.safetensors"
+DOCUMENT = "checkpoint.json"
+_NAME = re.compile(r"step-\d{12,}")
+
+
+class CheckpointError(Exception):
+    """A checkpoint is missing, damaged, or of a format that this version does not read."""
+
+
+def save(
+    folder: Path,
+    step: int,
+    tensors: Mapping[str, Tensor | NDArray[Any]],
+    metadata: Mapping[str, Any],
+    *,
+    keep: int | None = 3,
+) -> Path:
+    """Write a checkpoint for environment step `step` into `folder`, and return its path.
+
+    Args:
+        tensors: of any shapes, from any device.
+        metadata: what JSON can hold; floats come back exactly, NaN and infinities included.
+        keep: how many of the newest checkpoints stay; None keeps all.
+
+    Raises:
+        OSError: the disk is full or cannot be written. Earlier checkpoints are untouched.
+        TypeError: JSON cannot hold the metadata.
+    """
+    from safetensors.torch import save as to_bytes
+
+    data = to_bytes({name: _on_cpu(value) for name, value in tensors.items()})
+    document = {
+        "format": FORMAT,
+        "step": step,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "metadata": dict(metadata),
+    }
+    text = json.dumps(document, indent=2) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    final = folder / f"step-{step:012d}"
+    temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=folder))
+    try:
+        _write(temporary / TENSORS, data)
+        _write(temporary / DOCUMENT, text.encode())
+        _sync(temporary)
+        if final.exists():
+            shutil.rmtree(final)
+        temporary.rename(final)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    _sync(folder)
+    if keep is not None:
+        # Besides the new one, the highest steps: a run resumed from an old checkpoint keeps going.
+        others = [path for path in _complete(folder) if path != final]
+        for old in others[: max(len(others) - (keep - 1), 0)]:
+            shutil.rmtree(old)
+    return final
+
+
+def latest(folder: Path) -> Path | None:
+    """The complete checkpoint with the highest step in `folder`, or None."""
+    complete = _complete(folder)
+    return complete[-1] if complete else None
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a checkpoint: its tensors, on the CPU, and its metadata.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or of another format.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load as from_bytes
+
+    try:
+        document = json.loads((path / DOCUMENT).read_bytes())
+        data = (path / TENSORS).read_bytes()
+    except FileNotFoundError as error:
+        raise CheckpointError(f"no checkpoint at {path}: {error.filename} is missing") from error
+    except (ValueError, OSError) as error:
+        raise CheckpointError(f"the checkpoint {path} cannot be read: {error}") from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        found = document.get("format") if isinstance(document, dict) else None
+        raise CheckpointError(
+            f"the checkpoint {path} has format {found!r}; this version reads format {FORMAT}"
+        )
+    if hashlib.sha256(data).hexdigest() != document.get("sha256"):
+        raise CheckpointError(
+            f"the checkpoint {path} is damaged: {TENSORS} does not match the checksum in {DOCUMENT}"
+        )
+    try:
+        return from_bytes(data), document["metadata"]
+    except (SafetensorError, KeyError) as error:
+        raise CheckpointError(f"the checkpoint {path} is damaged: {error}") from error
+
+
+def _complete(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    found = [
+        path
+        for path in folder.iterdir()
+        if _NAME.fullmatch(path.name) and (path / DOCUMENT).is_file() and (path / TENSORS).is_file()
+    ]
+    return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+
+
+def _on_cpu(value: Tensor | NDArray[Any]) -> Tensor:
+    # A copy of its own for each, because safetensors refuses tensors that share memory.
+    tensor = torch.as_tensor(value).detach().cpu()
+    return tensor.clone(memory_format=torch.contiguous_format)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
