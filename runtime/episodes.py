@@ -1,10 +1,13 @@
 """Returns and lengths of finished episodes, read off whole rollouts."""
 
 from collections import deque
+from collections.abc import Mapping
+from math import nan
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 
 class Episode(NamedTuple):
@@ -36,7 +39,8 @@ class EpisodeTracker:
         steps_before = np.zeros_like(self._lengths)
         for t, env in zip(*np.nonzero(ended), strict=True):
             total, length = totals[t, env], lengths[t, env]
-            self.recent.append(Episode(total - before[env], int(length - steps_before[env])))
+            episode = Episode(float(total - before[env]), int(length - steps_before[env]))
+            self.recent.append(episode)
             self.count += 1
             before[env], steps_before[env] = total, length
         self._totals = totals[-1] - before
@@ -50,9 +54,36 @@ class EpisodeTracker:
     @property
     def mean_return(self) -> float:
         """Over `recent`; NaN before an episode has finished."""
-        return float(np.mean([episode.total for episode in self.recent] or [np.nan]))
+        return fmean(episode.total for episode in self.recent) if self.recent else nan
 
     @property
     def mean_length(self) -> float:
         """Over `recent`, in steps; NaN before an episode has finished."""
-        return float(np.mean([episode.length for episode in self.recent] or [np.nan]))
+        return fmean(episode.length for episode in self.recent) if self.recent else nan
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What `load` restores: of K recent episodes `returns` [K] and `lengths` [K]; `count` [];
+        of those under way `partial_returns` [N] and `partial_lengths` [N]."""
+        return {
+            "returns": np.array([episode.total for episode in self.recent], np.float64),
+            "lengths": np.array([episode.length for episode in self.recent], np.int64),
+            "count": np.array(self.count),
+            "partial_returns": self._totals.copy(),
+            "partial_lengths": self._lengths.copy(),
+        }
+
+    def load(self, state: Mapping[str, ArrayLike]) -> None:
+        """Continue from a `state()`.
+
+        Raises:
+            ValueError: it was made for another number of environments.
+        """
+        totals = np.array(state["partial_returns"], np.float64)
+        if totals.shape != self._totals.shape:
+            raise ValueError(f"episodes of {len(totals)} environments for {len(self._totals)}")
+        self._totals = totals
+        self._lengths = np.array(state["partial_lengths"], np.int64)
+        self.count = int(np.asarray(state["count"]))
+        recent = zip(np.asarray(state["returns"]), np.asarray(state["lengths"]), strict=True)
+        self.recent.clear()
+        self.recent.extend(Episode(float(total), int(length)) for total, length in recent)

@@ -47,18 +47,18 @@ class RunningMeanStd:
         """What `load` restores: mean [*shape], var [*shape], count []."""
         return {"mean": self.mean.copy(), "var": self.var.copy(), "count": np.array(self.count)}
 
-    def load(self, state: Mapping[str, NDArray[Any]]) -> None:
+    def load(self, state: Mapping[str, ArrayLike]) -> None:
         """Continue from a `state()`.
 
         Raises:
             ValueError: it was made for another shape.
         """
-        if np.shape(state["mean"]) != self.mean.shape:
-            found = np.shape(state["mean"])
-            raise ValueError(f"statistics of shape {found} for inputs of shape {self.mean.shape}")
-        self.mean = np.array(state["mean"], np.float64)
+        mean = np.array(state["mean"], np.float64)
+        if mean.shape != self.mean.shape:
+            raise ValueError(f"statistics of {mean.shape} for inputs of {self.mean.shape}")
+        self.mean = mean
         self.var = np.array(state["var"], np.float64)
-        self.count = int(state["count"])
+        self.count = int(np.asarray(state["count"]))
 
 
 class ObservationNormalizer:
@@ -95,7 +95,7 @@ class ObservationNormalizer:
         """What `load` restores: mean [O], var [O], count []."""
         return self._statistics.state()
 
-    def load(self, state: Mapping[str, NDArray[Any]]) -> None:
+    def load(self, state: Mapping[str, ArrayLike]) -> None:
         """Continue from a `state()`.
 
         Raises:
@@ -142,15 +142,14 @@ class RewardNormalizer:
         """What `load` restores: mean [], var [], count [], and the running returns [N]."""
         return {**self._statistics.state(), "returns": self._returns.copy()}
 
-    def load(self, state: Mapping[str, NDArray[Any]]) -> None:
+    def load(self, state: Mapping[str, ArrayLike]) -> None:
         """Continue from a `state()`.
 
         Raises:
             ValueError: it was made for another number of environments.
         """
-        if np.shape(state["returns"]) != self._returns.shape:
-            raise ValueError(
-                f"returns of {len(state['returns'])} environments for {len(self._returns)}"
-            )
+        returns = np.array(state["returns"], np.float64)
+        if returns.shape != self._returns.shape:
+            raise ValueError(f"returns of {len(returns)} environments for {len(self._returns)}")
         self._statistics.load(state)
-        self._returns = np.array(state["returns"], np.float64)
+        self._returns = returns
