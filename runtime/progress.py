@@ -1,0 +1,240 @@
+"""Progress of a run: a live display in a terminal, plain or JSON lines elsewhere, or nothing.
+
+Everything goes to standard error except the JSON lines, which are for programs to read.
+"""
+
+import json
+import math
+import sys
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, Protocol, Self, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+Mode = Literal["auto", "rich", "plain", "quiet", "json"]
+
+REFRESH_SECONDS = 1 / 8
+PLAIN_SECONDS = 5.0
+RATE_SECONDS = 10.0
+
+# Metric, what it is called on screen, and its format, of constant width so that nothing jumps.
+SHOWN = (
+    ("episode_return", "return", ",.1f"),
+    ("approx_kl", "KL", ".4f"),
+    ("entropy", "entropy", ".3f"),
+    ("clip_fraction", "clipped", ".3f"),
+    ("explained_variance", "expl. variance", ".3f"),
+)
+
+
+class Progress(Protocol):
+    """A context manager that shows how a run goes while it is open."""
+
+    def message(self, text: str) -> None:
+        """Say something that stays on the screen."""
+
+    def update(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Show the state at `step` environment steps, if it is time to draw again."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+def progress(mode: Mode, total_steps: int, start_step: int = 0) -> Progress:
+    """The progress of a run from `start_step` to `total_steps` environment steps.
+
+    `auto` is `rich` where standard error is a terminal and `plain` elsewhere.
+    """
+    if mode == "auto":
+        mode = "rich" if sys.stderr.isatty() else "plain"
+    meter = Meter(total_steps, start_step)
+    if mode == "rich":
+        from rich.console import Console
+
+        return RichProgress(meter, Console(stderr=True))
+    if mode == "plain":
+        return PlainProgress(meter, sys.stderr)
+    return JsonProgress(sys.stdout) if mode == "json" else QuietProgress()
+
+
+class Meter:
+    """How far a run is and how fast it goes."""
+
+    def __init__(self, total_steps: int, start_step: int = 0) -> None:
+        self.total_steps = total_steps
+        self.step = start_step
+        self._last_time: float | None = None
+        self._steps = self._seconds = 0.0
+
+    def advance(self, step: int, now: float) -> None:
+        """Note that `step` was reached at `now`, in seconds of any clock.
+
+        The first call only starts the clock: the time before it went into compiling.
+        """
+        if self._last_time is not None:
+            elapsed = now - self._last_time
+            decay = math.exp(-elapsed / RATE_SECONDS)
+            self._steps = self._steps * decay + (step - self.step)
+            self._seconds = self._seconds * decay + elapsed
+        self.step, self._last_time = step, now
+
+    @property
+    def rate(self) -> float | None:
+        """Steps per second, averaged with weights that fall by 1/e in 10 s; None at first."""
+        return self._steps / self._seconds if self._seconds > 0 else None
+
+    @property
+    def fraction(self) -> float:
+        """How much of the run is done, from 0 to 1."""
+        return self.step / self.total_steps
+
+    def texts(self) -> tuple[str, str, str, str]:
+        """Share done, steps, rate and time left, for people."""
+        rate = self.rate
+        steps = f"{self.step:,}/{self.total_steps:,}"
+        if not rate:
+            return f"{self.fraction:4.0%}", steps, "", ""
+        left = _duration((self.total_steps - self.step) / rate)
+        return f"{self.fraction:4.0%}", steps, f"{rate:,.0f} steps/s", f"{left} left"
+
+
+class RichProgress:
+    """Two lines that renew themselves: how far, and how well."""
+
+    def __init__(self, meter: Meter, console: "Console") -> None:
+        from rich.live import Live
+
+        self._meter = meter
+        self._metrics: Mapping[str, float] = {}
+        # No refresh thread: it would take time from the training, which calls often enough.
+        self._live = Live(console=console, auto_refresh=False, get_renderable=self._render)
+        self._drawn = -math.inf
+
+    def message(self, text: str) -> None:
+        self._live.console.print(text, markup=False, highlight=False)
+
+    def update(self, step: int, metrics: Mapping[str, float]) -> None:
+        now = time.perf_counter()
+        self._meter.advance(step, now)
+        self._metrics = metrics
+        if now - self._drawn >= REFRESH_SECONDS:
+            self._drawn = now
+            self._live.refresh()
+
+    def __enter__(self) -> Self:
+        self._live.start(refresh=True)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._live.stop()
+
+    def _render(self) -> "RenderableType":
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        share, steps, rate, left = self._meter.texts()
+        bar = ProgressBar(self._meter.total_steps, self._meter.step)
+        line = Table.grid(padding=(0, 2), expand=True)
+        line.add_column(ratio=1, min_width=8)
+        for _ in range(4):
+            line.add_column(no_wrap=True)
+        line.add_row(bar, share, steps, Text(rate, "cyan"), Text(left, "dim"))
+        values = [
+            Text.assemble((f"{label} ", "dim"), (value, "bold"))
+            for label, value in _shown(self._metrics)
+        ]
+        return Group(line, Text("  ").join(values))
+
+
+class PlainProgress:
+    """A line every few seconds, and a last one at the end."""
+
+    def __init__(self, meter: Meter, file: TextIO) -> None:
+        self._meter = meter
+        self._file = file
+        self._metrics: Mapping[str, float] = {}
+        self._written_at = -math.inf
+        self._written_step = meter.step
+
+    def message(self, text: str) -> None:
+        print(text, file=self._file, flush=True)
+
+    def update(self, step: int, metrics: Mapping[str, float]) -> None:
+        now = time.perf_counter()
+        self._meter.advance(step, now)
+        self._metrics = metrics
+        if now - self._written_at >= PLAIN_SECONDS:
+            self._written_at = now
+            self._write()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._written_step != self._meter.step:
+            self._write()
+
+    def _write(self) -> None:
+        self._written_step = self._meter.step
+        metrics = [f"{label} {value}" for label, value in _shown(self._metrics)]
+        parts = [text for text in (*self._meter.texts(), *metrics) if text]
+        self.message("  ".join(parts))
+
+
+class JsonProgress:
+    """One JSON object a line: `{"event": "message", …}` or `{"event": "update", "step": …, …}`."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def message(self, text: str) -> None:
+        self._write({"event": "message", "text": text})
+
+    def update(self, step: int, metrics: Mapping[str, float]) -> None:
+        # JSON has no NaN: a metric without a value yet is null.
+        finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+        self._write({"event": "update", "step": step, **finite})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def _write(self, row: Mapping[str, object]) -> None:
+        print(json.dumps(row, allow_nan=False), file=self._file, flush=True)
+
+
+class QuietProgress:
+    """Shows nothing."""
+
+    def message(self, text: str) -> None:
+        pass
+
+    def update(self, step: int, metrics: Mapping[str, float]) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+def _shown(metrics: Mapping[str, float]) -> list[tuple[str, str]]:
+    return [
+        (label, format(metrics[name], form) if math.isfinite(metrics[name]) else "–")
+        for name, label, form in SHOWN
+        if name in metrics
+    ]
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
