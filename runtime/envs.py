@@ -111,6 +111,29 @@ def make(
     return envs
 
 
+def make_one(env_id: str, arguments: Mapping[str, Any]) -> "Env[Any, Any]":
+    """A single Gymnasium environment; raises what `gymnasium.make` and the environment raise."""
+    import gymnasium
+
+    if is_mujoco(env_id):
+        import mujoco
+
+        # Otherwise each copy prints its warnings, and logs them to the working directory.
+        if mujoco.get_mju_user_warning() is None:
+            mujoco.set_mju_user_warning(
+                lambda text: warnings.warn(text, RuntimeWarning, stacklevel=1)
+            )
+    return gymnasium.make(env_id, disable_env_checker=True, **arguments)
+
+
+def is_mujoco(env_id: str) -> bool:
+    """Whether MuJoCo simulates, and so renders, this Gymnasium environment."""
+    import gymnasium
+
+    spec = gymnasium.registry.get(env_id)
+    return spec is not None and "mujoco" in str(spec.entry_point)
+
+
 class _GymnasiumEnvs:
     """Gymnasium environments stepped in turn.
 
@@ -119,14 +142,9 @@ class _GymnasiumEnvs:
     """
 
     def __init__(self, env_id: str, num_envs: int, arguments: Mapping[str, Any]) -> None:
-        import gymnasium
-
-        def make_one() -> "Env[Any, Any]":
-            return gymnasium.make(env_id, disable_env_checker=True, **arguments)
-
         self.num_envs = num_envs
         self.env_id = env_id
-        self._envs = [make_one() for _ in range(num_envs)]
+        self._envs = [make_one(env_id, arguments) for _ in range(num_envs)]
         self.observation_space: Space[Any] = self._envs[0].observation_space
         self.action_space: Space[Any] = self._envs[0].action_space
         self._shape = (num_envs, *(self.observation_space.shape or ()))

@@ -1,0 +1,127 @@
+"""A policy at work, as an mp4."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppoc.runtime.envs import is_mujoco, make_one
+
+Policy = Callable[[NDArray[np.float32]], NDArray[Any]]
+
+DEFAULT_FPS = 30
+
+
+class VideoError(RuntimeError):
+    """No video could be made; the text says what is missing."""
+
+
+def record(
+    env_id: str,
+    policy: Policy,
+    path: Path,
+    *,
+    episodes: int = 1,
+    seed: int,
+    max_episode_steps: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    fps: float | None = None,
+) -> Path:
+    """Play whole episodes one after another, film them into `path` (.mp4), and return it.
+
+    The file appears under its name only when it is complete.
+
+    Args:
+        policy: observations [1, O] to actions [1] or [1, A], within the environment's bounds.
+        seed: of the first episode; the others follow from it.
+        fps: frames per second; the environment's own speed when not given.
+
+    Raises:
+        VideoError: the environment cannot be rendered here, or the video cannot be written.
+    """
+    limit = {} if max_episode_steps is None else {"max_episode_steps": max_episode_steps}
+    arguments = {**(options or {}), **limit, "render_mode": "rgb_array"}
+    with _rendering(env_id):
+        env = make_one(env_id, arguments)
+    try:
+        frames = _play(env, policy, episodes, seed)
+        # Rendering starts with the first frame: this shows whether it works.
+        with _rendering(env_id):
+            first = next(frames)
+        _write(path, first, frames, fps or float(env.metadata.get("render_fps") or DEFAULT_FPS))
+    finally:
+        env.close()
+    return path
+
+
+def _play(env: Any, policy: Policy, episodes: int, seed: int) -> Iterator[NDArray[np.uint8]]:
+    for episode in range(episodes):
+        observation, _ = env.reset(seed=seed if episode == 0 else None)
+        yield _frame(env)
+        ended = False
+        while not ended:
+            batch = np.asarray(observation, np.float32)[None]
+            action = np.asarray(policy(batch)[0], env.action_space.dtype)
+            observation, _, terminated, truncated, _ = env.step(action)
+            ended = terminated or truncated
+            yield _frame(env)
+
+
+def _frame(env: Any) -> NDArray[np.uint8]:
+    frame = env.render()
+    if not isinstance(frame, np.ndarray) or frame.ndim != 3:
+        raise VideoError("the environment renders no images")
+    return frame
+
+
+def _write(
+    path: Path, first: NDArray[np.uint8], rest: Iterator[NDArray[np.uint8]], fps: float
+) -> None:
+    import imageio.v2 as imageio
+    import imageio_ffmpeg
+
+    try:
+        imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as error:
+        raise VideoError(f"cannot write {path}: {error}") from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.stem}.part.mp4")
+    try:
+        # Whole macroblocks of 2 pixels, which is what the pixel format yuv420p needs.
+        writer: Any = imageio.get_writer(partial, fps=fps, codec="libx264", macro_block_size=2)
+        with writer:
+            writer.append_data(first)
+            for frame in rest:
+                writer.append_data(frame)
+        partial.replace(path)
+    except OSError as error:
+        raise VideoError(f"cannot write {path}: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _rendering(env_id: str) -> Iterator[None]:
+    """Let MuJoCo draw off screen where there is no display, and explain what fails."""
+    chosen = os.environ.get("MUJOCO_GL")
+    display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if chosen is None and not display and sys.platform == "linux":
+        os.environ["MUJOCO_GL"] = "egl"
+    try:
+        yield
+    except Exception as error:
+        text = f"{env_id} cannot be rendered here: {type(error).__name__}: {error}"
+        if is_mujoco(env_id):
+            text += (
+                "\nto draw without a display, install libegl1 or libosmesa6 and set MUJOCO_GL "
+                f"to egl or osmesa; it was {os.environ.get('MUJOCO_GL', 'not set')}"
+            )
+        raise VideoError(text) from error
+    finally:
+        if chosen is None:
+            os.environ.pop("MUJOCO_GL", None)
