@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -92,9 +92,10 @@ def _write(
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.part.mp4")
     try:
-        # Whole macroblocks of 2 pixels, which is what the pixel format yuv420p needs.
+        # Even numbers of pixels are all that the format yuv420p needs.
         writer: Any = imageio.get_writer(partial, fps=fps, codec="libx264", macro_block_size=2)
-        with writer:
+        # Not the writer's own `with`, which leaves ffmpeg running after an error.
+        with closing(writer):
             writer.append_data(first)
             for frame in rest:
                 writer.append_data(frame)

@@ -1,0 +1,115 @@
+"""Checkpoints come back exactly, or are refused; a crash never costs the one before."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from ppoc.runtime import checkpoint
+from ppoc.runtime.checkpoint import CheckpointError, latest, load, save
+
+
+def test_round_trip(tmp_path):
+    whole = torch.arange(12, dtype=torch.float32).reshape(3, 4)
+    tensors = {
+        "flat": torch.randn(5),
+        "transposed": whole.T,
+        "view": whole[1],
+        "count": np.array(7),
+        "mean": np.array([0.1, 1 / 3]),
+        "empty": np.empty(0),
+        "flag": torch.tensor(True),
+    }
+    path = save(tmp_path / "checkpoints", 204_800, tensors, {"steps": 204_800, "kl": math.pi})
+    assert path.name == "step-000000204800"
+    loaded, metadata = load(path)
+    assert metadata == {"steps": 204_800, "kl": math.pi}
+    assert set(loaded) == set(tensors)
+    for name, tensor in tensors.items():
+        expected = torch.as_tensor(tensor)
+        assert loaded[name].dtype == expected.dtype
+        assert torch.equal(loaded[name], expected)
+
+
+def test_tensors_that_share_memory_are_both_kept(tmp_path):
+    flat = torch.arange(4.0)
+    loaded, _ = load(save(tmp_path, 1, {"first": flat[:2], "all": flat, "again": flat}, {}))
+    assert loaded["first"].tolist() == [0, 1]
+    assert loaded["again"].tolist() == loaded["all"].tolist() == [0, 1, 2, 3]
+
+
+def test_keeps_the_newest(tmp_path):
+    for step in (10, 20, 30, 40):
+        save(tmp_path, step, {"x": torch.zeros(1)}, {}, keep=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "step-000000000030",
+        "step-000000000040",
+    ]
+
+
+def test_keep_none_keeps_all_and_saving_again_replaces(tmp_path):
+    for step in (1, 2, 3, 4, 5, 5):
+        save(tmp_path, step, {"x": torch.zeros(1)}, {}, keep=None)
+    save(tmp_path, 5, {"x": torch.ones(1)}, {}, keep=None)
+    assert len(list(tmp_path.iterdir())) == 5
+    assert load(tmp_path / "step-000000000005")[0]["x"].item() == 1
+
+
+def test_latest_orders_by_number_and_ignores_what_is_incomplete(tmp_path):
+    assert latest(tmp_path / "nowhere") is None
+    assert latest(tmp_path) is None
+    small = save(tmp_path, 9, {"x": torch.zeros(1)}, {})
+    huge = save(tmp_path, 10**13, {"x": torch.zeros(1)}, {})
+    assert latest(tmp_path) == huge
+    (huge / "checkpoint.json").unlink()
+    (tmp_path / "step-000000000099").mkdir()
+    (tmp_path / ".step-000000000100-abcd").mkdir()
+    assert latest(tmp_path) == small
+
+
+def test_a_failed_write_leaves_the_checkpoint_before_and_no_litter(tmp_path, monkeypatch):
+    before = save(tmp_path, 1, {"x": torch.zeros(1)}, {})
+
+    def full_disk(path, data):
+        if path.name == checkpoint.DOCUMENT:
+            raise OSError(28, "No space left on device")
+        path.write_bytes(data)
+
+    monkeypatch.setattr(checkpoint, "_write", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        save(tmp_path, 2, {"x": torch.zeros(1)}, {})
+    assert list(tmp_path.iterdir()) == [before]
+    assert load(before)[0]["x"].item() == 0
+
+
+def test_missing_is_said_clearly(tmp_path):
+    with pytest.raises(CheckpointError, match=r"no checkpoint at .*checkpoint\.json is missing"):
+        load(tmp_path / "step-000000000001")
+
+
+@pytest.mark.parametrize("name", ["tensors.safetensors", "checkpoint.json"])
+def test_truncated_files_are_refused(tmp_path, name):
+    path = save(tmp_path, 1, {"x": torch.arange(100.0)}, {"a": 1})
+    data = (path / name).read_bytes()
+    (path / name).write_bytes(data[: len(data) // 2])
+    with pytest.raises(CheckpointError, match=r"damaged|cannot be read"):
+        load(path)
+
+
+def test_a_flipped_bit_is_noticed(tmp_path):
+    path = save(tmp_path, 1, {"x": torch.arange(100.0)}, {})
+    data = bytearray((path / "tensors.safetensors").read_bytes())
+    data[-1] ^= 1
+    (path / "tensors.safetensors").write_bytes(data)
+    with pytest.raises(CheckpointError, match="does not match the checksum"):
+        load(path)
+
+
+@pytest.mark.parametrize("document", [{"format": 2}, {}, []])
+def test_other_formats_are_refused(tmp_path, document):
+    path = save(tmp_path, 1, {"x": torch.zeros(1)}, {})
+    (path / "checkpoint.json").write_text(json.dumps(document))
+    with pytest.raises(CheckpointError, match="this version reads format 1"):
+        load(path)

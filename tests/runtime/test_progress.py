@@ -1,0 +1,152 @@
+"""What each mode prints, and that drawing is rare."""
+
+import io
+import json
+import math
+
+import pytest
+from rich.console import Console
+
+from ppoc.runtime import progress as module
+from ppoc.runtime.progress import JsonProgress, Meter, PlainProgress, RichProgress, progress
+
+METRICS = {
+    "episode_return": -1234.5678,
+    "approx_kl": 0.01234,
+    "entropy": 5.2,
+    "clip_fraction": 0.112,
+    "explained_variance": 0.87,
+    "policy_loss": 1.0,
+}
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still until it is moved."""
+
+    class Clock:
+        now = 100.0
+
+    monkeypatch.setattr(module.time, "perf_counter", lambda: Clock.now)
+    return Clock
+
+
+def test_rate_leaves_out_the_time_before_the_first_update():
+    meter = Meter(10_000)
+    meter.advance(1000, now=60.0)
+    assert meter.rate is None
+    assert meter.texts() == (" 10%", "1,000/10,000", "", "")
+    meter.advance(3000, now=61.0)
+    assert meter.rate == pytest.approx(2000)
+    assert meter.texts() == (" 30%", "3,000/10,000", "2,000 steps/s", "0:04 left")
+
+
+def test_rate_forgets_the_past():
+    meter = Meter(10**9)
+    for second in range(61):
+        meter.advance(meter.step + (100 if second < 30 else 1000), now=second)
+    assert 950 < meter.rate < 1000
+
+
+def test_resumed_run_starts_where_it_was():
+    meter = Meter(1000, start_step=600)
+    assert meter.fraction == pytest.approx(0.6)
+    meter.advance(700, 0.0)
+    meter.advance(800, 1.0)
+    assert meter.rate == pytest.approx(100)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0:00"), (59.6, "1:00"), (3599, "59:59"), (36_061, "10:01:01")]
+)
+def test_durations(seconds, text):
+    meter = Meter(1)
+    meter.advance(0, 0.0)
+    meter.advance(1, seconds)
+    meter.total_steps = 2
+    assert meter.texts()[3] == f"{text} left"
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_rich_fits_two_lines(width, clock):
+    console = Console(file=io.StringIO(), width=width)
+    display = RichProgress(Meter(1_000_000), console)
+    display.update(300_000, METRICS)
+    clock.now += 15
+    display.update(458_752, METRICS)
+    with console.capture() as capture:
+        console.print(display._render())
+    first, second = capture.get().splitlines()
+    assert first.endswith("458,752/1,000,000  10,583 steps/s  0:51 left")
+    assert len(first) == width
+    assert second == (
+        "return -1,234.6  KL 0.0123  entropy 5.200  clipped 0.112  expl. variance 0.870"
+    )
+
+
+def test_rich_messages_are_not_markup():
+    out = io.StringIO()
+    with RichProgress(Meter(10), Console(file=out, force_terminal=True)) as display:
+        display.message("compiling [the] update")
+    assert "compiling [the] update" in out.getvalue()
+
+
+def test_rich_draws_at_most_eight_times_a_second(clock):
+    out = io.StringIO()
+    drawn = 0
+    with RichProgress(Meter(10_000), Console(file=out, force_terminal=True)) as display:
+        for step in range(1000):
+            clock.now += 0.002
+            before = out.tell()
+            display.update(step, METRICS)
+            drawn += out.tell() != before
+    assert 10 <= drawn <= 17
+
+
+def test_plain_writes_a_line_every_few_seconds_and_the_last(clock):
+    out = io.StringIO()
+    with PlainProgress(Meter(1000), out) as display:
+        display.message("hello")
+        for step in range(100, 1001, 100):
+            clock.now += 2
+            display.update(step, {"episode_return": math.nan} if step == 100 else METRICS)
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "hello"
+    assert lines[1] == " 10%  100/1,000  return –"
+    assert [line.split()[0] for line in lines[1:]] == ["10%", "40%", "70%", "100%"]
+    assert lines[2].split("  ")[1:] == [
+        "400/1,000",
+        "50 steps/s",
+        "0:12 left",
+        "return -1,234.6",
+        "KL 0.0123",
+        "entropy 5.200",
+        "clipped 0.112",
+        "expl. variance 0.870",
+    ]
+
+
+def test_json_has_every_update_and_no_nan():
+    out = io.StringIO()
+    with JsonProgress(out) as display:
+        display.message("hello")
+        display.update(10, {"episode_return": math.nan, "approx_kl": 0.5})
+    assert [json.loads(line) for line in out.getvalue().splitlines()] == [
+        {"event": "message", "text": "hello"},
+        {"event": "update", "step": 10, "episode_return": None, "approx_kl": 0.5},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mode", "stdout", "stderr"),
+    [("quiet", "", ""), ("json", "hello", ""), ("auto", "", "hello"), ("rich", "", "hello")],
+)
+def test_modes_write_where_they_should(mode, stdout, stderr, capsys):
+    with progress(mode, 100) as display:
+        display.message("hello")
+        display.update(10, METRICS)
+    captured = capsys.readouterr()
+    assert stdout in captured.out
+    assert stderr in captured.err
+    assert bool(captured.out) == bool(stdout)
+    assert bool(captured.err) == bool(stderr)

@@ -1,0 +1,53 @@
+"""Videos hold every frame of the episodes, or there is no file."""
+
+import imageio.v2 as imageio
+import numpy as np
+import pytest
+
+from ppoc.runtime.video import VideoError, record
+
+
+def push_right(observations: np.ndarray) -> np.ndarray:
+    return np.ones(len(observations), np.int64)
+
+
+def test_records_whole_episodes(tmp_path, monkeypatch):
+    pytest.importorskip("pygame")
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    path = tmp_path / "videos" / "cartpole.mp4"
+    returned = record("CartPole-v1", push_right, path, episodes=2, seed=0, max_episode_steps=6)
+    assert returned == path
+    with imageio.get_reader(path) as reader:
+        frames = list(reader.iter_data())
+        assert reader.get_meta_data()["fps"] == 50
+    assert len(frames) == 2 * (1 + 6)
+    assert frames[0].shape == (400, 600, 3)
+    assert [entry.name for entry in path.parent.iterdir()] == ["cartpole.mp4"]
+
+
+def test_frame_rate_can_be_chosen(tmp_path):
+    path = tmp_path / "slow.mp4"
+    record("CartPole-v1", push_right, path, seed=0, max_episode_steps=3, fps=10)
+    with imageio.get_reader(path) as reader:
+        assert reader.get_meta_data()["fps"] == 10
+
+
+def test_a_policy_that_fails_leaves_no_file(tmp_path):
+    def fail(observations: np.ndarray) -> np.ndarray:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        record("CartPole-v1", fail, tmp_path / "video.mp4", seed=0)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_mujoco_without_a_renderer_is_explained(tmp_path, monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "nonsense")
+    with pytest.raises(VideoError, match=r"set MUJOCO_GL to egl or osmesa; it was nonsense"):
+        record("HalfCheetah-v5", push_right, tmp_path / "video.mp4", seed=0)
+
+
+def test_unknown_environment(tmp_path):
+    with pytest.raises(VideoError, match="Nonsense-v0 cannot be rendered here"):
+        record("Nonsense-v0", push_right, tmp_path / "video.mp4", seed=0)
