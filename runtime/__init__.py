@@ -1,1 +1,29 @@
 """What a generated module calls: environments, normalisers, checkpoints, metrics, evaluation."""
+
+from ppoc.runtime.activations import elu, silu
+from ppoc.runtime.envs import VectorEnv
+from ppoc.runtime.envs import make as make_envs
+from ppoc.runtime.episodes import EpisodeTracker
+from ppoc.runtime.launch import main
+from ppoc.runtime.normalize import ObservationNormalizer, RewardNormalizer
+from ppoc.runtime.parameters import as_arrays, flatten, orthogonal, unflatten, uniform
+from ppoc.runtime.run import Checkpoint, Run, derive_seed
+
+__all__ = [
+    "Checkpoint",
+    "EpisodeTracker",
+    "ObservationNormalizer",
+    "RewardNormalizer",
+    "Run",
+    "VectorEnv",
+    "as_arrays",
+    "derive_seed",
+    "elu",
+    "flatten",
+    "main",
+    "make_envs",
+    "orthogonal",
+    "silu",
+    "unflatten",
+    "uniform",
+]

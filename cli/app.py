@@ -1,0 +1,55 @@
+"""The `ppoc` command: its verbs, and how each kind of failure ends."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from ppoc.cli import check, compile, eval, init, run, schema, terminal, zoo
+
+app = typer.Typer(
+    name="ppoc",
+    help="Compile agent specs into readable PyTorch training modules, and run them.",
+    epilog="Exit codes: 0 ok, 1 the spec is wrong, 2 misuse, 3 the run failed.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command()(init.init)
+app.command()(check.check)
+app.command()(compile.compile)
+app.command()(run.run)
+app.command()(eval.eval)
+app.command()(schema.schema)
+app.add_typer(zoo.app, name="zoo")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"ppoc {version('ppoc')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Compile agent specs into readable PyTorch training modules, and run them."""
+
+
+def main() -> None:
+    """Run the command line; no user's mistake ends in a traceback."""
+    from ppoc.compiler.diagnostics import SpecError
+
+    try:
+        app()
+    except SpecError as error:
+        terminal.report(error.diagnostics)
+        sys.exit(terminal.SPEC_IS_WRONG)
+    except KeyboardInterrupt:
+        terminal.say("stopped")
+        sys.exit(terminal.RUN_FAILED)

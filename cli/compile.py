@@ -1,0 +1,38 @@
+"""`ppoc compile`: a spec becomes a module one can read."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppoc.cli import terminal
+from ppoc.cli.options import Overrides
+
+
+def compile(
+    spec: Annotated[Path, typer.Argument(help="A spec file, or a lock.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder to write.", show_default="compiled/NAME"),
+    ] = None,
+    overrides: Overrides = None,
+    explain_plan: Annotated[
+        bool, typer.Option("--explain-plan", help="Say what each pass decided, and why.")
+    ] = False,
+) -> None:
+    """Compile a spec into `module.py`, `spec.lock.yaml` and `manifest.json`."""
+    from ppoc.compiler.build import MODULE, compile_spec
+    from ppoc.compiler.resolve import resolve
+
+    resolved = resolve(spec, overrides or [])
+    compiled = compile_spec(resolved)
+    terminal.report(resolved.warnings)
+    folder = out or Path("compiled") / resolved.spec.name
+    try:
+        compiled.write(folder)
+    except OSError as error:
+        terminal.fail(terminal.MISUSE, f"cannot write {folder}: {error.strerror}")
+    if explain_plan:
+        for decision in compiled.plan.decisions:
+            print(f"{decision.name}: {decision.choice}\n    {decision.reason}")
+    print(folder / MODULE)

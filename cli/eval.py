@@ -1,0 +1,59 @@
+"""`ppoc eval`: how good is a trained agent?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppoc.cli import terminal
+from ppoc.cli.options import RunFolder
+
+
+def eval(
+    folder: RunFolder,
+    episodes: Annotated[
+        int | None,
+        typer.Option("--episodes", "-n", min=1, help="Episodes.", show_default="as the spec says"),
+    ] = None,
+    deterministic: Annotated[
+        bool | None,
+        typer.Option(
+            "--deterministic/--sampled",
+            help="Take the policy's mode, or sample from it.",
+            show_default="as the spec says",
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the environments.")] = None,
+    video: Annotated[
+        Path | None, typer.Option(help="Also record an episode to this mp4.", show_default=False)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Evaluate the newest checkpoint of a run: mean, std, and interquartile mean (IQM).
+
+    The interval of the IQM is a 95% percentile bootstrap over episodes. Observation statistics are
+    the checkpoint's own, so evaluation sees what training saw.
+    """
+    from ppoc.runtime.checkpoint import CheckpointError
+    from ppoc.runtime.envs import EnvironmentFailure
+    from ppoc.runtime.launch import describe, evaluate_run, load_module, load_run_policy
+    from ppoc.runtime.run import RunError
+    from ppoc.runtime.video import VideoError, record
+
+    try:
+        module = load_module(folder / "module.py")
+        summary = evaluate_run(
+            module, folder, episodes=episodes, deterministic=deterministic, seed=seed
+        )
+        if json:
+            import json as encoder
+
+            print(encoder.dumps(summary._asdict()))
+        else:
+            print(describe(summary))
+        if video is not None:
+            policy = load_run_policy(module, folder, deterministic=deterministic, seed=seed)
+            first = module.SEED if seed is None else seed
+            print(record(module.ENV_ID, policy, video, seed=first, **module.ENV_LIMITS))
+    except (RunError, CheckpointError, EnvironmentFailure, VideoError) as error:
+        terminal.fail(terminal.RUN_FAILED, str(error))

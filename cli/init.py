@@ -1,0 +1,41 @@
+"""`ppoc init`: a first spec."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppoc.cli import terminal
+from ppoc.cli.zoo import write_new
+
+STARTER = """\
+# An agent in ten lines; `ppoc check {file}`, then `ppoc run {file}`.
+# Every other key has a default: `ppoc compile {file}` writes them all to spec.lock.yaml.
+ppoc: 1
+name: {name}
+algorithm: ppo
+env: {{id: {env}, num_envs: 8}}
+optimizer:
+  actor: {{lr: 3e-4, schedule: linear}}
+update: {{rollout_steps: 2048, epochs: 10, minibatch_size: 64}}
+training: {{total_steps: {steps}, seed: 1}}
+evaluation: {{episodes: 20}}
+"""
+
+
+def init(
+    path: Annotated[Path, typer.Argument(help="File to write.")] = Path("spec.yaml"),
+    env: Annotated[str, typer.Option(help="A Gymnasium environment.")] = "CartPole-v1",
+    steps: Annotated[int, typer.Option(min=1, help="Environment steps to train for.")] = 100_000,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite.")] = False,
+) -> None:
+    """Write a starter spec, checked before it is written."""
+    from ppoc.compiler.probe import probe
+    from ppoc.compiler.resolve import resolve_text
+
+    if path.suffix not in (".yaml", ".yml"):
+        terminal.fail(terminal.MISUSE, f"{path} should end in .yaml")
+    name = "".join(c if c.isalnum() or c in "-._" else "-" for c in env.lower())
+    text = STARTER.format(file=path, name=f"{name}-ppo"[:64], env=env, steps=f"{steps:_}")
+    probe(resolve_text(text, str(path)))
+    write_new(path, text, force)

@@ -1,0 +1,115 @@
+"""`ppoc run`: train, evaluate, and leave a run folder."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ppoc.cli import terminal
+from ppoc.cli.options import Overrides, Seed
+
+if TYPE_CHECKING:
+    from ppoc.runtime.progress import Mode
+
+
+def run(
+    target: Annotated[
+        Path, typer.Argument(help="A spec file, a compiled folder, or a run folder to resume.")
+    ],
+    overrides: Overrides = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the run folder's last checkpoint.")
+    ] = False,
+    seed: Seed = None,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"] | None,
+        typer.Option(help="Where to train.", show_default="as the spec says"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Run folder, new.", show_default="runs/NAME-N"),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Progress as JSON lines.")] = False,
+) -> None:
+    """Train an agent and evaluate it; everything lands in one run folder."""
+    changes = [*(overrides or []), *([f"training.seed={seed}"] if seed is not None else [])]
+    mode: Mode = "json" if json else "quiet" if quiet else "auto"
+    folder = (_folder_to_resume if resume else _prepare)(target, changes, out)
+    _execute(folder, device, resume, mode)
+
+
+def _folder_to_resume(target: Path, changes: list[str], out: Path | None) -> Path:
+    if changes or out:
+        terminal.fail(terminal.MISUSE, "--resume takes a run as it is: no -s, --seed or --out")
+    if not (target / "module.py").is_file():
+        terminal.fail(terminal.MISUSE, f"--resume takes a run folder, which {target} is not")
+    return target
+
+
+def _prepare(target: Path, changes: list[str], out: Path | None) -> Path:
+    """A new run folder with the compiled files in it."""
+    from ppoc.compiler.build import LOCK, MANIFEST, MODULE, compile_spec, edited
+    from ppoc.compiler.resolve import resolve
+
+    if target.is_dir() and not changes:
+        try:
+            if edited(target):
+                terminal.say(f"note: {target / MODULE} was edited after it was compiled")
+        except (OSError, ValueError, KeyError):
+            terminal.fail(terminal.MISUSE, f"{target} is not a compiled folder")
+        folder = _new_folder(out, target.resolve().name)
+        for name in (MODULE, LOCK, MANIFEST):
+            shutil.copyfile(target / name, folder / name)
+        return folder
+    resolved = resolve(target / LOCK if target.is_dir() else target, changes)
+    terminal.report(resolved.warnings)
+    compiled = compile_spec(resolved)
+    folder = _new_folder(out, resolved.spec.name)
+    compiled.write(folder)
+    return folder
+
+
+def _new_folder(out: Path | None, name: str) -> Path:
+    """Make a folder that no other run has; exclusive, so that two runs cannot both get it."""
+    if out is not None:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            terminal.fail(
+                terminal.MISUSE, f"{out} is not empty; give another --out, or --resume it"
+            )
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            terminal.fail(terminal.MISUSE, f"cannot make {out}: {error.strerror}")
+        return out
+    number = 1
+    while True:
+        folder = Path("runs") / f"{name}-{number}"
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            terminal.fail(terminal.MISUSE, f"cannot make {folder}: {error.strerror}")
+
+
+def _execute(folder: Path, device: str | None, resume: bool, mode: "Mode") -> None:
+    if mode != "quiet":
+        terminal.say(f"run folder: {folder}")
+    from ppoc.runtime.launch import describe, execute, load_module
+    from ppoc.runtime.run import RunError
+
+    try:
+        module = load_module(folder / "module.py")
+        result = execute(module, folder, device=device, resume=resume, mode=mode)
+    except RunError as error:
+        terminal.fail(terminal.RUN_FAILED, str(error))
+    if not result.finished:
+        terminal.say(f"stopped at {result.steps:,} steps; `ppoc run {folder} --resume` goes on")
+        raise typer.Exit(terminal.RUN_FAILED)
+    if result.evaluation is not None:
+        print(f"{result.steps:,} steps in {result.seconds:.1f} s, evaluation included")
+        print(describe(result.evaluation))
+    print(f"run folder: {folder}")

@@ -1,0 +1,31 @@
+"""`ppoc schema`: the spec language for editors."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppoc.cli import terminal
+
+
+def schema(
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="File to write.", show_default="standard output"),
+    ] = None,
+) -> None:
+    """Print the JSON Schema of specs, so that an editor completes and checks them.
+
+    Put `# yaml-language-server: $schema=ppoc.schema.json` at the top of a spec.
+    """
+    from ppoc.compiler.schema import json_schema
+
+    text = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    if out is None:
+        print(text, end="")
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        terminal.fail(terminal.MISUSE, f"cannot write {out}: {error.strerror}")

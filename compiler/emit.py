@@ -1,0 +1,179 @@
+"""The emitter: a plan becomes the source text of a training module."""
+
+import ast
+import re
+import textwrap
+from importlib.metadata import version
+from typing import Any
+
+import jinja2
+
+from ppoc.compiler.constants import Constant, bounded, constants
+from ppoc.compiler.literals import Code, identifier, literal, prose
+from ppoc.compiler.plan import Plan
+from ppoc.compiler.schedules import scheduled
+
+WIDTH = 100
+
+
+def emit(plan: Plan) -> str:
+    """The module of a plan. The same plan gives the same bytes.
+
+    Raises:
+        RuntimeError: the text is not Python or its constants are not the plan's: a compiler bug.
+    """
+    groups = list(constants(plan))
+    text = _environment().get_template("module.py.jinja").render(_context(plan, groups))
+    text = re.sub(r"\n{4,}", "\n\n\n", text).rstrip("\n") + "\n"
+    expected = {c.name: c.value for group in groups for c in group}
+    _verify(text, {**expected, "SHAPES": dict(plan.networks.shapes())})
+    return text
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ppoc.templates", "."),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+        finalize=_only_code,
+    )
+    environment.filters.update(literal=literal, prose=prose, assignment=_assignment)
+    environment.globals.update(fit=fit)
+    return environment
+
+
+def _only_code(value: Any) -> Any:
+    """Let nothing into a module but what a filter or the compiler itself made into code."""
+    if isinstance(value, Code):
+        return value
+    raise TypeError(f"unchecked value in a template: {value!r}")
+
+
+def _assignment(constant: Constant) -> Code:
+    line = f"{identifier(constant.name)} = {literal(constant.value)}"
+    note = f"  # {prose(constant.note)}" if constant.note else ""
+    if len(line + note) <= WIDTH:
+        return Code(line + note)
+    items = "".join(f"    {literal(item)},\n" for item in constant.value)
+    return Code(f"{identifier(constant.name)} = ({note}\n{items})")
+
+
+def fit(prefix: str, fixed: str, more: list[Code], suffix: str, indent: int = 0) -> Code:
+    """A call or signature on one line where it fits, else broken as the usual formatters do.
+
+    `prefix`, `fixed` arguments and `suffix` are the template's own text.
+    """
+    arguments = [*fixed.split(", "), *(_only_code(argument) for argument in more)]
+    pad, joined = " " * indent, ", ".join(arguments)
+    if indent + len(prefix + joined + suffix) <= WIDTH:
+        return Code(prefix + joined + suffix)
+    if indent + 4 + len(joined) <= WIDTH:
+        return Code(f"{prefix}\n{pad}    {joined}\n{pad}{suffix}")
+    lines = "".join(f"{pad}    {argument},\n" for argument in arguments)
+    return Code(f"{prefix}\n{lines}{pad}{suffix}")
+
+
+def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
+    """What the templates see: flags to branch on, and text that is code already."""
+    spec, facts, networks = plan.spec, plan.facts, plan.networks
+    rows = scheduled(plan)
+    of_loss = [row.argument for row in rows if row.of_loss]
+    names = {row.argument: row.argument for row in rows}
+    discrete, normalize = plan.discrete, spec.env.normalize
+    observations = "normalize(observations)" if normalize.observations else "observations"
+    return {
+        # Flags
+        "discrete": discrete,
+        "shared": networks.shared,
+        "normalize_observations": normalize.observations,
+        "normalize_rewards": normalize.rewards,
+        "normalize_advantages": spec.advantage.normalize,
+        "value_clip": spec.losses.value.clip is not None,
+        "entropy_bonus": spec.losses.entropy.beta > 0,
+        "max_grad_norm": spec.optimizer.max_grad_norm is not None,
+        "split_epsilon": spec.optimizer.actor.epsilon != spec.optimizer.critic.epsilon,
+        "target_kl": spec.update.target_kl is not None,
+        "compile_update": plan.compile_update,
+        "single_thread": plan.single_thread,
+        "evaluate_every": spec.evaluation.every is not None,
+        "evaluation_deterministic": spec.evaluation.deterministic,
+        "remaining_used": any("remaining" in line for row in rows for line in row.lines),
+        # Text
+        "name": prose(spec.name),
+        "env_id": prose(facts.env_id),
+        "ppoc_version": prose(version("ppoc")),
+        "shapes_note": _shapes_note(plan),
+        "torch_functions": Code(", ".join(_torch_functions(plan))),
+        "constants": groups,
+        "shapes": networks.shapes(),
+        "initialisers": networks.initialisers(),
+        "networks": networks.functions(),
+        "act": networks.numpy_actor("observations"),
+        "observation_size": facts.observation_size,
+        "action_size": facts.action_size,
+        "features": Code("features" if networks.shared else "batch.observations"),
+        "act_input": Code(observations),
+        "bounded": bounded(plan),
+        "env_arguments": _env_arguments(plan),
+        "clip_range": names.get("clip_range", Code("CLIP_RANGE")),
+        "entropy_coefficient": names.get("entropy_coefficient", Code("ENTROPY_COEFFICIENT")),
+        "learning_rate": names.get("learning_rate", Code("LEARNING_RATE")),
+        "adam_epsilon": Code("epsilon" if _split_epsilon(plan) else "ADAM_EPSILON"),
+        "scheduled": rows,
+        "update_arguments": list(names),
+        "loss_arguments": of_loss,
+        "typed_update_arguments": [Code(f"{name}: Tensor") for name in names],
+        "typed_loss_arguments": [Code(f"{name}: Tensor") for name in of_loss],
+    }
+
+
+def _split_epsilon(plan: Plan) -> bool:
+    return plan.spec.optimizer.actor.epsilon != plan.spec.optimizer.critic.epsilon
+
+
+def _torch_functions(plan: Plan) -> list[str]:
+    used = {body.activation for body in (plan.networks.actor, plan.networks.critic) if body.layers}
+    extra = {"log_softmax"} if plan.discrete else set()
+    return sorted({"linear", *extra, *(used & {"elu", "silu"})})
+
+
+def _shapes_note(plan: Plan) -> Code:
+    actions = "actions" if plan.discrete else "action components"
+    text = (
+        f"Shapes: T = {plan.rollout_length} time steps a rollout, N = {plan.spec.env.num_envs} "
+        f"environments, B = T·N = {plan.batch_size} samples, M = {plan.spec.update.minibatch_size} "
+        f"samples a minibatch, O = {plan.facts.observation_size} observation components, "
+        f"A = {plan.facts.action_size} {actions}, P = {plan.num_parameters} parameters."
+    )
+    return Code(textwrap.fill(text, WIDTH))
+
+
+def _env_arguments(plan: Plan) -> list[tuple[Code, Code]]:
+    env = plan.spec.env
+    rows: list[tuple[str, Any]] = [("backend", plan.facts.backend)]
+    if plan.facts.backend == "envpool" and env.threads != "auto":
+        rows.append(("threads", env.threads))
+    if env.max_episode_steps is not None:
+        rows.append(("max_episode_steps", env.max_episode_steps))
+    if env.options:
+        rows.append(("options", dict(env.options)))
+    return [(identifier(key), literal(value)) for key, value in rows]
+
+
+def _verify(text: str, expected: dict[str, Any]) -> None:
+    """Compare the constants of the emitted text with the plan's."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        raise RuntimeError(f"the emitted module is not Python: {error}") from error
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            found[node.targets[0].id] = ast.literal_eval(node.value)
+    for name, value in expected.items():
+        if name not in found or found[name] != value:
+            raise RuntimeError(
+                f"the emitted module has {name} = {found.get(name)!r}, not {value!r}"
+            )

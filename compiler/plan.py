@@ -1,0 +1,74 @@
+"""The plan: a checked spec with its environment's shapes, and the decisions the passes made."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import ceil, prod
+from typing import Any
+
+from ppoc.compiler import networks
+from ppoc.compiler.language import AgentSpec
+from ppoc.compiler.probe import EnvFacts
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a pass chose, and why, for `ppoc compile --explain-plan`."""
+
+    name: str
+    choice: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything the emitter needs; immutable, so that a pass returns a new one."""
+
+    spec: AgentSpec
+    facts: EnvFacts
+    compile_update: bool = False
+    single_thread: bool = False
+    decisions: tuple[Decision, ...] = ()
+
+    def decide(self, decision: Decision, **changes: Any) -> "Plan":
+        """This plan with a decision recorded and carried out."""
+        return replace(self, decisions=(*self.decisions, decision), **changes)
+
+    @cached_property
+    def networks(self) -> networks.Networks:
+        facts = self.facts
+        return networks.build(
+            self.spec, facts.observation_size, facts.action_size, not self.discrete
+        )
+
+    @property
+    def discrete(self) -> bool:
+        return self.facts.action_kind == "discrete"
+
+    @property
+    def batch_size(self) -> int:
+        """B, environment steps an iteration."""
+        return self.spec.update.rollout_steps
+
+    @property
+    def rollout_length(self) -> int:
+        """T, time steps an iteration in each environment."""
+        return self.batch_size // self.spec.env.num_envs
+
+    @property
+    def num_iterations(self) -> int:
+        """Iterations that reach the total steps, the last one whole."""
+        return ceil(self.spec.training.total_steps / self.batch_size)
+
+    @property
+    def num_updates(self) -> int:
+        """Minibatch updates in the whole run."""
+        update = self.spec.update
+        return self.num_iterations * update.epochs * (self.batch_size // update.minibatch_size)
+
+    @property
+    def num_parameters(self) -> int:
+        return sum(prod(shape) for _, shape in self.networks.shapes())
+
+    def iterations(self, steps: int) -> int:
+        """The whole number of iterations nearest to some environment steps, at least one."""
+        return min(max(1, round(steps / self.batch_size)), self.num_iterations)

@@ -1,0 +1,147 @@
+"""Run a generated module from start to result: `ppoc run` and `python module.py` both end here."""
+
+import argparse
+import importlib.util
+import json
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ppoc.runtime import checkpoint as checkpoints
+from ppoc.runtime.envs import EnvironmentFailure
+from ppoc.runtime.progress import Mode
+from ppoc.runtime.run import Run, RunError, describe, evaluate_policy, load_checkpoint
+from ppoc.runtime.statistics import Summary
+
+
+class Result(NamedTuple):
+    """How a run ended."""
+
+    folder: Path
+    finished: bool  # False: a signal stopped it
+    steps: int
+    seconds: float
+    evaluation: Summary | None  # of the last checkpoint; None where the run did not finish
+
+
+def load_module(path: Path) -> ModuleType:
+    """Import a generated module from its file, under a name of its own.
+
+    Raises:
+        RunError: there is no such file, or it does not import.
+    """
+    name = f"ppoc_module_{abs(hash(path.resolve())):x}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise RunError(f"there is no module at {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise RunError(f"{path} does not import: {error}") from error
+    return module
+
+
+def execute(
+    module: ModuleType,
+    folder: Path,
+    *,
+    device: str | None = None,
+    resume: bool = False,
+    mode: Mode = "auto",
+) -> Result:
+    """Train in `folder`, which must exist, then evaluate the last checkpoint as it lies on disk.
+
+    Raises:
+        RunError: the run cannot start or go on. What was saved before is still there.
+    """
+    start = time.perf_counter()
+    try:
+        with Run(folder, device=device or module.DEVICE, resume=resume, mode=mode) as run:
+            module.train(run)
+        steps = run.steps
+        evaluation = None if run.stopped else evaluate_run(module, folder)
+    except (EnvironmentFailure, checkpoints.CheckpointError, OSError) as error:
+        saved = checkpoints.latest(folder / "checkpoints")
+        kept = f"the last good checkpoint is {saved}" if saved else "no checkpoint was saved yet"
+        raise RunError(f"{error}\n{kept}") from error
+    result = Result(folder, not run.stopped, steps, time.perf_counter() - start, evaluation)
+    _write_result(result)
+    return result
+
+
+def evaluate_run(
+    module: ModuleType,
+    folder: Path,
+    *,
+    episodes: int | None = None,
+    deterministic: bool | None = None,
+    seed: int | None = None,
+) -> Summary:
+    """Evaluate the newest checkpoint of a run folder; what is not given is as the module has it.
+
+    Raises:
+        RunError: the folder has no checkpoint.
+        CheckpointError: the checkpoint is damaged.
+    """
+    policy = load_run_policy(module, folder, deterministic=deterministic, seed=seed)
+    seed = module.SEED + 1_000_003 if seed is None else seed  # episodes not seen in training
+    return evaluate_policy(module.make_envs, policy, episodes or module.EVALUATION_EPISODES, seed)
+
+
+def load_run_policy(
+    module: ModuleType,
+    folder: Path,
+    *,
+    deterministic: bool | None = None,
+    seed: int | None = None,
+) -> Any:
+    """The policy of the newest checkpoint of a run folder; raises as `evaluate_run` does."""
+    path = checkpoints.latest(folder / "checkpoints")
+    if path is None:
+        raise RunError(f"{folder} has no checkpoint; train with `ppoc run` first")
+    checkpoint, _ = load_checkpoint(path)
+    if deterministic is None:
+        deterministic = module.EVALUATION_DETERMINISTIC
+    rng = None if deterministic else np.random.default_rng(module.SEED if seed is None else seed)
+    return module.load_policy(checkpoint, rng)
+
+
+def _write_result(result: Result) -> None:
+    evaluation = result.evaluation
+    row = {
+        "finished": result.finished,
+        "steps": result.steps,
+        "seconds": round(result.seconds, 3),
+        "evaluation": evaluation._asdict() if evaluation else None,
+    }
+    temporary = result.folder / "result.json.part"
+    temporary.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(result.folder / "result.json")
+
+
+def main(module: ModuleType) -> None:
+    """The command line of a generated module run as a script."""
+    parser = argparse.ArgumentParser(description=(module.__doc__ or "").partition("\n")[0])
+    parser.add_argument("--out", type=Path, default=Path("runs") / module.NAME)
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"])
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    arguments = parser.parse_args()
+    try:
+        if not arguments.resume and (arguments.out / "metrics.csv").exists():
+            raise RunError(
+                f"{arguments.out} holds a run already: --resume it, or give another --out"
+            )
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        result = execute(module, arguments.out, device=arguments.device, resume=arguments.resume)
+    except RunError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(3)
+    if result.evaluation is not None:
+        print(describe(result.evaluation))
+    print(f"run folder: {result.folder}")

@@ -1,0 +1,264 @@
+"""A training run: its folder, its device, what it logs and saves, and how it stops."""
+
+import contextlib
+import json
+import math
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ppoc.runtime import checkpoint as checkpoints
+from ppoc.runtime.envs import VectorEnv
+from ppoc.runtime.evaluate import evaluate
+from ppoc.runtime.metrics import MetricsWriter
+from ppoc.runtime.progress import Mode, progress
+from ppoc.runtime.statistics import Summary, summarize
+
+Checkpoint = Mapping[str, Mapping[str, Tensor]]
+Policy = Callable[[np.ndarray], np.ndarray]
+
+
+class RunError(Exception):
+    """A run that cannot start or go on; its text says why and what is left."""
+
+
+def choose_device(name: str) -> torch.device:
+    """The torch device of `auto` (CUDA where there is one), `cpu` or `cuda`.
+
+    Raises:
+        RunError: CUDA is asked for and there is none.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise RunError("device: cuda was asked for, but torch finds no CUDA device here")
+    return torch.device(name)
+
+
+def derive_seed(seed: int, iteration: int) -> int:
+    """A seed below 2³¹ for the environments of an iteration, unrelated between iterations."""
+    return int(np.random.SeedSequence((seed, iteration, 0xE57)).generate_state(1)[0]) >> 1
+
+
+class Run:
+    """What a generated module's `train` needs of the world outside.
+
+    Attributes:
+        folder: where everything the run leaves behind lies.
+        device: where parameters and batches lie.
+        checkpoint: the groups of tensors to resume from, or None at the start of a run.
+        first_iteration: the iteration `iterations` began with.
+    """
+
+    def __init__(
+        self, folder: Path, *, device: str = "auto", resume: bool = False, mode: Mode = "auto"
+    ) -> None:
+        """Open a run folder, which must exist; see `execute` for the whole of a run.
+
+        Raises:
+            RunError: another run holds the folder, there is nothing to resume from, the checkpoint
+                cannot be read, or the device is not there.
+        """
+        self.folder = folder
+        self.device = choose_device(device)
+        self.first_iteration = 0
+        self.checkpoint: Checkpoint | None = None
+        self.last_saved: Path | None = None
+        self._steps = 0
+        self._saved_steps = 0
+        self._stopping = False
+        self._mode = mode
+        self._resources = contextlib.ExitStack()
+        self._resources.enter_context(_exclusive(folder))
+        if resume:
+            self._load_checkpoint()
+        resume_step = self._steps if resume else None
+        self._metrics = MetricsWriter(folder, resume_step=resume_step)
+        self._resources.callback(self._metrics.close)
+        self._display: Any = None
+        self._messages: list[str] = []
+
+    def _load_checkpoint(self) -> None:
+        self.last_saved = checkpoints.latest(self.folder / "checkpoints")
+        if self.last_saved is None:
+            raise RunError(f"{self.folder} has no checkpoint to resume from")
+        self.checkpoint, metadata = load_checkpoint(self.last_saved)
+        self._steps = int(metadata["steps"])
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._resources.close()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a signal asked the run to stop before its end."""
+        return self._stopping
+
+    @property
+    def steps(self) -> int:
+        """Environment steps so far."""
+        return self._steps
+
+    def iterations(self, count: int, steps_each: int) -> Iterator[int]:
+        """Yield iteration numbers up to `count`, from where the checkpoint left off.
+
+        SIGINT or SIGTERM lets the iteration under way finish and save; a second one does not.
+        """
+        self.first_iteration = self._steps // steps_each
+        self._count = count
+        self._last_time = time.perf_counter()
+        self._resources.enter_context(_stop_signals(self._stop))
+        display = progress(self._mode, count * steps_each, self._steps)
+        self._display = self._resources.enter_context(display)
+        for text in self._messages:
+            self._display.message(text)
+        for iteration in range(self.first_iteration, count):
+            yield iteration
+            if self._stopping and self._saved_steps == self._steps:
+                return
+
+    def _stop(self, signum: int, frame: FrameType | None) -> None:
+        if self._stopping:
+            raise KeyboardInterrupt
+        self._stopping = True
+        self.message("stopping after this iteration, with a checkpoint; again to stop at once")
+
+    def message(self, text: str) -> None:
+        """Say something beside the progress display."""
+        if self._display is None:
+            self._messages.append(text)
+        else:
+            self._display.message(text)
+
+    def log(self, steps: int, metrics: Mapping[str, float]) -> None:
+        """Record the metrics of an iteration that ended at `steps` environment steps.
+
+        Raises:
+            RunError: a metric that learning depends on is not finite.
+        """
+        now = time.perf_counter()
+        rate = (steps - self._steps) / (now - self._last_time)
+        self._last_time, self._steps = now, steps
+        for name in ("policy_loss", "value_loss", "grad_norm"):
+            if not math.isfinite(metrics[name]):
+                saved = f"the last good checkpoint is {self.last_saved}"
+                raise RunError(
+                    f"{name} became {metrics[name]} at step {steps}; "
+                    + (saved if self.last_saved else "there is no checkpoint yet")
+                )
+        self._metrics.write(steps, {**metrics, "steps_per_second": rate})
+        self._display.update(steps, metrics)
+
+    def evaluate(
+        self,
+        steps: int,
+        make_envs: Callable[[int], VectorEnv],
+        policy: Policy,
+        episodes: int,
+        seed: int,
+    ) -> Summary:
+        """Run whole episodes in fresh environments; append their summary to evaluations.jsonl."""
+        summary = evaluate_policy(make_envs, policy, episodes, seed)
+        row = {"steps": steps, **summary._asdict()}
+        with (self.folder / "evaluations.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        self.message(f"evaluation at {steps:,} steps: {describe(summary)}")
+        return summary
+
+    def checkpoint_due(self, iteration: int, every: int) -> bool:
+        """Whether to save after this iteration: on schedule, at the end, and before stopping."""
+        done = iteration + 1
+        return done % every == 0 or done == self._count or self._stopping
+
+    def save(self, steps: int, **groups: Mapping[str, Tensor | np.ndarray]) -> None:
+        """Write a checkpoint of named groups of tensors, atomically."""
+        tensors = {
+            f"{group}.{name}": tensor
+            for group, part in groups.items()
+            for name, tensor in part.items()
+        }
+        self.last_saved = checkpoints.save(
+            self.folder / "checkpoints", steps, tensors, {"steps": steps}
+        )
+        self._saved_steps = steps
+
+
+def load_checkpoint(path: Path) -> tuple[Checkpoint, dict[str, Any]]:
+    """The groups of tensors and the metadata of a checkpoint folder.
+
+    Raises:
+        CheckpointError: it is missing, damaged or of another format.
+    """
+    tensors, metadata = checkpoints.load(path)
+    groups: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        group, _, name = key.partition(".")
+        groups.setdefault(group, {})[name] = tensor
+    return groups, metadata
+
+
+def evaluate_policy(
+    make_envs: Callable[[int], VectorEnv], policy: Policy, episodes: int, seed: int
+) -> Summary:
+    """Summary of the returns of whole episodes in up to eight environments at a time."""
+    envs = make_envs(min(episodes, 8))
+    try:
+        returns, _ = evaluate(policy, envs, episodes, seed)
+    finally:
+        envs.close()
+    return summarize(returns)
+
+
+def describe(summary: Summary) -> str:
+    """An evaluation in one line."""
+    return (
+        f"mean return {summary.mean:.2f} ± {summary.std:.2f}, "
+        f"IQM {summary.iqm:.2f} [{summary.iqm_low:.2f}, {summary.iqm_high:.2f}] "
+        f"over {summary.episodes} episodes"
+    )
+
+
+@contextlib.contextmanager
+def _stop_signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    try:
+        before = [signal.signal(number, handler) for number in numbers]
+    except ValueError:  # not the main thread: whoever is, handles signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, old in zip(numbers, before, strict=True):
+            signal.signal(number, old)
+
+
+@contextlib.contextmanager
+def _exclusive(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock file, which the operating system releases whatever ends the process."""
+    import fcntl
+
+    file = os.open(folder / "run.lock", os.O_CREAT | os.O_RDWR)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunError(f"another run is writing to {folder}") from error
+        yield
+    finally:
+        os.close(file)
