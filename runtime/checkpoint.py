@@ -15,7 +15,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,6 +43,8 @@ def save(
 ) -> Path:
     """Write a checkpoint for environment step `step` into `folder`, and return its path.
 
+    Only one process may save into a folder at a time.
+
     Args:
         tensors: of any shapes, from any device.
         metadata: what JSON can hold; floats come back exactly, NaN and infinities included.
@@ -65,7 +66,10 @@ def save(
     text = json.dumps(document, indent=2) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / f"step-{step:012d}"
-    temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=folder))
+    for abandoned in folder.glob(".step-*.part"):
+        shutil.rmtree(abandoned)
+    temporary = folder / f".{final.name}.part"
+    temporary.mkdir()
     try:
         _write(temporary / TENSORS, data)
         _write(temporary / DOCUMENT, text.encode())
@@ -78,7 +82,6 @@ def save(
         raise
     _sync(folder)
     if keep is not None:
-        # Besides the new one, the highest steps: a run resumed from an old checkpoint keeps going.
         others = [path for path in _complete(folder) if path != final]
         for old in others[: max(len(others) - (keep - 1), 0)]:
             shutil.rmtree(old)

@@ -200,6 +200,8 @@ class _EnvpoolEnvs:
     ) -> None:
         import envpool
 
+        if env_id not in envpool.list_all_envs():
+            raise ValueError(f"envpool has no environment {env_id}")
         self.num_envs = num_envs
         self.env_id = env_id
         self._arguments = {**arguments, "num_envs": num_envs, "num_threads": threads}

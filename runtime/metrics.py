@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
 
 FLUSH_SECONDS = 5
 
@@ -33,7 +32,8 @@ class MetricsWriter:
         self._columns: list[str] | None = None
         if resume_step is not None and path.exists():
             self._columns = _drop_after(path, resume_step)
-        self._file: TextIO = path.open("x" if resume_step is None else "a", newline="")
+        mode = "x" if resume_step is None else "a"
+        self._file = path.open(mode, newline="", encoding="utf-8")
         self._events = EventFileWriter(str(folder / "tensorboard"), flush_secs=FLUSH_SECONDS)
         if resume_step is not None:
             # TensorBoard then hides the events of the steps that will be taken again.

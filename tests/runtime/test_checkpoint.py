@@ -65,7 +65,7 @@ def test_latest_orders_by_number_and_ignores_what_is_incomplete(tmp_path):
     assert latest(tmp_path) == huge
     (huge / "checkpoint.json").unlink()
     (tmp_path / "step-000000000099").mkdir()
-    (tmp_path / ".step-000000000100-abcd").mkdir()
+    (tmp_path / ".step-000000000100.part").mkdir()
     assert latest(tmp_path) == small
 
 
@@ -82,6 +82,13 @@ def test_a_failed_write_leaves_the_checkpoint_before_and_no_litter(tmp_path, mon
         save(tmp_path, 2, {"x": torch.zeros(1)}, {})
     assert list(tmp_path.iterdir()) == [before]
     assert load(before)[0]["x"].item() == 0
+
+
+def test_what_a_killed_process_left_is_cleared_away(tmp_path):
+    (tmp_path / ".step-000000000001.part").mkdir()
+    (tmp_path / ".step-000000000002.part").mkdir()
+    path = save(tmp_path, 2, {"x": torch.zeros(1)}, {})
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_missing_is_said_clearly(tmp_path):

@@ -156,9 +156,9 @@ class Counter(gymnasium.Env):
     """Counts its steps in one array that it hands out again and again; ends after three."""
 
     observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (2,), np.float64)
-    action_space = gymnasium.spaces.Discrete(2)
 
-    def __init__(self, breaks: bool = False) -> None:
+    def __init__(self, breaks=False, action_space=None) -> None:
+        self.action_space = action_space or gymnasium.spaces.Discrete(2)
         self.count = np.zeros(2)
         self.breaks = breaks
 
@@ -204,6 +204,19 @@ def test_unknown_environments_and_spaces_are_refused(backend):
         make("Nonsense-v0", 1, backend=backend)
     with pytest.raises(EnvironmentFailure, match="Box of one dimension"):
         make("FrozenLake-v1", 1, backend=backend)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        gymnasium.spaces.Discrete(2, start=1),
+        gymnasium.spaces.MultiDiscrete([2, 2]),
+        gymnasium.spaces.Box(0, 1, (2, 2)),
+    ],
+)
+def test_action_spaces_that_agents_do_not_take_are_refused(space):
+    with pytest.raises(EnvironmentFailure, match="actions must"):
+        make("ppoc-tests/Counter-v0", 1, backend="gymnasium", options={"action_space": space})
 
 
 def test_envpool_says_that_it_needs_a_reset_first():

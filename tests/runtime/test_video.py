@@ -1,5 +1,9 @@
 """Videos hold every frame of the episodes, or there is no file."""
 
+import os
+import sys
+from ctypes.util import find_library
+
 import imageio.v2 as imageio
 import numpy as np
 import pytest
@@ -39,6 +43,18 @@ def test_a_policy_that_fails_leaves_no_file(tmp_path):
     with pytest.raises(ZeroDivisionError):
         record("CartPole-v1", fail, tmp_path / "video.mp4", seed=0)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.filterwarnings("ignore:compiler attribute:RuntimeWarning")
+@pytest.mark.skipif(not find_library("EGL") or sys.platform != "linux", reason="needs libEGL")
+def test_mujoco_is_filmed_without_a_display(tmp_path, monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "MUJOCO_GL"):
+        monkeypatch.delenv(name, raising=False)
+    path = tmp_path / "cheetah.mp4"
+    record("HalfCheetah-v5", lambda x: np.zeros((1, 6)), path, seed=0, max_episode_steps=2)
+    with imageio.get_reader(path) as reader:
+        assert len(list(reader.iter_data())) == 3
+    assert "MUJOCO_GL" not in os.environ
 
 
 @pytest.mark.filterwarnings("ignore")
