@@ -107,13 +107,13 @@ def test_plain_writes_a_line_every_few_seconds_and_the_last(clock):
     out = io.StringIO()
     with PlainProgress(Meter(1000), out) as display:
         display.message("hello")
-        for step in range(100, 1001, 100):
+        for step in range(100, 1000, 100):
             clock.now += 2
             display.update(step, {"episode_return": math.nan} if step == 100 else METRICS)
     lines = out.getvalue().splitlines()
     assert lines[0] == "hello"
     assert lines[1] == " 10%  100/1,000  return –"
-    assert [line.split()[0] for line in lines[1:]] == ["10%", "40%", "70%", "100%"]
+    assert [line.split()[0] for line in lines[1:]] == ["10%", "40%", "70%", "90%"]
     assert lines[2].split("  ")[1:] == [
         "400/1,000",
         "50 steps/s",
