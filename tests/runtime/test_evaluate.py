@@ -9,7 +9,7 @@ from ppoc.runtime.evaluate import evaluate
 
 
 class Scripted:
-    """Environment i plays episodes of the given lengths; each step rewards 1."""
+    """Environment i plays episodes of the given lengths; each step rewards 0.5."""
 
     observation_space = action_space = gymnasium.spaces.Discrete(1)
 
@@ -32,7 +32,7 @@ class Scripted:
                 self.episode[env] += 1
         observations = np.zeros((self.num_envs, 1), np.float32)
         cut = ended & (np.arange(self.num_envs) % 2 == 1)
-        rewards = np.ones(self.num_envs, np.float32)
+        rewards = np.full(self.num_envs, 0.5, np.float32)
         return Step(observations, rewards, ended & ~cut, cut, observations)
 
     def close(self) -> None:
@@ -45,7 +45,8 @@ def still(observations: np.ndarray) -> np.ndarray:
 
 def test_short_episodes_are_not_preferred():
     returns, lengths = evaluate(still, Scripted([[1], [10]]), episodes=6, seed=0)
-    assert returns.tolist() == lengths.tolist() == [1, 10, 1, 10, 1, 10]
+    assert lengths.tolist() == [1, 10, 1, 10, 1, 10]
+    assert returns.tolist() == [0.5, 5, 0.5, 5, 0.5, 5]
     assert (returns.dtype, lengths.dtype) == (np.float64, np.int64)
 
 
@@ -55,7 +56,7 @@ def test_short_episodes_are_not_preferred():
 )
 def test_quotas(episodes, expected):
     envs = Scripted([[2, 3], [5, 4], [1, 9]])
-    assert evaluate(still, envs, episodes, seed=0)[0].tolist() == expected
+    assert evaluate(still, envs, episodes, seed=0)[1].tolist() == expected
 
 
 def test_equals_playing_each_environment_alone():

@@ -36,6 +36,19 @@ def test_frame_rate_can_be_chosen(tmp_path):
         assert reader.get_meta_data()["fps"] == 10
 
 
+def test_episodes_differ(tmp_path):
+    seen = []
+
+    def watch(observations: np.ndarray) -> np.ndarray:
+        seen.append(observations[0])
+        return push_right(observations)
+
+    path = tmp_path / "video.mp4"
+    record("CartPole-v1", watch, path, episodes=2, seed=0, max_episode_steps=2)
+    assert len(seen) == 4
+    assert not np.array_equal(seen[0], seen[2])
+
+
 def test_a_policy_that_fails_leaves_no_file(tmp_path):
     def fail(observations: np.ndarray) -> np.ndarray:
         raise ZeroDivisionError
