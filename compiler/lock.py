@@ -1,14 +1,13 @@
 """The lock: a spec with every value written out, where each came from, and the versions used."""
 
-import io
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
-
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from ppoc.compiler.plan import Plan
 from ppoc.compiler.resolve import Resolved
+from ppoc.compiler.source import plain_scalar
 
 FORMAT = 1
 
@@ -21,44 +20,37 @@ def lock_text(resolved: Resolved, plan: Plan, versions: Mapping[str, str]) -> st
     """
     if resolved.is_lock and not resolved.overridden:
         return resolved.source_text
-    data = plan.spec.model_dump(mode="json", by_alias=True)
-    data.pop("lock", None)
+    data = plan.spec.model_dump(mode="json", by_alias=True, exclude={"lock"})
     data["env"]["backend"] = plan.facts.backend
-    data["lock"] = {"format": FORMAT, "versions": dict(sorted(versions.items()))}
-    buffer = io.StringIO()
-    buffer.write("# Written by `ppoc compile`: every value of the spec, and where it came from.\n")
-    yaml = YAML()
-    yaml.width = 100
-    yaml.dump(_commented(data, resolved, plan, ()), buffer)
-    return buffer.getvalue()
+    head = "# Written by `ppoc compile`: every value of the spec, and where it came from.\n"
+    lock = {"lock": {"format": FORMAT, "versions": dict(sorted(versions.items()))}}
+    lines = [*_lines(data, resolved), *_lines(lock, None)]
+    return head + "\n".join(lines) + "\n"
 
 
-def _commented(
-    value: Mapping[str, Any], resolved: Resolved, plan: Plan, path: tuple[str, ...]
-) -> CommentedMap:
-    node = CommentedMap()
+def _lines(
+    value: Mapping[str, Any], resolved: Resolved | None, path: tuple[str, ...] = ()
+) -> Iterator[str]:
+    pad = "  " * len(path)
     for key, item in value.items():
         here = (*path, key)
-        if isinstance(item, Mapping) and item:
-            node[key] = _commented(item, resolved, plan, here)
-            continue
-        node[key] = _flow(item)
-        origin = _origin(resolved, here)
-        if origin:
-            node.yaml_add_eol_comment(origin, key)
-    return node
+        if isinstance(item, Mapping) and here != ("env", "options"):
+            yield f"{pad}{key}:"
+            yield from _lines(item, resolved, here)
+        else:
+            line = f"{pad}{key}: {_scalar(item)}"
+            yield f"{line}  # {_origin(resolved, here)}" if resolved else line
 
 
-def _flow(item: Any) -> Any:
-    if isinstance(item, list):
-        sequence = CommentedSeq(item)
-        sequence.fa.set_flow_style()
-        return sequence
-    return item
+def _scalar(value: Any) -> str:
+    """A value as YAML that reads back as itself; JSON is YAML."""
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z][\w./-]*", value, re.ASCII):
+        return value if plain_scalar(value) == value else json.dumps(value)
+    return json.dumps(value)
 
 
 def _origin(resolved: Resolved, path: tuple[str, ...]) -> str:
     if path == ("env", "backend") and resolved.spec.env.backend == "auto":
         return "probed"
-    origin = resolved.origins.get(path)
-    return origin.label() if origin else ""
+    label = resolved.origin(path).label()
+    return label.encode("unicode_escape").decode()  # a flag's text may hold anything

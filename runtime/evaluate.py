@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from ppoc.runtime.envs import VectorEnv
 
 Policy = Callable[[NDArray[np.float32]], NDArray[Any]]

@@ -1,0 +1,100 @@
+"""Checks of what a spec means, one function a rule; they need no environment."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from ppoc.compiler.diagnostics import Diagnostic
+
+if TYPE_CHECKING:
+    from ppoc.compiler.resolve import Resolved
+
+Check = Callable[["Resolved"], Iterator[Diagnostic]]
+
+
+def minibatches_divide_the_rollout(resolved: "Resolved") -> Iterator[Diagnostic]:
+    """E101: a compiled update has one shape, so every minibatch has the same size."""
+    update = resolved.spec.update
+    if update.rollout_steps % update.minibatch_size:
+        sizes = _nearest_divisors(update.rollout_steps, update.minibatch_size)
+        yield resolved.error(
+            "E101",
+            ("update", "minibatch_size"),
+            f"minibatches of {update.minibatch_size} do not divide a rollout of "
+            f"{update.rollout_steps} steps",
+            why="every minibatch has the same size, so that the update compiles to one shape",
+            help=f"the nearest sizes that do: {', '.join(map(str, sizes))}",
+        )
+
+
+def environments_divide_the_rollout(resolved: "Resolved") -> Iterator[Diagnostic]:
+    """E102: all environments take the same number of steps in a rollout."""
+    steps, envs = resolved.spec.update.rollout_steps, resolved.spec.env.num_envs
+    if steps % envs:
+        near = sorted({max(1, steps // envs) * envs, (steps // envs + 1) * envs})
+        yield resolved.error(
+            "E102",
+            ("update", "rollout_steps"),
+            f"{envs} environments cannot share {steps} steps evenly",
+            why="rollout_steps counts the steps of all environments together",
+            help=f"the nearest numbers that they can: {', '.join(map(str, near))}",
+        )
+
+
+def a_shared_critic_has_no_layers(resolved: "Resolved") -> Iterator[Diagnostic]:
+    """E108: `share: actor` and layers of the critic's own contradict each other."""
+    if resolved.spec.networks.critic.share is None:
+        return
+    for key in ("layers", "activation", "init"):
+        path = ("networks", "critic", key)
+        if resolved.origin(path).kind in ("spec", "extends", "override") and not resolved.is_lock:
+            yield resolved.error(
+                "E108",
+                path,
+                f"the critic shares the actor's layers, so `{key}` means nothing",
+                help=f"remove `{key}`, or remove `share: actor`",
+            )
+
+
+def advantages_need_two_samples(resolved: "Resolved") -> Iterator[Diagnostic]:
+    """E109: the standard deviation of one sample is not a number."""
+    spec = resolved.spec
+    if spec.advantage.normalize and spec.update.minibatch_size == 1:
+        yield resolved.error(
+            "E109",
+            ("update", "minibatch_size"),
+            "advantages are normalised within a minibatch, and this one has one sample",
+            help="take larger minibatches, or set advantage.normalize to false",
+        )
+
+
+def at_least_one_iteration(resolved: "Resolved") -> Iterator[Diagnostic]:
+    """W101: the run goes on to the end of its first iteration."""
+    total, steps = resolved.spec.training.total_steps, resolved.spec.update.rollout_steps
+    if total < steps:
+        yield resolved.error(
+            "W101",
+            ("training", "total_steps"),
+            f"{total} steps are less than one iteration of {steps}",
+            why="an iteration is always finished, so the run takes more steps than it says",
+            help="lower update.rollout_steps, or raise training.total_steps",
+        )
+
+
+CHECKS: tuple[Check, ...] = (
+    minibatches_divide_the_rollout,
+    environments_divide_the_rollout,
+    a_shared_critic_has_no_layers,
+    advantages_need_two_samples,
+    at_least_one_iteration,
+)
+
+
+def _nearest_divisors(number: int, near: int) -> list[int]:
+    """The largest divisor of a number below `near` and the smallest above it."""
+    if number > 10**7:
+        return [1, number]
+    small = [d for d in range(1, int(number**0.5) + 1) if number % d == 0]
+    divisors = {*small, *(number // d for d in small)}
+    below = [d for d in divisors if d < near]
+    above = [d for d in divisors if d > near]
+    return [*([max(below)] if below else []), *([min(above)] if above else [])]

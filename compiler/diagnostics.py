@@ -1,0 +1,150 @@
+"""Diagnostics: what is wrong, where, why, and what to do about it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+# Every code and what it is about; E00x reading, E01x structure, E1xx meaning, W1xx advice.
+CODES = {
+    "E001": "the spec cannot be read",
+    "E002": "the text is not YAML",
+    "E003": "a key is given twice",
+    "E004": "the document is too large",
+    "E005": "the document is not a mapping",
+    "E006": "a YAML feature that specs do not have",
+    "E010": "unknown key",
+    "E011": "wrong type",
+    "E012": "value out of range",
+    "E013": "a key is missing",
+    "E014": "unknown choice",
+    "E015": "unknown version of the spec language",
+    "E016": "unknown preset",
+    "E017": "a spec cannot be extended",
+    "E018": "an override cannot be applied",
+    "E101": "the minibatch size does not divide the rollout",
+    "E102": "the environments do not divide the rollout",
+    "E103": "unknown environment",
+    "E105": "unsupported actions",
+    "E106": "unsupported observations",
+    "E107": "the backend cannot run the environment",
+    "E108": "a shared critic with layers of its own",
+    "E109": "advantages of a single sample cannot be normalised",
+    "W101": "less than one iteration is asked for",
+}
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of one line of a source; lines and columns count from 1."""
+
+    source: str
+    line: int
+    column: int
+    end_column: int
+    text: str  # the whole line
+
+    @property
+    def is_override(self) -> bool:
+        """Whether the source is a command-line flag rather than a file."""
+        return self.source.startswith("-s ")
+
+    def label(self) -> str:
+        """Where this is, in a few words."""
+        return self.source if self.is_override else f"{self.source}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One problem of a spec."""
+
+    code: str
+    message: str
+    span: Span | None = None
+    why: str = ""
+    help: str = ""
+
+    @property
+    def severity(self) -> Literal["error", "warning"]:
+        return "warning" if self.code.startswith("W") else "error"
+
+    def with_source(self, source: str) -> "Diagnostic":
+        """The same problem, in a source of another name."""
+        return self if self.span is None else replace(self, span=replace(self.span, source=source))
+
+
+class SpecError(Exception):
+    """A spec that cannot be compiled, with every problem found, in the order of the source."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        self.diagnostics = ordered(diagnostics)
+        super().__init__("; ".join(f"{d.code}: {d.message}" for d in self.diagnostics))
+
+
+def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Diagnostics without repetitions, by source, line and column."""
+
+    def key(diagnostic: Diagnostic) -> tuple[Any, ...]:
+        span = diagnostic.span
+        place = (
+            (span.is_override, span.source, span.line, span.column) if span else (False, "", 0, 0)
+        )
+        return (*place, diagnostic.code)
+
+    return sorted(dict.fromkeys(diagnostics), key=key)
+
+
+_RED, _YELLOW, _BLUE, _BOLD, _PLAIN = "\033[1;31m", "\033[1;33m", "\033[1;34m", "\033[1m", "\033[0m"
+
+
+def render(diagnostics: Sequence[Diagnostic], *, color: bool = False) -> str:
+    """Diagnostics for a terminal, with the line each is about and a caret under the place."""
+    blocks = [_render_one(diagnostic, color) for diagnostic in diagnostics]
+    return "\n\n".join(blocks)
+
+
+def _render_one(diagnostic: Diagnostic, color: bool) -> str:
+    def paint(text: str, style: str) -> str:
+        return f"{style}{text}{_PLAIN}" if color else text
+
+    style = _RED if diagnostic.severity == "error" else _YELLOW
+    head = paint(f"{diagnostic.severity}[{diagnostic.code}]", style)
+    lines = [f"{head}: {paint(diagnostic.message, _BOLD)}"]
+    margin = " "
+    if diagnostic.span is not None:
+        span = diagnostic.span
+        number = "" if span.is_override else str(span.line)
+        margin = " " * max(1, len(number))
+        place = span.source if span.is_override else f"{span.source}:{span.line}:{span.column}"
+        bar = paint(f"{margin} |", _BLUE)
+        caret = " " * (span.column - 1) + "^" * max(1, span.end_column - span.column)
+        lines += [
+            f"{paint(margin + '-->', _BLUE)} {place}",
+            bar,
+            f"{paint(f'{number:>{len(margin)}} |', _BLUE)} {span.text.replace(chr(9), ' ')}",
+            f"{bar} {paint(caret, style)}",
+        ]
+    for label, text in (("why", diagnostic.why), ("help", diagnostic.help)):
+        if text:
+            lines.append(f"{paint(f'{margin} =', _BLUE)} {label}: {text}")
+    return "\n".join(lines)
+
+
+def to_json(diagnostics: Sequence[Diagnostic]) -> list[dict[str, Any]]:
+    """Diagnostics as plain data, for editors and CI."""
+    rows = []
+    for diagnostic in diagnostics:
+        span = diagnostic.span
+        rows.append(
+            {
+                "code": diagnostic.code,
+                "severity": diagnostic.severity,
+                "message": diagnostic.message,
+                "source": span.source if span else None,
+                "line": span.line if span else None,
+                "column": span.column if span else None,
+                "end_column": span.end_column if span else None,
+                "why": diagnostic.why,
+                "help": diagnostic.help,
+            }
+        )
+    return rows

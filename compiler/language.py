@@ -1,0 +1,246 @@
+"""The spec language: one pydantic model a section, with its ranges, defaults and meaning.
+
+The JSON Schema, the checks and the reference in docs/ all come from these models.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+VERSION = 1
+
+# Strict everywhere: "yes" is no boolean and "0.2" no number. Whole numbers pass for floats.
+STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+Count = Annotated[int, Field(ge=1, le=10**12)]
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+EnvId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}$")]
+OptionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+Schedule = Literal["constant", "linear"]
+
+
+class Normalize(BaseModel):
+    """Running normalisation; its statistics travel with the checkpoint."""
+
+    model_config = STRICT
+    observations: bool = Field(False, description="Scale observations to mean 0 and variance 1.")
+    rewards: bool = Field(
+        False, description="Divide rewards by the standard deviation of the discounted return."
+    )
+    clip: Positive = Field(10.0, description="Clip what is normalised to ± this.")
+
+
+class Environment(BaseModel):
+    """Where the agent acts."""
+
+    model_config = STRICT
+    id: EnvId = Field(description="A Gymnasium environment id, such as CartPole-v1.")
+    num_envs: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        8, description="Environments stepped side by side."
+    )
+    backend: Literal["auto", "gymnasium", "envpool"] = Field(
+        "auto", description="What runs the environments; auto: envpool where it has this one."
+    )
+    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = Field(
+        "auto", description="envpool's worker threads; auto: one a core."
+    )
+    max_episode_steps: Count | None = Field(
+        None, description="Time limit of an episode; null: the environment's own."
+    )
+    options: dict[OptionName, bool | int | float | str] = Field(
+        default_factory=dict, description="Arguments of the environment's constructor."
+    )
+    normalize: Normalize = Field(default_factory=Normalize)
+
+
+class Network(BaseModel):
+    """A multi-layer perceptron."""
+
+    model_config = STRICT
+    layers: list[Annotated[int, Field(ge=1, le=8192)]] = Field(
+        default=[64, 64], max_length=16, description="Widths of the hidden layers."
+    )
+    activation: Literal["tanh", "relu", "elu", "silu"] = Field("tanh")
+    init: Literal["orthogonal", "default"] = Field(
+        "orthogonal", description="How weights start; default: as torch.nn.Linear's."
+    )
+
+
+class Actor(Network):
+    """The policy's network."""
+
+    log_std_init: Annotated[float, Field(ge=-20, le=5)] = Field(
+        0.0, description="Logarithm of the initial standard deviation of continuous actions."
+    )
+
+
+class Critic(Network):
+    """The value function's network: its own, or the actor's body with a head of its own."""
+
+    share: Literal["actor"] | None = Field(
+        None, description="actor: use the actor's hidden layers; then give no others here."
+    )
+
+
+class Networks(BaseModel):
+    """Actor and critic."""
+
+    model_config = STRICT
+    actor: Actor = Field(default_factory=Actor)
+    critic: Critic = Field(default_factory=Critic)
+
+
+class Advantage(BaseModel):
+    """What weighs the score function."""
+
+    model_config = ConfigDict(**STRICT, populate_by_name=True)
+    estimator: Literal["gae"] = Field(
+        "gae", description="Generalised advantage estimation (Schulman et al. 2016)."
+    )
+    gamma: Fraction = Field(0.99, description="Discount factor γ.")
+    lambda_: Fraction = Field(
+        0.95, alias="lambda", description="λ of GAE: 0 is the TD error, 1 return minus value."
+    )
+    normalize: bool = Field(
+        True, description="Scale advantages to mean 0 and deviation 1 in each minibatch."
+    )
+
+
+class PolicyLoss(BaseModel):
+    """The surrogate objective of the policy."""
+
+    model_config = STRICT
+    objective: Literal["clip"] = Field(
+        "clip", description="PPO's clipped surrogate (Schulman et al. 2017, eq. 7)."
+    )
+    epsilon: Annotated[float, Field(gt=0, le=10)] = Field(
+        0.2, description="Clip range ε of the probability ratio."
+    )
+    schedule: Schedule = Field("constant", description="Of ε; linear: to 0 at the end of training.")
+
+
+class ValueLoss(BaseModel):
+    """The squared error of the value function."""
+
+    model_config = STRICT
+    coefficient: Annotated[float, Field(ge=0)] = Field(
+        0.5, description="Weight of mean((V − R)²) in the loss."
+    )
+    clip: Positive | None = Field(
+        None, description="Keep new values within ± this of old ones; null: do not."
+    )
+
+
+class EntropyBonus(BaseModel):
+    """The maximum-entropy term."""
+
+    model_config = STRICT
+    beta: Annotated[float, Field(ge=0)] = Field(0.0, description="Weight β of the entropy bonus.")
+    schedule: Schedule = Field("constant", description="Of β; linear: to 0 at the end of training.")
+
+
+class Losses(BaseModel):
+    """The terms of the loss."""
+
+    model_config = STRICT
+    policy: PolicyLoss = Field(default_factory=PolicyLoss)
+    value: ValueLoss = Field(default_factory=ValueLoss)
+    entropy: EntropyBonus = Field(default_factory=EntropyBonus)
+
+
+class Optimizer(BaseModel):
+    """How one network's parameters move."""
+
+    model_config = STRICT
+    kind: Literal["adam"] = Field("adam", description="Adam (Kingma and Ba 2015).")
+    lr: Positive = Field(3e-4, description="Learning rate.")
+    schedule: Schedule = Field("constant", description="Of the rate; linear: to 0 at the end.")
+    epsilon: Positive = Field(1e-5, description="Adam's ε, in the denominator.")
+
+
+class Optimizers(BaseModel):
+    """Optimisers of actor and critic; what the critic's leaves out is as the actor's."""
+
+    model_config = STRICT
+    actor: Optimizer = Field(default_factory=Optimizer)
+    critic: Optimizer = Field(default_factory=Optimizer)
+    max_grad_norm: Positive | None = Field(
+        0.5, description="Clip the norm of the whole gradient to this; null: do not."
+    )
+
+
+class Update(BaseModel):
+    """How much is collected, and how often it is learnt from."""
+
+    model_config = STRICT
+    rollout_steps: Count = Field(
+        2048,
+        description="Environment steps an iteration, over all environments together: num_envs "
+        "times what Stable-Baselines3 calls n_steps and CleanRL num_steps.",
+    )
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        10, description="Passes over each batch."
+    )
+    minibatch_size: Count = Field(64, description="Samples a gradient step.")
+    target_kl: Positive | None = Field(
+        None, description="Stop an iteration's updates at 1.5 times this KL; null: never."
+    )
+
+
+class Training(BaseModel):
+    """How long, from which seed, and where."""
+
+    model_config = STRICT
+    total_steps: Count = Field(
+        1_000_000, description="Environment steps; the last iteration is finished."
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(1)
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="auto: CUDA where there is one."
+    )
+    checkpoint_every: Count | None = Field(
+        None, description="Environment steps between checkpoints; null: ten in a run."
+    )
+
+
+class Evaluation(BaseModel):
+    """How the agent is judged."""
+
+    model_config = STRICT
+    episodes: Annotated[int, Field(ge=1, le=100_000)] = Field(10)
+    every: Count | None = Field(
+        None, description="Environment steps between evaluations; null: at the end only."
+    )
+    deterministic: bool = Field(
+        True, description="Take the mode of the policy rather than a sample."
+    )
+
+
+class Lock(BaseModel):
+    """What `ppoc compile` adds to a lock."""
+
+    model_config = STRICT
+    format: Literal[1] = 1
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class AgentSpec(BaseModel):
+    """An agent: what it acts in, what it is made of, and how it learns."""
+
+    model_config = STRICT
+    ppoc: Literal[1] = Field(description="Version of the spec language.")
+    name: Name = Field(description="Name of the agent; run folders carry it.")
+    algorithm: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")] = Field(
+        description="The preset the spec starts from, such as ppo."
+    )
+    env: Environment
+    networks: Networks = Field(default_factory=Networks)
+    advantage: Advantage = Field(default_factory=Advantage)
+    losses: Losses = Field(default_factory=Losses)
+    optimizer: Optimizers = Field(default_factory=Optimizers)
+    update: Update = Field(default_factory=Update)
+    training: Training = Field(default_factory=Training)
+    evaluation: Evaluation = Field(default_factory=Evaluation)
+    lock: Lock | None = Field(None, description="Only in spec.lock.yaml.")

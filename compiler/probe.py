@@ -1,0 +1,194 @@
+"""Probing the environment: does it exist, what does it take and give, and what runs it."""
+
+import contextlib
+import importlib.util
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from ppoc.compiler.diagnostics import Diagnostic, SpecError
+from ppoc.compiler.resolve import Resolved
+from ppoc.compiler.suggest import did_you_mean
+
+ID = ("env", "id")
+
+
+@dataclass(frozen=True)
+class EnvFacts:
+    """What the compiler needs to know of an environment."""
+
+    env_id: str
+    backend: str  # gymnasium or envpool
+    observation_size: int  # O
+    action_kind: str  # discrete or continuous
+    action_size: int  # A: number of choices, or of components
+    action_low: tuple[float, ...] = ()  # of continuous actions; may be infinite
+    action_high: tuple[float, ...] = ()
+
+
+def probe(resolved: Resolved) -> EnvFacts:
+    """Make the environment of a spec once, and look at its spaces.
+
+    Raises:
+        SpecError: it is unknown or cannot be made (E103), its actions (E105) or observations
+            (E106) are not of a kind ppoc handles, or the backend does not have it (E107).
+    """
+    env_id = resolved.spec.env.id
+    _check_registered(resolved, env_id)
+    with _quiet():
+        observations, actions = _spaces(resolved)
+    size = _observation_size(resolved, observations)
+    kind, count, low, high = _action_facts(resolved, actions)
+    backend = _backend(resolved, observations, actions)
+    return EnvFacts(env_id, backend, size, kind, count, low, high)
+
+
+def versions(backend: str) -> dict[str, str]:
+    """Versions of the packages whose behaviour the environment depends on."""
+    names = ["gymnasium", "mujoco", "box2d"] + (["envpool"] if backend == "envpool" else [])
+    found = {}
+    for name in names:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+@cache
+def list_environments() -> tuple[str, ...]:
+    """The ids of gymnasium's registry."""
+    import gymnasium
+
+    return tuple(sorted(gymnasium.registry))
+
+
+def _fail(
+    resolved: Resolved,
+    code: str,
+    path: tuple[str, ...],
+    message: str,
+    help: str = "",
+    why: str = "",
+) -> SpecError:
+    found: Diagnostic = resolved.error(code, path, message, why=why, help=help)
+    return SpecError([found])
+
+
+def _check_registered(resolved: Resolved, env_id: str) -> None:
+    if ":" in env_id:
+        why = "a name before `:` is a Python module, which making the environment would import"
+        help = "register the environment under a plain id"
+        raise _fail(resolved, "E103", ID, f"`{env_id}` names a module", help, why)
+    if env_id not in list_environments():
+        help = did_you_mean(env_id, list_environments(), cutoff=0.5)
+        raise _fail(
+            resolved, "E103", ID, f"gymnasium has no environment `{env_id}`", help or "see its docs"
+        )
+
+
+def _spaces(resolved: Resolved) -> tuple[Any, Any]:
+    """Observation and action space of the environment, made with gymnasium."""
+    import gymnasium
+
+    env_spec = resolved.spec.env
+    limit = env_spec.max_episode_steps
+    arguments: dict[str, Any] = {} if limit is None else {"max_episode_steps": limit}
+    if "mujoco" in str(gymnasium.registry[env_spec.id].entry_point):
+        _silence_mujoco()
+    try:
+        env = gymnasium.make(env_spec.id, disable_env_checker=True, **arguments, **env_spec.options)
+    except gymnasium.error.DependencyNotInstalled as error:
+        message = f"`{env_spec.id}` needs a package that is not installed"
+        raise _fail(resolved, "E103", ID, message, help=str(error).strip()) from None
+    except Exception as error:  # an environment's constructor may raise anything
+        path = ("env", "options") if env_spec.options else ID
+        message = f"`{env_spec.id}` cannot be made: {type(error).__name__}: {error}"
+        raise _fail(resolved, "E103", path, message.replace("\n", " ")) from None
+    spaces = env.observation_space, env.action_space
+    env.close()
+    return spaces
+
+
+def _observation_size(resolved: Resolved, space: Any) -> int:
+    from gymnasium.spaces import Box
+
+    if isinstance(space, Box) and len(space.shape) == 1 and space.dtype.kind in "fiu":
+        return int(space.shape[0])
+    message = f"observations of `{resolved.spec.env.id}` are {space}"
+    help = "ppoc takes a Box of one dimension for now; wrap the environment to flatten it"
+    raise _fail(resolved, "E106", ID, message, help)
+
+
+def _action_facts(
+    resolved: Resolved, space: Any
+) -> tuple[str, int, tuple[float, ...], tuple[float, ...]]:
+    from gymnasium.spaces import Box, Discrete
+
+    if isinstance(space, Discrete) and space.start == 0:
+        return "discrete", int(space.n), (), ()
+    if isinstance(space, Box) and len(space.shape) == 1 and space.dtype.kind == "f":
+        low, high = (tuple(float(x) for x in bound) for bound in (space.low, space.high))
+        return "continuous", int(space.shape[0]), low, high
+    message = f"actions of `{resolved.spec.env.id}` are {space}"
+    help = "ppoc takes Discrete from 0, or a floating-point Box of one dimension, for now"
+    raise _fail(resolved, "E105", ID, message, help)
+
+
+def _backend(resolved: Resolved, observations: Any, actions: Any) -> str:
+    wanted = resolved.spec.env.backend
+    if wanted == "gymnasium":
+        return wanted
+    path = ("env", "backend")
+    problem = _envpool_problem(resolved, observations, actions)
+    if wanted == "auto":
+        return "gymnasium" if problem else "envpool"
+    if problem:
+        help = "use `backend: gymnasium` or `auto`"
+        raise _fail(resolved, "E107", path, problem, help)
+    return wanted
+
+
+def _envpool_problem(resolved: Resolved, observations: Any, actions: Any) -> str:
+    """Why envpool cannot run an environment as gymnasium does, or nothing."""
+    env_spec = resolved.spec.env
+    if importlib.util.find_spec("envpool") is None:
+        return "envpool is not installed"
+    if env_spec.options:
+        return "envpool's environments take other options than gymnasium's"
+    with _quiet():
+        import envpool
+
+        if env_spec.id not in envpool.list_all_envs():
+            return f"envpool has no environment `{env_spec.id}`"
+        spec = envpool.make_spec(env_spec.id)
+        theirs = spec.gymnasium_observation_space, spec.gymnasium_action_space
+    for own, other in zip((observations, actions), theirs, strict=True):
+        if type(own) is not type(other) or own.shape != other.shape:
+            return f"envpool's `{env_spec.id}` has other spaces than gymnasium's"
+    return ""
+
+
+def _silence_mujoco() -> None:
+    """Keep MuJoCo from logging each warning to a file in the working directory."""
+    with contextlib.suppress(ImportError, AttributeError):
+        import mujoco
+
+        if mujoco.get_mju_user_warning() is None:
+            mujoco.set_mju_user_warning(lambda text: warnings.warn(text, stacklevel=1))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the warnings that environments print while they are made."""
+    import gymnasium
+
+    level = gymnasium.logger.min_level
+    gymnasium.logger.min_level = gymnasium.logger.ERROR
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        gymnasium.logger.min_level = level

@@ -1,0 +1,190 @@
+"""pydantic's errors as diagnostics: the place, what was expected, what was found, how to fix it."""
+
+import math
+from collections.abc import Sequence
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from ppoc.compiler import suggest
+from ppoc.compiler.diagnostics import Diagnostic, Span
+from ppoc.compiler.language import VERSION, AgentSpec
+from ppoc.compiler.source import Node
+
+RANGES = {
+    "greater_than": ("gt", "more than {}"),
+    "greater_than_equal": ("ge", "at least {}"),
+    "less_than": ("lt", "less than {}"),
+    "less_than_equal": ("le", "at most {}"),
+    "too_long": ("max_length", "at most {} items"),
+}
+PATTERNS = {
+    "name": "letters, digits, `.`, `_` and `-`, at most 64, beginning with a letter or digit",
+    "id": "an environment id such as CartPole-v1",
+    "algorithm": "the name of a preset, in small letters",
+}
+
+
+def explain(error: ErrorDetails, root: Node) -> Diagnostic:
+    """One error of pydantic's as a diagnostic about the document `root`."""
+    kind, location = error["type"], error["loc"]
+    path, node, parent = _locate(root, location)
+    model = _model_at(path[:-1] if kind == "extra_forbidden" else path)
+    if kind == "extra_forbidden":
+        return _unknown_key(str(path[-1]), path, node)
+    if kind == "missing":
+        return _missing([str(step) for step in location], parent)
+    place = node.span or node.key_span
+    name = ".".join(str(step) for step in path)
+    found = _found(node.value)
+    if path == ("ppoc",):
+        help = f"write `ppoc: {VERSION}`"
+        return Diagnostic("E015", f"unknown language version {found}", place, help=help)
+    choices = _choices(_annotation(path))
+    if choices and isinstance(node.value, str) and kind != "string_pattern_mismatch":
+        help = suggest.did_you_mean(node.value, choices) or f"one of: {', '.join(choices)}"
+        return Diagnostic("E014", f"`{name}` cannot be {found}", place, help=help)
+    if kind in RANGES and not _is_union(_annotation(path)):
+        key, words = RANGES[kind]
+        limit = words.format(error.get("ctx", {}).get(key))
+        return Diagnostic("E012", f"`{name}` is {found}", place, help=f"it must be {limit}")
+    if kind in RANGES:
+        return Diagnostic(
+            "E012", f"`{name}` is {found}", place, help=f"it must be {error['msg'][16:]}"
+        )
+    if kind == "string_pattern_mismatch":
+        expected = PATTERNS.get(str(path[-1]), "letters, digits and `_`")
+        return Diagnostic("E012", f"`{name}` is {found}", place, help=f"it must be {expected}")
+    if kind == "finite_number" or (isinstance(node.value, float) and not math.isfinite(node.value)):
+        return Diagnostic("E012", f"`{name}` is {found}", place, help="it must be finite")
+    expected = _expected(_annotation(path), model)
+    help = _type_help(node.value, expected)
+    return Diagnostic("E011", f"`{name}` must be {expected}, not {found}", place, help=help)
+
+
+def _locate(root: Node, location: Sequence[Any]) -> tuple[tuple[Any, ...], Node, Node]:
+    """The longest part of a location that is in the document; pydantic adds union members to it."""
+    node, parent = root, root
+    path: list[Any] = []
+    for step in location:
+        child = _child(node, step)
+        if child is None:
+            break
+        parent, node = node, child
+        path.append(step)
+    else:
+        return tuple(path), node, parent
+    return tuple(path), node, node
+
+
+def _child(node: Node, step: Any) -> Node | None:
+    value = node.value
+    if isinstance(value, dict):
+        return value.get(step)
+    in_list = isinstance(value, list) and isinstance(step, int) and step < len(value)
+    return value[step] if in_list else None
+
+
+def _annotation(path: Sequence[Any]) -> Any:
+    """The type of the language at a path."""
+    annotation: Any = AgentSpec
+    for step in path:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            fields = {(f.alias or n): f.annotation for n, f in annotation.model_fields.items()}
+            annotation = fields.get(step)
+        elif get_origin(annotation) in (list, dict):
+            annotation = get_args(annotation)[-1]
+    while hasattr(annotation, "__metadata__"):
+        annotation = get_args(annotation)[0]
+    return annotation
+
+
+def _model_at(path: Sequence[Any]) -> type[BaseModel] | None:
+    annotation = _annotation(path)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return None
+
+
+def _unknown_key(key: str, path: Sequence[Any], node: Node) -> Diagnostic:
+    model = _model_at(path[:-1]) or AgentSpec
+    siblings = [info.alias or name for name, info in model.model_fields.items()]
+    where = ".".join(str(step) for step in path[:-1])
+    place = f" in `{where}`" if where else ""
+    help = suggest.unknown_key(key, siblings, AgentSpec)
+    return Diagnostic("E010", f"unknown key `{key[:80]}`{place}", node.key_span, help=help)
+
+
+def _missing(path: list[str], parent: Node) -> Diagnostic:
+    name = ".".join(path)
+    example = {"ppoc": f"ppoc: {VERSION}", "env": "env: {id: CartPole-v1}", "id": "id: CartPole-v1"}
+    line = example.get(path[-1], "algorithm: ppo")
+    span = parent.key_span or _first_place(parent)
+    return Diagnostic("E013", f"`{name}` is missing", span, help=f"add `{line}`")
+
+
+def _first_place(node: Node) -> Span | None:
+    return node.span
+
+
+def _found(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f"the text {value[:60]!r}"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return repr(value)
+
+
+def _is_union(annotation: Any) -> bool:
+    return get_origin(annotation) in (Union, UnionType)
+
+
+def _choices(annotation: Any) -> list[str]:
+    if get_origin(annotation) is Literal:
+        return [str(value) for value in get_args(annotation)]
+    if _is_union(annotation):
+        return [choice for part in get_args(annotation) for choice in _choices(part)]
+    return []
+
+
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
+
+def _expected(annotation: Any, model: type[BaseModel] | None) -> str:
+    """A type of the language in words."""
+    while hasattr(annotation, "__metadata__"):
+        annotation = get_args(annotation)[0]
+    if model is not None:
+        keys = (info.alias or name for name, info in model.model_fields.items())
+        return f"a mapping with keys such as {', '.join(list(keys)[:3])}"
+    if annotation is type(None):
+        return "null"
+    if get_origin(annotation) is Literal:
+        return " or ".join(f"`{value}`" for value in get_args(annotation))
+    if _is_union(annotation):
+        return " or ".join(_expected(part, None) for part in get_args(annotation))
+    if get_origin(annotation) is list:
+        return "a list"
+    if get_origin(annotation) is dict:
+        return "a mapping"
+    return WORDS.get(annotation, "something else")
+
+
+def _type_help(value: Any, expected: str) -> str:
+    if isinstance(value, str) and "true or false" in expected:
+        truths = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+        word = truths.get(value.lower())
+        return f"write `{word}`" if word else "write `true` or `false`"
+    if isinstance(value, str) and "number" in expected:
+        return "write the number without quotes or units"
+    if isinstance(value, float) and "whole number" in expected and value.is_integer():
+        return f"write `{int(value)}`"
+    return ""

@@ -1,0 +1,155 @@
+"""What the emitter writes: golden files, formatting, stability, and no string of a spec as code."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ppoc.compiler.build import compile_spec
+from ppoc.compiler.diagnostics import SpecError
+from ppoc.compiler.literals import Code, identifier, literal, prose
+from ppoc.compiler.resolve import resolve, resolve_text
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests" / "golden"
+ZOO = sorted(path.stem for path in (ROOT / "specs" / "ppo").glob("*.yaml"))
+ALLOWED_IMPORTS = {"math", "sys", "typing", "collections.abc", "numpy", "torch", "ppoc"}
+
+
+@pytest.mark.parametrize("name", ["cartpole", "halfcheetah"])
+def test_golden_modules(compiled_of, name, request):
+    """`pytest --update-golden` rewrites them, for review as a diff."""
+    text = compiled_of(name).module
+    path = GOLDEN / f"{name}.py"
+    if request.config.getoption("--update-golden"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+def test_modules_are_formatted_and_clean(compiled_of, variant, tmp_path):
+    path = tmp_path / "module.py"
+    path.write_text(compiled_of(*variant).module, encoding="utf-8")
+    config = f"--config={ROOT / 'pyproject.toml'}"
+    for command in (["format", "--diff", config], ["check", "--no-cache", config]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, path], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_modules_import_only_what_they_may(compiled_of, name):
+    for node in ast.walk(ast.parse(compiled_of(name).module)):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module]
+        assert {name.removesuffix(".func").removesuffix(".nn.functional") for name in names} <= (
+            ALLOWED_IMPORTS
+        )
+
+
+def test_the_same_spec_gives_the_same_bytes_and_so_does_its_lock(variant, tmp_path):
+    name, *overrides = variant
+    path = ROOT / "specs" / "ppo" / f"{name}.yaml"
+    first, second = (compile_spec(resolve(path, overrides)) for _ in range(2))
+    assert (first.module, first.lock, first.manifest) == (
+        second.module,
+        second.lock,
+        second.manifest,
+    )
+    first.write(tmp_path)
+    again = compile_spec(resolve(tmp_path / "spec.lock.yaml"))
+    assert again.module == first.module
+    assert again.lock == first.lock
+    assert again.manifest == first.manifest
+
+
+def test_a_lock_says_where_each_value_comes_from(compiled_of):
+    lock = compiled_of("cartpole", "training.seed=7").lock
+    lines = {line.split(":")[0].strip(): line for line in lock.splitlines()}
+    assert lines["rollout_steps"].endswith("# cartpole.yaml:11")
+    assert "training.seed=7" in lines["seed"]
+    assert "preset" in lines["max_grad_norm"]
+    assert lines["backend"].endswith("# probed")
+
+
+def test_a_lock_takes_overrides(tmp_path, compiled_of):
+    compiled_of("cartpole").write(tmp_path)
+    changed = compile_spec(resolve(tmp_path / "spec.lock.yaml", ["training.seed=9"]))
+    assert changed.module == compiled_of("cartpole", "training.seed=9").module
+
+
+HOSTILE = [
+    "__import__('os').system('true')",
+    '"""\nimport os\n"""',
+    "{{ 7 * 7 }}",
+    "{% raw %}",
+    "a\nimport os",
+    "x'); evil(",
+    "\\",
+    "é\u202e",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize(
+    "place", ["name", "env.id", "algorithm", "env.options.sutton_barto_reward"]
+)
+def test_hostile_strings_are_refused_or_literals(text, place):
+    """No string of a spec is code: it is refused, or stands in the module as a string."""
+    import json
+
+    source = "ppoc: 1\nname: x\nalgorithm: ppo\nenv: {id: CartPole-v1, backend: gymnasium}\n"
+    source += "training: {total_steps: 2048}\n"
+    try:
+        resolved = resolve_text(source, "spec.yaml", [f"{place}={json.dumps(text)}"])
+        module = compile_spec(resolved).module
+    except SpecError:
+        return
+    strings = [n.value for n in ast.walk(ast.parse(module)) if isinstance(n, ast.Constant)]
+    assert text in strings
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        True,
+        None,
+        3,
+        1_000_000,
+        -0.5,
+        1e-8,
+        3e30,
+        float("inf"),
+        "a'b\"c\n",
+        ("x", 1.5),
+        (1,),
+        {"k": 2},
+    ],
+)
+def test_literals_read_back(value):
+    assert ast.literal_eval(literal(value)) == value
+
+
+def test_what_is_no_literal_is_refused():
+    for value in (float("nan"), object(), [1], Path()):
+        with pytest.raises(TypeError):
+            literal(value)
+    for text in ('a"b', "a\\b", "a\nb", "\u202e"):
+        with pytest.raises(ValueError, match="not plain prose"):
+            prose(text)
+    with pytest.raises(ValueError, match="not an identifier"):
+        identifier("a b")
+
+
+def test_templates_let_no_unchecked_value_through():
+    from ppoc.compiler.emit import _environment
+
+    template = _environment().from_string("{{ value }}")
+    assert template.render(value=Code("x")) == "x"
+    with pytest.raises(TypeError, match="unchecked value"):
+        template.render(value="x")
