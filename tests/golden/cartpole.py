@@ -19,7 +19,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.func import grad_and_value
 from torch.nn.functional import linear, log_softmax
 
 from ppoc import runtime
@@ -225,9 +224,10 @@ def update(
 ) -> tuple[Learner, Tensor]:
     """One gradient step on the samples at `indices`, [M]: the learner after it, and METRICS."""
     minibatch = Batch(*(column[indices] for column in batch))
-    gradient, (_, metrics) = grad_and_value(loss, has_aux=True)(
-        learner.params, minibatch, clip_range
-    )
+    with torch.enable_grad():
+        params = learner.params.detach().requires_grad_()
+        total, metrics = loss(params, minibatch, clip_range)
+    (gradient,) = torch.autograd.grad(total, params)
     grad_norm = torch.linalg.vector_norm(gradient)
     gradient = gradient * (MAX_GRAD_NORM / (grad_norm + 1e-6)).clamp(max=1)
 

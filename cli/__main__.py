@@ -1,0 +1,5 @@
+"""`python -m ppoc.cli` is `ppoc`."""
+
+from ppoc.cli.app import main
+
+main()
