@@ -46,7 +46,7 @@ def main() -> None:
     from ppoc.compiler.diagnostics import SpecError
 
     try:
-        app()
+        app(prog_name="ppoc")
     except SpecError as error:
         terminal.report(error.diagnostics)
         sys.exit(terminal.SPEC_IS_WRONG)

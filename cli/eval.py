@@ -54,6 +54,9 @@ def eval(
         if video is not None:
             policy = load_run_policy(module, folder, deterministic=deterministic, seed=seed)
             first = module.SEED if seed is None else seed
-            print(record(module.ENV_ID, policy, video, seed=first, **module.ENV_LIMITS))
+            limit = getattr(module, "MAX_EPISODE_STEPS", None)
+            options = getattr(module, "ENV_OPTIONS", None)
+            arguments = {"max_episode_steps": limit, "options": options}
+            print(record(module.ENV_ID, policy, video, seed=first, **arguments))
     except (RunError, CheckpointError, EnvironmentFailure, VideoError) as error:
         terminal.fail(terminal.RUN_FAILED, str(error))

@@ -86,6 +86,10 @@ def _optimizer_constants(plan: Plan) -> Iterable[Constant]:
 
 def _environment_constants(plan: Plan) -> Iterable[Constant]:
     env, facts = plan.spec.env, plan.facts
+    if env.max_episode_steps is not None:
+        yield Constant("MAX_EPISODE_STEPS", env.max_episode_steps)
+    if env.options:
+        yield Constant("ENV_OPTIONS", dict(env.options))
     if env.normalize.observations or env.normalize.rewards:
         yield Constant("NORMALIZE_CLIP", env.normalize.clip, "in standard deviations")
     if bounded(plan):

@@ -52,12 +52,16 @@ def _only_code(value: Any) -> Any:
 
 
 def _assignment(constant: Constant) -> Code:
-    line = f"{identifier(constant.name)} = {literal(constant.value)}"
+    name, value = identifier(constant.name), constant.value
     note = f"  # {prose(constant.note)}" if constant.note else ""
-    if len(line + note) <= WIDTH:
-        return Code(line + note)
-    items = "".join(f"    {literal(item)},\n" for item in constant.value)
-    return Code(f"{identifier(constant.name)} = ({note}\n{items})")
+    line = f"{name} = {literal(value)}{note}"
+    if len(line) <= WIDTH or not isinstance(value, tuple | dict):
+        return Code(line)
+    if isinstance(value, tuple):
+        items = [literal(item) for item in value]
+        return Code(f"{name} = ({note}\n" + "".join(f"    {item},\n" for item in items) + ")")
+    items = [Code(f"{literal(key)}: {literal(item)}") for key, item in value.items()]
+    return Code(f"{name} = {{{note}\n" + "".join(f"    {item},\n" for item in items) + "}")
 
 
 def fit(prefix: str, fixed: str, more: list[Code], suffix: str, indent: int = 0) -> Code:
@@ -150,16 +154,16 @@ def _shapes_note(plan: Plan) -> Code:
     return Code(textwrap.fill(text, WIDTH))
 
 
-def _env_arguments(plan: Plan) -> list[tuple[Code, Code]]:
+def _env_arguments(plan: Plan) -> list[Code]:
     env = plan.spec.env
-    rows: list[tuple[str, Any]] = [("backend", plan.facts.backend)]
+    arguments = [Code(f"backend={literal(plan.facts.backend)}")]
     if plan.facts.backend == "envpool" and env.threads != "auto":
-        rows.append(("threads", env.threads))
+        arguments.append(Code(f"threads={literal(env.threads)}"))
     if env.max_episode_steps is not None:
-        rows.append(("max_episode_steps", env.max_episode_steps))
+        arguments.append(Code("max_episode_steps=MAX_EPISODE_STEPS"))
     if env.options:
-        rows.append(("options", dict(env.options)))
-    return [(identifier(key), literal(value)) for key, value in rows]
+        arguments.append(Code("options=ENV_OPTIONS"))
+    return arguments
 
 
 def _verify(text: str, expected: dict[str, Any]) -> None:

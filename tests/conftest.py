@@ -50,6 +50,12 @@ VARIANTS = {
         "losses.value.clip=0.2",
         "networks.critic={activation: elu, layers: [32]}",
     ),
+    "long-constants": (
+        "hopper",
+        "env={backend: gymnasium, max_episode_steps: 300}",
+        "env.options={forward_reward_weight: 1.0, ctrl_cost_weight: 0.001, healthy_reward: 1.0, "
+        "terminate_when_unhealthy: true}",
+    ),
 }
 
 

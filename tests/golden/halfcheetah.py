@@ -272,11 +272,7 @@ def new_normalizer() -> runtime.ObservationNormalizer:
 
 def make_envs(num_envs: int) -> runtime.VectorEnv:
     """Environments that reset themselves within the step that ends an episode."""
-    return runtime.make_envs(
-        ENV_ID,
-        num_envs,
-        backend="envpool",
-    )
+    return runtime.make_envs(ENV_ID, num_envs, backend="envpool")
 
 
 def collect(

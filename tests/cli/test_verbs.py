@@ -1,0 +1,211 @@
+"""Every verb, as a user types it: what it prints, what it writes, and its exit code."""
+
+import json
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from ppoc.cli.app import main
+from ppoc.runtime import checkpoint as checkpoints
+
+SHORT = (
+    "-s",
+    "training.total_steps=512",
+    "-s",
+    "update={rollout_steps: 128, minibatch_size: 64, epochs: 2}",
+    "-s",
+    "evaluation.episodes=4",
+)
+
+
+@pytest.fixture
+def ppoc(monkeypatch, capsys, tmp_path):
+    """Run `ppoc ARGS` in an empty folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["ppoc", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as exit:
+            code = exit.code or 0
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return SimpleNamespace(code=code, out=out, err=err)
+
+    return run
+
+
+@pytest.fixture
+def spec(tmp_path, ppoc):
+    path = tmp_path / "agent.yaml"
+    assert ppoc("init", path).code == 0
+    return path
+
+
+@pytest.fixture
+def trained(ppoc, spec):
+    """A run folder after a short training."""
+    assert ppoc("run", spec, *SHORT, "--out", "trained", "--quiet").code == 0
+    return spec.parent / "trained"
+
+
+def test_init_writes_a_spec_that_checks(ppoc, tmp_path):
+    done = ppoc("init", "first.yaml", "--env", "Pendulum-v1")
+    assert (done.code, done.out.strip()) == (0, "first.yaml")
+    assert "Pendulum-v1" in (tmp_path / "first.yaml").read_text()
+    assert ppoc("check", "first.yaml").code == 0
+    assert ppoc("init", "first.yaml").code == 2
+    assert ppoc("init", "first.yaml", "--force").code == 0
+
+
+def test_init_refuses_an_environment_that_does_not_exist(ppoc, tmp_path):
+    done = ppoc("init", "--env", "CartPol-v1")
+    assert done.code == 1
+    assert "did you mean `CartPole-v1`" in done.err
+    assert not (tmp_path / "spec.yaml").exists()
+
+
+def test_check_shows_place_and_fix(ppoc, spec):
+    spec.write_text(spec.read_text().replace("epochs", "epochz"))
+    done = ppoc("check", spec)
+    assert done.code == 1
+    assert "error[E010]: unknown key `epochz`" in done.err
+    assert "^^^^^^" in done.err
+    assert "did you mean `epochs`?" in done.err
+    assert json.loads(ppoc("check", spec, "--format", "json").out)[0]["code"] == "E010"
+
+
+def test_check_takes_several_specs(ppoc, spec):
+    assert "2 specs checked" in ppoc("check", spec, spec).out
+    assert ppoc("check", spec, "missing.yaml").code == 1
+
+
+def test_compile_writes_three_files(ppoc, spec, tmp_path):
+    done = ppoc("compile", spec, "--explain-plan")
+    folder = tmp_path / "compiled" / "cartpole-v1-ppo"
+    assert done.code == 0
+    assert "update: eager" in done.out
+    assert done.out.strip().endswith("module.py")
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"module.py", "spec.lock.yaml", "manifest.json"}
+    first = (folder / "module.py").read_bytes()
+    assert ppoc("compile", folder / "spec.lock.yaml", "--out", "again").code == 0
+    assert (tmp_path / "again" / "module.py").read_bytes() == first
+
+
+def test_run_a_spec(ppoc, spec, tmp_path):
+    done = ppoc("run", spec, *SHORT, "--seed", "3")
+    assert done.code == 0
+    assert "over 4 episodes" in done.out
+    assert "run folder: runs/cartpole-v1-ppo-1" in done.out
+    folder = tmp_path / "runs" / "cartpole-v1-ppo-1"
+    assert "seed: 3" in (folder / "spec.lock.yaml").read_text()
+    assert list((folder / "tensorboard").iterdir())
+    result = json.loads((folder / "result.json").read_text())
+    assert (result["finished"], result["steps"]) == (True, 512)
+    assert ppoc("run", spec, *SHORT, "-q").code == 0
+    assert (tmp_path / "runs" / "cartpole-v1-ppo-2").is_dir()
+
+
+def test_run_a_compiled_folder(ppoc, spec, tmp_path):
+    assert ppoc("compile", spec, *SHORT, "--out", "folder").code == 0
+    assert ppoc("run", "folder", "--out", "run1", "-q").code == 0
+    assert ppoc("run", "folder", "--out", "run2", "-q", "--seed", "9").code == 0
+    modules = [(tmp_path / name / "module.py").read_text() for name in ("folder", "run1", "run2")]
+    assert modules[0] == modules[1]
+    assert "SEED = 9" in modules[2]
+    (tmp_path / "folder" / "module.py").write_text(modules[0].replace("SEED = 1", "SEED = 2"))
+    assert "was edited" in ppoc("run", "folder", "--out", "run3", "-q").err
+
+
+def test_run_prints_json_lines(ppoc, spec):
+    done = ppoc("run", spec, *SHORT, "--json", "--out", "run")
+    rows = [json.loads(line) for line in done.out.splitlines() if line.startswith("{")]
+    assert [row["step"] for row in rows if row["event"] == "update"] == [128, 256, 384, 512]
+
+
+def test_run_resumes(ppoc, trained):
+    assert ppoc("run", trained, "--resume", "-q").code == 0
+    assert ppoc("run", trained, "--resume", "-s", "training.seed=2").code == 2
+    assert ppoc("run", trained.parent, "--resume").code == 2
+
+
+def test_run_never_overwrites(ppoc, spec, trained):
+    done = ppoc("run", spec, *SHORT, "--out", trained)
+    assert done.code == 2
+    assert "not empty" in done.err
+
+
+def test_a_failed_run_exits_with_3_and_names_the_checkpoint(ppoc, trained):
+    newest = checkpoints.latest(trained / "checkpoints")
+    (newest / checkpoints.TENSORS).write_bytes(b"damaged")
+    done = ppoc("run", trained, "--resume", "-q")
+    assert done.code == 3
+    assert "damaged" in done.err
+
+
+def test_cuda_where_there_is_none_is_one_error(ppoc, spec):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    done = ppoc("run", spec, *SHORT, "--device", "cuda", "-q")
+    assert done.code == 3
+    assert "no CUDA device" in done.err
+
+
+def test_eval_reports_mean_and_interval(ppoc, trained):
+    done = ppoc("eval", trained, "-n", "6")
+    assert done.code == 0
+    assert "over 6 episodes" in done.out
+    modes = [
+        json.loads(ppoc("eval", trained, "-n", "6", "--json", option).out)
+        for option in ("--deterministic", "--sampled")
+    ]
+    assert modes[0]["mean"] != modes[1]["mean"]
+    assert modes[0]["iqm_low"] <= modes[0]["iqm"] <= modes[0]["iqm_high"]
+
+
+def test_eval_records_a_video(ppoc, trained, tmp_path):
+    done = ppoc("eval", trained, "-n", "1", "--video", "episode.mp4")
+    assert done.code == 0
+    assert (tmp_path / "episode.mp4").read_bytes()[4:8] == b"ftyp"
+
+
+def test_eval_of_something_else_is_one_error(ppoc, tmp_path, spec):
+    assert ppoc("eval", tmp_path).code == 3
+    assert ppoc("compile", spec, "--out", "folder").code == 0
+    assert "no checkpoint" in ppoc("eval", "folder").err
+
+
+def test_schema_is_json(ppoc, tmp_path):
+    schema = json.loads(ppoc("schema").out)
+    assert "losses" in schema["properties"]
+    assert ppoc("schema", "--out", "ppoc.schema.json").code == 0
+    assert json.loads((tmp_path / "ppoc.schema.json").read_text()) == schema
+
+
+def test_zoo_lists_shows_and_copies(ppoc, tmp_path):
+    assert "ppo/cartpole" in ppoc("zoo", "list").out
+    assert "id: CartPole-v1" in ppoc("zoo", "show", "ppo/cartpole").out
+    assert ppoc("zoo", "copy", "ppo/cartpole").code == 0
+    assert ppoc("check", tmp_path / "cartpole.yaml").code == 0
+    assert ppoc("zoo", "copy", "ppo/cartpole").code == 2
+    assert "did you mean ppo/cartpole?" in ppoc("zoo", "show", "ppo/cartpol").err
+
+
+def test_misuse_exits_with_2(ppoc):
+    assert ppoc("nonsense").code == 2
+    assert ppoc("run").code == 2
+    assert ppoc("eval", "x", "--episodes", "0").code == 2
+
+
+@pytest.mark.parametrize("verb", ["init", "check", "compile", "run", "eval", "schema", "zoo"])
+def test_every_verb_has_help(ppoc, verb):
+    done = ppoc(verb, "--help")
+    assert done.code == 0
+    assert "Usage: ppoc" in done.out
