@@ -36,8 +36,8 @@ def eval(
     """
     from ppoc.runtime.checkpoint import CheckpointError
     from ppoc.runtime.envs import EnvironmentFailure
-    from ppoc.runtime.launch import describe, evaluate_run, load_module, load_run_policy
-    from ppoc.runtime.run import RunError
+    from ppoc.runtime.launch import evaluate_run, load_module, load_run_policy
+    from ppoc.runtime.run import RunError, describe
     from ppoc.runtime.video import VideoError, record
 
     try:
@@ -56,7 +56,14 @@ def eval(
             first = module.SEED if seed is None else seed
             limit = getattr(module, "MAX_EPISODE_STEPS", None)
             options = getattr(module, "ENV_OPTIONS", None)
-            arguments = {"max_episode_steps": limit, "options": options}
-            print(record(module.ENV_ID, policy, video, seed=first, **arguments))
+            path = record(
+                module.ENV_ID,
+                policy,
+                video,
+                seed=first,
+                max_episode_steps=limit,
+                options=options,
+            )
+            print(path)
     except (RunError, CheckpointError, EnvironmentFailure, VideoError) as error:
         terminal.fail(terminal.RUN_FAILED, str(error))

@@ -98,8 +98,8 @@ def _new_folder(out: Path | None, name: str) -> Path:
 def _execute(folder: Path, device: str | None, resume: bool, mode: "Mode") -> None:
     if mode != "quiet":
         terminal.say(f"run folder: {folder}")
-    from ppoc.runtime.launch import describe, execute, load_module
-    from ppoc.runtime.run import RunError
+    from ppoc.runtime.launch import execute, load_module
+    from ppoc.runtime.run import RunError, describe
 
     try:
         module = load_module(folder / "module.py")

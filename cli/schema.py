@@ -14,14 +14,19 @@ def schema(
         Path | None,
         typer.Option("--out", "-o", help="File to write.", show_default="standard output"),
     ] = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the language reference instead.")
+    ] = False,
 ) -> None:
     """Print the JSON Schema of specs, so that an editor completes and checks them.
 
     Put `# yaml-language-server: $schema=ppoc.schema.json` at the top of a spec.
     """
+    from ppoc.compiler.reference import markdown as reference
     from ppoc.compiler.schema import json_schema
 
-    text = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    schema = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    text = reference() if markdown else schema
     if out is None:
         print(text, end="")
         return

@@ -84,7 +84,7 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
     spec, facts, networks = plan.spec, plan.facts, plan.networks
     rows = scheduled(plan)
     of_loss = [row.argument for row in rows if row.of_loss]
-    names = {row.argument: row.argument for row in rows}
+    names = {str(row.argument): row.argument for row in rows}
     discrete, normalize = plan.discrete, spec.env.normalize
     observations = "normalize(observations)" if normalize.observations else "observations"
     return {
@@ -126,7 +126,7 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "learning_rate": names.get("learning_rate", Code("LEARNING_RATE")),
         "adam_epsilon": Code("epsilon" if _split_epsilon(plan) else "ADAM_EPSILON"),
         "scheduled": rows,
-        "update_arguments": list(names),
+        "update_arguments": list(names.values()),
         "loss_arguments": of_loss,
         "typed_update_arguments": [Code(f"{name}: Tensor") for name in names],
         "typed_loss_arguments": [Code(f"{name}: Tensor") for name in of_loss],

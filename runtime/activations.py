@@ -1,14 +1,17 @@
 """Activations that NumPy lacks, for the actor's NumPy form."""
 
 import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
 
 
-def elu(x: np.ndarray) -> np.ndarray:
+def elu(x: Floats) -> Floats:
     """x where positive, eˣ − 1 elsewhere (Clevert et al. 2016, eq. 15, α = 1); any shape."""
-    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+    return np.asarray(np.where(x > 0, x, np.expm1(np.minimum(x, 0))), x.dtype)
 
 
-def silu(x: np.ndarray) -> np.ndarray:
+def silu(x: Floats) -> Floats:
     """x · sigmoid(x) (Elfwing et al. 2018); any shape."""
     # tanh form of the sigmoid: it does not overflow for large negative x.
-    return x * (0.5 + 0.5 * np.tanh(0.5 * x))
+    return np.asarray(x * (0.5 + 0.5 * np.tanh(0.5 * x)), x.dtype)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -21,7 +22,7 @@ def size(shapes: Shapes) -> int:
 
 def unflatten(params: Tensor, shapes: Shapes) -> dict[str, Tensor]:
     """Named views, of the given shapes, into a flat vector [P]; differentiable."""
-    chunks = params.split([math.prod(shape) for shape in shapes.values()])
+    chunks = torch.split(params, [math.prod(shape) for shape in shapes.values()])
     return {
         name: chunk.view(shape) for (name, shape), chunk in zip(shapes.items(), chunks, strict=True)
     }
@@ -40,7 +41,7 @@ def flatten(tensors: Mapping[str, Tensor], shapes: Shapes) -> Tensor:
     return torch.cat([tensors[name].reshape(-1) for name in shapes])
 
 
-def as_arrays(params: Tensor, shapes: Shapes) -> dict[str, np.ndarray]:
+def as_arrays(params: Tensor, shapes: Shapes) -> dict[str, NDArray[np.float32]]:
     """Named NumPy arrays of a flat vector [P]; without a copy where it lies on the CPU."""
     return {
         name: tensor.numpy() for name, tensor in unflatten(params.detach().cpu(), shapes).items()

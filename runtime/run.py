@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime.envs import VectorEnv
-from ppoc.runtime.evaluate import evaluate
+from ppoc.runtime.evaluate import Policy, evaluate
 from ppoc.runtime.metrics import MetricsWriter
 from ppoc.runtime.progress import Mode, progress
 from ppoc.runtime.statistics import Summary, summarize
 
 Checkpoint = Mapping[str, Mapping[str, Tensor]]
-Policy = Callable[[np.ndarray], np.ndarray]
 
 
 class RunError(Exception):
@@ -185,7 +185,7 @@ class Run:
         done = iteration + 1
         return done % every == 0 or done == self._count or self._stopping
 
-    def save(self, steps: int, **groups: Mapping[str, Tensor | np.ndarray]) -> None:
+    def save(self, steps: int, **groups: Mapping[str, Tensor | NDArray[Any]]) -> None:
         """Write a checkpoint of named groups of tensors, atomically."""
         tensors = {
             f"{group}.{name}": tensor

@@ -1,0 +1,102 @@
+"""The language reference: docs/language.md, written from the models."""
+
+from dataclasses import astuple
+from typing import Any, Literal, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt, MaxLen
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from ppoc.compiler.language import AgentSpec
+from ppoc.compiler.resolve import presets
+from ppoc.compiler.source import GREEK
+
+HEAD = """\
+# The spec language, version 1
+
+Written by `ppoc schema --markdown`; a test keeps it so. Values that a spec leaves out come from its
+preset and then from the defaults below. Unknown keys are errors. The Greek letters {letters} stand
+for {names}.
+
+A spec may also have `extends: other.yaml`, which it is laid over; and any value can be replaced on
+the command line, as in `-s losses.policy.epsilon=0.1`.
+"""
+WORDS = {int: "whole number", float: "number", bool: "true or false", str: "text"}
+SIGNS = {Ge: "≥ {}", Gt: "> {}", Le: "≤ {}", Lt: "< {}", MaxLen: "at most {} items"}
+
+
+def markdown() -> str:
+    """The reference as Markdown."""
+    letters = ", ".join(GREEK)
+    names = ", ".join(f"`{name}`" for name in GREEK.values())
+    lines = [HEAD.format(letters=letters, names=names)]
+    lines += _section("The whole spec", AgentSpec, "")
+    for name, text in presets().items():
+        lines += [f"## The preset `{name}`", "", "```yaml", text.rstrip(), "```", ""]
+    return "\n".join(lines)
+
+
+def _section(title: str, model: type[BaseModel], path: str) -> list[str]:
+    inner: list[str] = []
+    rows = []
+    for name, info in model.model_fields.items():
+        key = info.alias or name
+        if key == "lock":
+            continue
+        annotation = info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            below = f"{path}.{key}" if path else key
+            inner += _section(f"`{below}`", annotation, below)
+        else:
+            cells = (f"`{key}`", _type(info), _default(info), info.description or "")
+            rows.append("| " + " | ".join(cells) + " |")
+    head = [f"## {title}", "", (model.__doc__ or "").strip(), ""]
+    if rows:
+        head += ["| key | value | default | meaning |", "| --- | --- | --- | --- |", *rows, ""]
+    return head + inner
+
+
+def _type(info: FieldInfo) -> str:
+    limits = [*info.metadata]
+    words = _words(info.annotation, limits)
+    ranges = [
+        SIGNS[type(limit)].format(_number(astuple(limit)[0]))
+        for limit in limits
+        if type(limit) in SIGNS
+    ]
+    return ", ".join([words, *ranges]) if ranges else words
+
+
+def _words(annotation: Any, limits: list[Any]) -> str:
+    """A type in words; what limits it lands in `limits`."""
+    if hasattr(annotation, "__metadata__"):
+        inner, *metadata = get_args(annotation)
+        for item in metadata:
+            limits.extend(getattr(item, "metadata", [item]))
+        return _words(inner, limits)
+    if annotation is type(None):
+        return "`null`"
+    if get_origin(annotation) is Literal:
+        return " or ".join(f"`{value}`" for value in get_args(annotation))
+    if get_origin(annotation) is list:
+        return f"list of {_words(get_args(annotation)[0], [])}s"
+    if get_origin(annotation) is dict:
+        return "mapping"
+    if get_args(annotation):
+        return " or ".join(_words(part, limits) for part in get_args(annotation))
+    return WORDS[annotation]
+
+
+def _default(info: FieldInfo) -> str:
+    if info.default_factory is not None:
+        return "`{}`"
+    if info.default is PydanticUndefined:
+        return "required"
+    words = {None: "null", True: "true", False: "false"}
+    plain = info.default is None or isinstance(info.default, bool)
+    return f"`{words[info.default] if plain else info.default}`"
+
+
+def _number(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else f"{value:,}"
