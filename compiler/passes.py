@@ -1,5 +1,7 @@
 """Passes: named functions Plan → Plan, each of which makes one decision and says why."""
 
+import os
+import shutil
 from collections.abc import Callable
 
 from ppoc.compiler.plan import Decision, Plan
@@ -8,10 +10,14 @@ from ppoc.compiler.plan import Decision, Plan
 # 0.3 ms a compiled one, 24 s to compile it the first time (benchmarks/update.py).
 SECONDS_TO_COMPILE = 24.0
 SECONDS_GAINED = 0.7e-3
+CXX_COMPILERS = (os.environ.get("CXX", "g++"), "clang++", "c++", "cl")
 
 
 def choose_update(plan: Plan) -> Plan:
     """Compile the update where the run is long enough to earn back the time that takes."""
+    if not any(shutil.which(name) for name in CXX_COMPILERS):
+        why = f"torch.compile needs a C++ compiler ({', '.join(CXX_COMPILERS)}), and none is found"
+        return plan.decide(Decision("update", "eager", why), compile_update=False)
     gain = plan.num_updates * SECONDS_GAINED
     worth_it = gain > SECONDS_TO_COMPILE
     reason = (

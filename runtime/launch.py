@@ -1,10 +1,12 @@
 """Run a generated module from start to result: `ppoc run` and `python module.py` both end here."""
 
 import argparse
+import contextlib
 import importlib.util
 import json
 import sys
 import time
+import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -66,13 +68,26 @@ def execute(
             module.train(run)
         steps = run.steps
         evaluation = None if run.stopped else evaluate_run(module, folder)
-    except (EnvironmentFailure, checkpoints.CheckpointError, OSError) as error:
+    except RunError:
+        raise
+    except Exception as error:  # whatever it is, the run's owner gets one message and what is kept
         saved = checkpoints.latest(folder / "checkpoints")
         kept = f"the last good checkpoint is {saved}" if saved else "no checkpoint was saved yet"
-        raise RunError(f"{error}\n{kept}") from error
+        raise RunError(f"{_describe_failure(error, folder)}\n{kept}") from error
     result = Result(folder, not run.stopped, steps, time.perf_counter() - start, evaluation)
     _write_result(result)
     return result
+
+
+def _describe_failure(error: Exception, folder: Path) -> str:
+    """An error in a line or two; one that nobody foresaw leaves its traceback in the run folder."""
+    if isinstance(error, EnvironmentFailure | checkpoints.CheckpointError | OSError):
+        return str(error)
+    path = folder / "error.txt"
+    with contextlib.suppress(OSError):
+        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    first = str(error).strip().partition("\n")[0]
+    return f"the run failed: {type(error).__name__}: {first} (traceback in {path})"
 
 
 def evaluate_run(

@@ -75,13 +75,13 @@ def test_a_killed_run_resumes_exactly(module_of, tmp_path, backend):
     def killed(learner, *arguments):
         killed.calls += 1
         if killed.calls > 4 * 5:  # in the sixth of eight iterations, after two checkpoints
-            raise MemoryError("killed")
+            raise KeyboardInterrupt
         return update(learner, *arguments)
 
     killed.calls = 0
     update, module.update = module.update, killed
     try:
-        with pytest.raises(MemoryError):
+        with pytest.raises(KeyboardInterrupt):
             execute(module, cut, mode="quiet")
     finally:
         module.update = update
@@ -131,6 +131,17 @@ def test_a_non_finite_loss_stops_the_run_and_names_the_checkpoint(module_of, tmp
             execute(module, tmp_path, mode="quiet")
     finally:
         module.update = update
+
+
+def test_an_unforeseen_error_is_one_message_and_a_traceback_on_disk(module_of, tmp_path):
+    module = module_of("cartpole", *RESUMABLE)
+    collect, module.collect = module.collect, None
+    try:
+        with pytest.raises(RunError, match=r"TypeError.*error\.txt\)\nno checkpoint was saved yet"):
+            execute(module, tmp_path, mode="quiet")
+    finally:
+        module.collect = collect
+    assert "Traceback" in (tmp_path / "error.txt").read_text()
 
 
 def test_two_runs_never_share_a_folder(module_of, tmp_path):
