@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ppoc.cli import check, compile, eval, init, run, schema, terminal, zoo
+from ppoc.cli import check, compile, eval, explain, init, run, schema, terminal, zoo
 
 app = typer.Typer(
     name="ppoc",
@@ -20,6 +20,7 @@ app.command()(check.check)
 app.command()(compile.compile)
 app.command()(run.run)
 app.command()(eval.eval)
+app.command()(explain.explain)
 app.command()(schema.schema)
 app.add_typer(zoo.app, name="zoo")
 

@@ -1,6 +1,7 @@
 """Checks of what a spec means, one function a rule; they need no environment."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ppoc.compiler.diagnostics import Diagnostic
@@ -80,12 +81,36 @@ def at_least_one_iteration(resolved: "Resolved") -> Iterator[Diagnostic]:
         )
 
 
+def objectives_are_formulas(resolved: "Resolved") -> Iterator[Diagnostic]:
+    """E201: an objective that is no formula, or makes no sense."""
+    from ppoc.compiler.formula import FormulaError
+    from ppoc.compiler.notation import statements
+    from ppoc.compiler.objectives import named, policy_objective
+
+    path = ("losses", "policy", "objective")
+    try:
+        statements(policy_objective(resolved.spec).tree, "objective", {})
+    except FormulaError as error:
+        text = resolved.spec.losses.policy.objective
+        entry = named("policy").get(text)
+        why = f"`{text}` is {entry['formula']}" if entry else ""
+        found = resolved.error("E201", path, error.message, why=why, help=error.help)
+        span = found.span
+        if span is not None and not entry and span.end_column - span.column >= len(text):
+            # Into the formula; the text of a quoted scalar starts after the quote.
+            first = span.column + (span.end_column - span.column > len(text))
+            start, end = first + error.start, first + error.end
+            found = replace(found, span=replace(span, column=start, end_column=end))
+        yield found
+
+
 CHECKS: tuple[Check, ...] = (
     minibatches_divide_the_rollout,
     environments_divide_the_rollout,
     a_shared_critic_has_no_layers,
     advantages_need_two_samples,
     at_least_one_iteration,
+    objectives_are_formulas,
 )
 
 

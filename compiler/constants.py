@@ -54,7 +54,10 @@ def _objective_constants(plan: Plan) -> Iterable[Constant]:
     losses, advantage = plan.spec.losses, plan.spec.advantage
     yield Constant("GAMMA", advantage.gamma, "γ, the discount factor")
     yield Constant("LAMBDA", advantage.lambda_, "λ of GAE: 0 for the TD error, 1 for the return")
-    yield Constant("CLIP_RANGE", losses.policy.epsilon, "ε" + _falling(losses.policy.schedule))
+    if plan.policy_objective.uses("epsilon"):
+        yield Constant("CLIP_RANGE", losses.policy.epsilon, "ε" + _falling(losses.policy.schedule))
+    for name, value in losses.policy.parameters.items():
+        yield Constant(f"OBJECTIVE_{name.upper()}", value, "a parameter of the policy's objective")
     yield Constant("VALUE_COEFFICIENT", losses.value.coefficient)
     if losses.value.clip is not None:
         yield Constant("VALUE_CLIP_RANGE", losses.value.clip)

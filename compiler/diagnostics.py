@@ -29,6 +29,7 @@ CODES = {
     "E107": "the backend cannot run the environment",
     "E108": "a shared critic with layers of its own",
     "E109": "advantages of a single sample cannot be normalised",
+    "E201": "an objective that is no formula, or makes no sense",
     "W101": "less than one iteration is asked for",
 }
 

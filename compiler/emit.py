@@ -10,6 +10,8 @@ import jinja2
 
 from ppoc.compiler.constants import Constant, bounded, constants
 from ppoc.compiler.literals import Code, identifier, literal, prose
+from ppoc.compiler.notation import statements, unicode_text
+from ppoc.compiler.objectives import Objective
 from ppoc.compiler.plan import Plan
 from ppoc.compiler.schedules import scheduled
 
@@ -84,6 +86,7 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
     spec, facts, networks = plan.spec, plan.facts, plan.networks
     rows = scheduled(plan)
     of_loss = [row.argument for row in rows if row.of_loss]
+    renamed = {row.argument.upper(): row.argument for row in rows if row.of_loss}
     names = {str(row.argument): row.argument for row in rows}
     discrete, normalize = plan.discrete, spec.env.normalize
     observations = "normalize(observations)" if normalize.observations else "observations"
@@ -94,7 +97,8 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "normalize_observations": normalize.observations,
         "normalize_rewards": normalize.rewards,
         "normalize_advantages": spec.advantage.normalize,
-        "value_clip": spec.losses.value.clip is not None,
+        "old_values": plan.value_objective.uses("V_old"),
+        "clips_ratio": plan.policy_objective.clips_ratio,
         "entropy_bonus": spec.losses.entropy.beta > 0,
         "max_grad_norm": spec.optimizer.max_grad_norm is not None,
         "split_epsilon": spec.optimizer.actor.epsilon != spec.optimizer.critic.epsilon,
@@ -105,9 +109,7 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "evaluation_deterministic": spec.evaluation.deterministic,
         "remaining_used": any("remaining" in line for row in rows for line in row.lines),
         # Text
-        "name": prose(spec.name),
-        "env_id": prose(facts.env_id),
-        "ppoc_version": prose(version("ppoc")),
+        "title": _title(plan),
         "shapes_note": _shapes_note(plan),
         "torch_functions": Code(", ".join(_torch_functions(plan))),
         "constants": groups,
@@ -121,7 +123,11 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "act_input": Code(observations),
         "bounded": bounded(plan),
         "env_arguments": _env_arguments(plan),
-        "clip_range": names.get("clip_range", Code("CLIP_RANGE")),
+        "metrics": _metric_names(plan),
+        "policy_comment": _objective_comment(plan.policy_objective, "Maximise"),
+        "policy_lines": statements(plan.policy_objective.tree, "objective", renamed),
+        "value_comment": _objective_comment(plan.value_objective, "Minimise"),
+        "value_lines": statements(plan.value_objective.tree, "error", {}),
         "entropy_coefficient": names.get("entropy_coefficient", Code("ENTROPY_COEFFICIENT")),
         "learning_rate": names.get("learning_rate", Code("LEARNING_RATE")),
         "adam_epsilon": Code("epsilon" if _split_epsilon(plan) else "ADAM_EPSILON"),
@@ -135,6 +141,25 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
 
 def _split_epsilon(plan: Plan) -> bool:
     return plan.spec.optimizer.actor.epsilon != plan.spec.optimizer.critic.epsilon
+
+
+def _metric_names(plan: Plan) -> tuple[str, ...]:
+    """What `update` measures, in order."""
+    clip = ("clip_fraction",) if plan.policy_objective.clips_ratio else ()
+    return ("policy_loss", "value_loss", "entropy", "approx_kl", *clip, "grad_norm")
+
+
+def _title(plan: Plan) -> Code:
+    text = (
+        f"{plan.spec.name}: {plan.policy_objective.title} with GAE on {plan.facts.env_id}, "
+        f"written by ppoc {version('ppoc')}."
+    )
+    return Code(textwrap.fill(prose(text), WIDTH, initial_indent="   ")[3:])
+
+
+def _objective_comment(objective: Objective, verb: str) -> list[Code]:
+    text = f"{verb} E[{unicode_text(objective.tree)}]: {objective.title} ({objective.source})"
+    return [Code(line) for line in textwrap.wrap(prose(text), WIDTH - 6)]
 
 
 def _torch_functions(plan: Plan) -> list[str]:

@@ -18,6 +18,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 EnvId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}$")]
 OptionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+Formula = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Schedule = Literal["constant", "linear"]
 
 
@@ -112,8 +113,12 @@ class PolicyLoss(BaseModel):
     """The surrogate objective of the policy."""
 
     model_config = STRICT
-    objective: Literal["clip"] = Field(
-        "clip", description="PPO's clipped surrogate (Schulman et al. 2017, eq. 7)."
+    objective: Formula = Field(
+        "clip",
+        description="What is maximised: clip, ratio, score, kl-penalty, or a formula of your own.",
+    )
+    parameters: dict[OptionName, float] = Field(
+        default_factory=dict, description="Further numbers that the formula names."
     )
     epsilon: Annotated[float, Field(gt=0, le=10)] = Field(
         0.2, description="Clip range ε of the probability ratio."

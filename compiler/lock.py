@@ -10,6 +10,7 @@ from ppoc.compiler.resolve import Resolved
 from ppoc.compiler.source import plain_scalar
 
 FORMAT = 1
+FLAT = {("env", "options"), ("losses", "policy", "parameters")}  # mappings of a user's own keys
 
 
 def lock_text(resolved: Resolved, plan: Plan, versions: Mapping[str, str]) -> str:
@@ -34,7 +35,7 @@ def _lines(
     pad = "  " * len(path)
     for key, item in value.items():
         here = (*path, key)
-        if isinstance(item, Mapping) and here != ("env", "options"):
+        if isinstance(item, Mapping) and here not in FLAT:
             yield f"{pad}{key}:"
             yield from _lines(item, resolved, here)
         else:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ppoc.compiler import networks
 from ppoc.compiler.language import AgentSpec
+from ppoc.compiler.objectives import Objective, policy_objective, value_objective
 from ppoc.compiler.probe import EnvFacts
 
 
@@ -39,6 +40,14 @@ class Plan:
         return networks.build(
             self.spec, facts.observation_size, facts.action_size, not self.discrete
         )
+
+    @cached_property
+    def policy_objective(self) -> Objective:
+        return policy_objective(self.spec)
+
+    @cached_property
+    def value_objective(self) -> Objective:
+        return value_objective(self.spec)
 
     @property
     def discrete(self) -> bool:

@@ -24,7 +24,7 @@ def scheduled(plan: Plan) -> list[Scheduled]:
         rows.append(_split_rate(optimizer.actor.schedule, optimizer.critic.schedule))
     elif optimizer.actor.schedule == "linear":
         rows.append(_linear("learning_rate", of_loss=False))
-    if losses.policy.schedule == "linear":
+    if losses.policy.schedule == "linear" and plan.policy_objective.uses("epsilon"):
         rows.append(_linear("clip_range", of_loss=True))
     if losses.entropy.beta and losses.entropy.schedule == "linear":
         rows.append(_linear("entropy_coefficient", of_loss=True))

@@ -189,6 +189,18 @@ def test_schema_is_json(ppoc, tmp_path):
     assert json.loads((tmp_path / "ppoc.schema.json").read_text()) == schema
 
 
+def test_explain_prints_mathematics(ppoc, spec):
+    done = ppoc("explain", spec)
+    assert done.code == 0
+    assert "E[min(r·Â, clip(r, 1 − ε, 1 + ε)·Â)]" in done.out
+    assert "E[min(r·Â, clip(r, 0.8, 1.2)·Â)]" in done.out
+    assert "Schulman et al. 2017" in done.out
+    own = ppoc("explain", spec, "-s", "losses.policy.objective=ratio*A", "--latex")
+    assert r"r_t(\theta)\,\hat A_t" in own.out
+    wrong = ppoc("explain", spec, "-s", "losses.policy.objective=rato*A")
+    assert (wrong.code, "did you mean `ratio`" in wrong.err) == (1, True)
+
+
 def test_zoo_lists_shows_and_copies(ppoc, tmp_path):
     assert "ppo/cartpole" in ppoc("zoo", "list").out
     assert "id: CartPole-v1" in ppoc("zoo", "show", "ppo/cartpole").out
@@ -204,7 +216,9 @@ def test_misuse_exits_with_2(ppoc):
     assert ppoc("eval", "x", "--episodes", "0").code == 2
 
 
-@pytest.mark.parametrize("verb", ["init", "check", "compile", "run", "eval", "schema", "zoo"])
+@pytest.mark.parametrize(
+    "verb", ["init", "check", "compile", "run", "eval", "explain", "schema", "zoo"]
+)
 def test_every_verb_has_help(ppoc, verb):
     done = ppoc(verb, "--help")
     assert done.code == 0

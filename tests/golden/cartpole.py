@@ -1,4 +1,4 @@
-"""cartpole-ppo: PPO-clip with GAE on CartPole-v1, written by ppoc 0.1.0.
+"""cartpole-ppo: PPO's clipped surrogate with GAE on CartPole-v1, written by ppoc 0.1.0.
 
 Read it from top to bottom: configuration, networks, action distribution, advantage, loss, update,
 rollout, training. `python module.py` trains it; spec.lock.yaml says where each value comes from.
@@ -8,7 +8,6 @@ minibatch, O = 4 observation components, A = 2 actions, P = 9155 parameters.
 
 [GAE]  Schulman et al. 2016, High-dimensional continuous control using generalized advantage
        estimation, arXiv:1506.02438
-[PPO]  Schulman et al. 2017, Proximal policy optimization algorithms, arXiv:1707.06347
 [Adam] Kingma and Ba 2015, Adam: a method for stochastic optimization, arXiv:1412.6980
 """
 
@@ -178,25 +177,32 @@ class Batch(NamedTuple):
 
 
 def loss(params: Tensor, batch: Batch, clip_range: Tensor) -> tuple[Tensor, Tensor]:
-    """The loss, [], and the first five of METRICS, [5], of parameters [P] on a batch."""
+    """The loss, [], and all of METRICS but the last, of parameters [P] on a batch."""
     p = runtime.unflatten(params, SHAPES)
     logits = actor(p, batch.observations)
-    log_ratio = log_prob(logits, batch.actions) - batch.log_probs
+    log_probs = log_prob(logits, batch.actions)
+    mean_entropy = entropy(logits).mean()
+    log_ratio = log_probs - batch.log_probs
     ratio = log_ratio.exp()
+    # KL(π_old, π), never negative and of low variance (Schulman 2020, Approximating KL divergence)
+    kl = ratio - 1 - log_ratio
     advantages = (batch.advantages - batch.advantages.mean()) / (batch.advantages.std() + 1e-8)
 
-    # L_CLIP = E[min(rA, clip(r, 1 − ε, 1 + ε) A)], maximised ([PPO] eq. 7)
+    # Maximise E[min(r·Â, clip(r, 1 − ε, 1 + ε)·Â)]: PPO's clipped surrogate (Schulman et al. 2017,
+    # Proximal policy optimization algorithms, eq. 7)
     clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
-    policy_loss = -torch.min(ratio * advantages, clipped * advantages).mean()
+    objective = torch.min(ratio * advantages, clipped * advantages)
+    policy_loss = -objective.mean()
 
-    value_loss = ((critic(p, batch.observations) - batch.returns) ** 2).mean()
-    mean_entropy = entropy(logits).mean()
+    # Minimise E[(V − R)²]: the squared error (Sutton and Barto 2018, Reinforcement learning, eq.
+    # 9.1)
+    values = critic(p, batch.observations)
+    error = (values - batch.returns) ** 2
+    value_loss = error.mean()
+
     total = policy_loss + VALUE_COEFFICIENT * value_loss
-
-    # KL(π_old, π) by its low-variance estimator E[(r − 1) − log r] (Schulman 2020)
-    approx_kl = (ratio - 1 - log_ratio).mean()
-    clip_fraction = ((ratio - 1).abs() > clip_range).float().mean()
-    metrics = torch.stack([policy_loss, value_loss, mean_entropy, approx_kl, clip_fraction])
+    clip_fraction = (clipped != ratio).float().mean()
+    metrics = torch.stack([policy_loss, value_loss, mean_entropy, kl.mean(), clip_fraction])
     return total, metrics.detach()
 
 
