@@ -15,7 +15,7 @@ Check = Callable[["Resolved"], Iterator[Diagnostic]]
 def minibatches_divide_the_rollout(resolved: "Resolved") -> Iterator[Diagnostic]:
     """E101: a compiled update has one shape, so every minibatch has the same size."""
     update = resolved.spec.update
-    if update.rollout_steps % update.minibatch_size:
+    if update.minibatch_size != "all" and update.rollout_steps % update.minibatch_size:
         sizes = _nearest_divisors(update.rollout_steps, update.minibatch_size)
         yield resolved.error(
             "E101",
@@ -43,8 +43,16 @@ def environments_divide_the_rollout(resolved: "Resolved") -> Iterator[Diagnostic
 
 def a_shared_critic_has_no_layers(resolved: "Resolved") -> Iterator[Diagnostic]:
     """E108: `share: actor` and layers of the critic's own contradict each other."""
-    if resolved.spec.networks.critic.share is None:
+    critic = resolved.spec.networks.critic
+    if critic is None or critic.share is None:
         return
+    if not resolved.spec.networks.actor.layers:
+        yield resolved.error(
+            "E108",
+            ("networks", "critic", "share"),
+            "the actor has no hidden layers to share",
+            help="give `networks.actor.layers`, or remove `share: actor`",
+        )
     for key in ("layers", "activation", "init"):
         path = ("networks", "critic", key)
         if resolved.origin(path).kind in ("spec", "extends", "override") and not resolved.is_lock:
@@ -65,6 +73,52 @@ def advantages_need_two_samples(resolved: "Resolved") -> Iterator[Diagnostic]:
             ("update", "minibatch_size"),
             "advantages are normalised within a minibatch, and this one has one sample",
             help="take larger minibatches, or set advantage.normalize to false",
+        )
+
+
+def gae_needs_a_critic(resolved: "Resolved") -> Iterator[Diagnostic]:
+    """E104: GAE is a sum of TD errors, which are differences of values."""
+    spec = resolved.spec
+    if spec.advantage.estimator == "gae" and spec.networks.critic is None:
+        yield resolved.error(
+            "E104",
+            ("advantage", "estimator"),
+            "GAE needs a critic",
+            why="it sums the TD errors r + γ V(s′) − V(s), and `networks.critic` is null",
+            help="give `networks.critic`, or use `estimator: reward-to-go`",
+        )
+
+
+def returns_have_no_critic(resolved: "Resolved") -> Iterator[Diagnostic]:
+    """E110: a critic that nothing reads, or a baseline that nothing subtracts."""
+    spec = resolved.spec
+    if spec.advantage.estimator != "gae" and spec.networks.critic is not None:
+        yield resolved.error(
+            "E110",
+            ("networks", "critic"),
+            f"nothing reads the critic: `{spec.advantage.estimator}` is computed from rewards",
+            why="with a learned baseline, reward-to-go is GAE with λ = 1",
+            help="set `networks.critic: null`, or use `estimator: gae` with `lambda: 1`",
+        )
+    if spec.advantage.estimator == "gae" and spec.advantage.baseline != "none":
+        yield resolved.error(
+            "E110",
+            ("advantage", "baseline"),
+            "GAE has a baseline already: the value function",
+            help="remove `baseline`",
+        )
+
+
+def returns_need_whole_episodes(resolved: "Resolved") -> Iterator[Diagnostic]:
+    """E111: a return that the end of a rollout cuts short is no return."""
+    spec = resolved.spec
+    if spec.advantage.estimator != "gae" and spec.update.sampling != "episodes":
+        yield resolved.error(
+            "E111",
+            ("advantage", "estimator"),
+            f"`{spec.advantage.estimator}` needs whole episodes",
+            why="without a critic nothing stands for the rewards after the end of a rollout",
+            help="set `update.sampling: episodes`",
         )
 
 
@@ -109,6 +163,9 @@ CHECKS: tuple[Check, ...] = (
     environments_divide_the_rollout,
     a_shared_critic_has_no_layers,
     advantages_need_two_samples,
+    gae_needs_a_critic,
+    returns_have_no_critic,
+    returns_need_whole_episodes,
     at_least_one_iteration,
     objectives_are_formulas,
 )

@@ -30,7 +30,7 @@ def constants(plan: Plan) -> Iterable[list[Constant]]:
         Constant("ROLLOUT_LENGTH", plan.rollout_length, "T"),
         Constant("BATCH_SIZE", plan.batch_size, "B = T·N"),
         Constant("EPOCHS", spec.update.epochs, "passes over each batch"),
-        Constant("MINIBATCH_SIZE", spec.update.minibatch_size, "M"),
+        Constant("MINIBATCH_SIZE", plan.minibatch_size, "M"),
         Constant("NUM_ITERATIONS", plan.num_iterations, f"{total:,} environment steps"),
         *_schedule_constants(plan),
     ]
@@ -53,13 +53,17 @@ def _schedule_constants(plan: Plan) -> Iterable[Constant]:
 def _objective_constants(plan: Plan) -> Iterable[Constant]:
     losses, advantage = plan.spec.losses, plan.spec.advantage
     yield Constant("GAMMA", advantage.gamma, "γ, the discount factor")
-    yield Constant("LAMBDA", advantage.lambda_, "λ of GAE: 0 for the TD error, 1 for the return")
+    if advantage.estimator == "gae":
+        yield Constant(
+            "LAMBDA", advantage.lambda_, "λ of GAE: 0 for the TD error, 1 for the return"
+        )
     if plan.policy_objective.uses("epsilon"):
         yield Constant("CLIP_RANGE", losses.policy.epsilon, "ε" + _falling(losses.policy.schedule))
     for name, value in losses.policy.parameters.items():
         yield Constant(f"OBJECTIVE_{name.upper()}", value, "a parameter of the policy's objective")
-    yield Constant("VALUE_COEFFICIENT", losses.value.coefficient)
-    if losses.value.clip is not None:
+    if plan.has_critic:
+        yield Constant("VALUE_COEFFICIENT", losses.value.coefficient)
+    if plan.has_critic and losses.value.clip is not None:
         yield Constant("VALUE_CLIP_RANGE", losses.value.clip)
     if losses.entropy.beta:
         note = "β" + _falling(losses.entropy.schedule)
@@ -79,7 +83,7 @@ def _optimizer_constants(plan: Plan) -> Iterable[Constant]:
     yield Constant("ADAM_BETA1", 0.9)
     yield Constant("ADAM_BETA2", 0.999)
     yield Constant("ADAM_EPSILON", actor.epsilon)
-    if actor.epsilon != critic.epsilon:
+    if plan.has_critic and actor.epsilon != critic.epsilon:
         yield Constant("CRITIC_ADAM_EPSILON", critic.epsilon)
     if optimizer.max_grad_norm is not None:
         yield Constant("MAX_GRAD_NORM", optimizer.max_grad_norm)
@@ -116,5 +120,7 @@ def _falling(schedule: str) -> str:
 
 
 def split_rate(plan: Plan) -> bool:
+    if not plan.has_critic:
+        return False
     actor, critic = plan.spec.optimizer.actor, plan.spec.optimizer.critic
     return (actor.lr, actor.schedule, actor.epsilon) != (critic.lr, critic.schedule, critic.epsilon)

@@ -97,11 +97,15 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "normalize_observations": normalize.observations,
         "normalize_rewards": normalize.rewards,
         "normalize_advantages": spec.advantage.normalize,
-        "old_values": plan.value_objective.uses("V_old"),
+        "old_values": plan.has_critic and plan.value_objective.uses("V_old"),
         "clips_ratio": plan.policy_objective.clips_ratio,
         "entropy_bonus": spec.losses.entropy.beta > 0,
         "max_grad_norm": spec.optimizer.max_grad_norm is not None,
-        "split_epsilon": spec.optimizer.actor.epsilon != spec.optimizer.critic.epsilon,
+        "split_epsilon": _split_epsilon(plan),
+        "critic": plan.has_critic,
+        "estimator": spec.advantage.estimator,
+        "baseline": spec.advantage.baseline == "mean",
+        "episodes": spec.update.sampling == "episodes",
         "target_kl": spec.update.target_kl is not None,
         "compile_update": plan.compile_update,
         "single_thread": plan.single_thread,
@@ -123,6 +127,7 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "act_input": Code(observations),
         "bounded": bounded(plan),
         "env_arguments": _env_arguments(plan),
+        "stacked": _stacked_metrics(plan),
         "metrics": _metric_names(plan),
         "policy_comment": _objective_comment(plan.policy_objective, "Maximise"),
         "policy_lines": statements(plan.policy_objective.tree, "objective", renamed),
@@ -140,19 +145,27 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
 
 
 def _split_epsilon(plan: Plan) -> bool:
-    return plan.spec.optimizer.actor.epsilon != plan.spec.optimizer.critic.epsilon
+    actor, critic = plan.spec.optimizer.actor, plan.spec.optimizer.critic
+    return plan.has_critic and actor.epsilon != critic.epsilon
 
 
 def _metric_names(plan: Plan) -> tuple[str, ...]:
     """What `update` measures, in order."""
     clip = ("clip_fraction",) if plan.policy_objective.clips_ratio else ()
-    return ("policy_loss", "value_loss", "entropy", "approx_kl", *clip, "grad_norm")
+    value = ("value_loss",) if plan.has_critic else ()
+    return ("policy_loss", *value, "entropy", "approx_kl", *clip, "grad_norm")
+
+
+def _stacked_metrics(plan: Plan) -> Code:
+    sources = {"entropy": "mean_entropy", "approx_kl": "kl.mean()"}
+    return Code(", ".join(sources.get(name, name) for name in _metric_names(plan)[:-1]))
 
 
 def _title(plan: Plan) -> Code:
+    estimator = {"gae": "GAE", "return": "returns"}.get(plan.spec.advantage.estimator)
     text = (
-        f"{plan.spec.name}: {plan.policy_objective.title} with GAE on {plan.facts.env_id}, "
-        f"written by ppoc {version('ppoc')}."
+        f"{plan.spec.name}: {plan.policy_objective.title} with {estimator or 'reward-to-go'} on "
+        f"{plan.facts.env_id}, written by ppoc {version('ppoc')}."
     )
     return Code(textwrap.fill(prose(text), WIDTH, initial_indent="   ")[3:])
 
@@ -163,7 +176,8 @@ def _objective_comment(objective: Objective, verb: str) -> list[Code]:
 
 
 def _torch_functions(plan: Plan) -> list[str]:
-    used = {body.activation for body in (plan.networks.actor, plan.networks.critic) if body.layers}
+    bodies = (plan.networks.actor, plan.networks.critic)
+    used = {body.activation for body in bodies if body and body.layers}
     extra = {"log_softmax"} if plan.discrete else set()
     return sorted({"linear", *extra, *(used & {"elu", "silu"})})
 
@@ -172,7 +186,7 @@ def _shapes_note(plan: Plan) -> Code:
     actions = "actions" if plan.discrete else "action components"
     text = (
         f"Shapes: T = {plan.rollout_length} time steps a rollout, N = {plan.spec.env.num_envs} "
-        f"environments, B = T·N = {plan.batch_size} samples, M = {plan.spec.update.minibatch_size} "
+        f"environments, B = T·N = {plan.batch_size} samples, M = {plan.minibatch_size} "
         f"samples a minibatch, O = {plan.facts.observation_size} observation components, "
         f"A = {plan.facts.action_size} {actions}, P = {plan.num_parameters} parameters."
     )

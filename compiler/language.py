@@ -3,7 +3,7 @@
 The JSON Schema, the checks and the reference in docs/ all come from these models.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -90,15 +90,23 @@ class Networks(BaseModel):
 
     model_config = STRICT
     actor: Actor = Field(default_factory=Actor)
-    critic: Critic = Field(default_factory=Critic)
+    critic: Critic | None = Field(
+        default_factory=Critic, description="null: no value function, and so no GAE."
+    )
 
 
 class Advantage(BaseModel):
     """What weighs the score function."""
 
     model_config = ConfigDict(**STRICT, populate_by_name=True)
-    estimator: Literal["gae"] = Field(
-        "gae", description="Generalised advantage estimation (Schulman et al. 2016)."
+    estimator: Literal["gae", "reward-to-go", "return"] = Field(
+        "gae",
+        description="gae: generalised advantage estimation (Schulman et al. 2016); without a "
+        "critic reward-to-go, or the return of the whole episode.",
+    )
+    baseline: Literal["none", "mean"] = Field(
+        "none",
+        description="What reward-to-go and return are compared with; mean: of the whole batch.",
     )
     gamma: Fraction = Field(0.99, description="Discount factor γ.")
     lambda_: Fraction = Field(
@@ -188,7 +196,14 @@ class Update(BaseModel):
     epochs: Annotated[int, Field(ge=1, le=10_000)] = Field(
         10, description="Passes over each batch."
     )
-    minibatch_size: Count = Field(64, description="Samples a gradient step.")
+    minibatch_size: Count | Literal["all"] = Field(
+        64, description="Samples a gradient step; all: the whole batch."
+    )
+    sampling: Literal["rollout", "episodes"] = Field(
+        "rollout",
+        description="episodes: every iteration starts new episodes, and learns only from those "
+        "that end within it.",
+    )
     target_kl: Positive | None = Field(
         None, description="Stop an iteration's updates at 1.5 times this KL; null: never."
     )
@@ -221,6 +236,14 @@ class Evaluation(BaseModel):
     deterministic: bool = Field(
         True, description="Take the mode of the policy rather than a sample."
     )
+
+
+def model_of(annotation: Any) -> type[BaseModel] | None:
+    """The section that a type is, or may be besides null."""
+    for part in (annotation, *get_args(annotation)):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return part
+    return None
 
 
 class Lock(BaseModel):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ppoc.compiler.language import AgentSpec
+from ppoc.compiler.language import AgentSpec, Network
 from ppoc.compiler.literals import Code, literal
 
 # Each activation as torch and as NumPy source, around the text of its argument.
@@ -89,16 +89,22 @@ class Networks:
     """Actor and critic of a spec, for O observation and A action components."""
 
     actor: Body
-    critic: Body
+    critic: Body | None
     actor_head: Layer
-    critic_head: Layer
+    critic_head: Layer | None
     shared: bool
     continuous: bool
     log_std_init: float
 
     def _groups(self) -> tuple[list[Layer], list[Layer]]:
-        critic = [] if self.shared else list(self.critic.layers)
-        return [*self.actor.layers, self.actor_head], [*critic, self.critic_head]
+        critic = [*self.critic.layers] if self.critic and not self.shared else []
+        head = [self.critic_head] if self.critic_head else []
+        return [*self.actor.layers, self.actor_head], [*critic, *head]
+
+    def layers(self) -> list[Layer]:
+        """Every affine layer."""
+        actor, critic = self._groups()
+        return [*actor, *critic]
 
     def shapes(self) -> list[tuple[str, tuple[int, ...]]]:
         """The layout of the flat parameter vector: the actor's part, then the critic's."""
@@ -143,6 +149,8 @@ class Networks:
             ("critic", self.critic, self.critic_head, values),
         )
         for name, network, head, what in heads:
+            if network is None or head is None:
+                continue
             hidden = [] if self.shared else network.lines(source)
             out = head.torch(source if self.shared else network.last(source))
             if name == "critic":
@@ -173,28 +181,30 @@ def build(spec: AgentSpec, observations: int, actions: int, continuous: bool) ->
     Gains are √2 for hidden layers, 0.01 for the policy's head and 1 for the value's (Huang et al.
     2022, The 37 implementation details of PPO, detail 2).
     """
-    actor_spec = spec.networks.actor
-    critic_spec = spec.networks.critic
-    shared = getattr(critic_spec, "share", None) is not None
+    actor_spec, critic_spec = spec.networks.actor, spec.networks.critic
+    shared = critic_spec is not None and critic_spec.share is not None
     actor = _body("body" if shared else "actor", actor_spec, observations)
-    critic = actor if shared else _body("critic", critic_spec, observations)
-    critic_init = actor_spec.init if shared else critic_spec.init
-    heads = "actor" if shared else f"actor.{len(actor.layers)}"
-    critic_heads = "critic" if shared else f"critic.{len(critic.layers)}"
+    head = "actor" if shared else f"actor.{len(actor.layers)}"
+    critic, critic_head = None, None
+    if critic_spec is not None:
+        critic = actor if shared else _body("critic", critic_spec, observations)
+        init = actor_spec.init if shared else critic_spec.init
+        name = "critic" if shared else f"critic.{len(critic.layers)}"
+        critic_head = Layer(name, critic.outputs or observations, 1, init, 1.0)
     return Networks(
         actor=actor,
         critic=critic,
-        actor_head=Layer(heads, actor.outputs or observations, actions, actor_spec.init, 0.01),
-        critic_head=Layer(critic_heads, critic.outputs or observations, 1, critic_init, 1.0),
+        actor_head=Layer(head, actor.outputs or observations, actions, actor_spec.init, 0.01),
+        critic_head=critic_head,
         shared=shared,
         continuous=continuous,
         log_std_init=actor_spec.log_std_init,
     )
 
 
-def _body(name: str, spec: object, inputs: int) -> Body:
+def _body(name: str, spec: Network, inputs: int) -> Body:
     layers = []
-    for index, outputs in enumerate(spec.layers):  # type: ignore[attr-defined]
-        layers.append(Layer(f"{name}.{index}", inputs, outputs, spec.init, 2**0.5))  # type: ignore[attr-defined]
+    for index, outputs in enumerate(spec.layers):
+        layers.append(Layer(f"{name}.{index}", inputs, outputs, spec.init, 2**0.5))
         inputs = outputs
-    return Body(tuple(layers), spec.activation)  # type: ignore[attr-defined]
+    return Body(tuple(layers), spec.activation)

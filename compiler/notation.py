@@ -34,6 +34,9 @@ def statements(node: Node, target: str, renamed: Mapping[str, str]) -> list[Code
     if len(line) > 96 and isinstance(node, Call) and text.startswith("torch."):
         inner = "".join(f"        {writer.write(part)[0]},\n" for part in node.arguments)
         line = f"{target} = torch.{node.function}(\n{inner}    )"
+    elif len(line) > 96 and isinstance(node, Binary) and node.operator in LEVELS:
+        inner = "".join(f"        {term}\n" for term in writer.terms(node, LEVELS[node.operator]))
+        line = f"{target} = (\n{inner}    )"
     return [*writer.lines, Code(line)]
 
 
@@ -66,6 +69,14 @@ class _Writer:
             return f"{_inside(left, ATOM)} ** {_inside(right, SIGN)}", POWER
         tighter = level + (node.operator in "-/")
         return f"{_inside(left, level)} {node.operator} {_inside(right, tighter)}", level
+
+    def terms(self, node: Node, level: int) -> list[str]:
+        """The operands of a chain of operators of one level, each with its sign before it."""
+        if not isinstance(node, Binary) or LEVELS[node.operator] != level:
+            return [_inside(self.write(node), level)]
+        tighter = level + (node.operator in "-/")
+        right = _inside(self.write(node.right), tighter)
+        return [*self.terms(node.left, level), f"{node.operator} {right}"]
 
     def call(self, node: Call) -> str:
         arguments = [self.write(argument) for argument in node.arguments]

@@ -31,12 +31,7 @@ def choose_update(plan: Plan) -> Plan:
 def choose_threads(plan: Plan) -> Plan:
     """Keep torch to one thread where a layer is too small to share out."""
     work = max(
-        plan.spec.update.minibatch_size * layer.inputs * layer.outputs
-        for body, head in (
-            (plan.networks.actor, plan.networks.actor_head),
-            (plan.networks.critic, plan.networks.critic_head),
-        )
-        for layer in (*body.layers, head)
+        plan.minibatch_size * layer.inputs * layer.outputs for layer in plan.networks.layers()
     )
     single = work < 4_000_000
     reason = f"the largest layer is {work / 1e6:.1f} million multiply-adds a minibatch"

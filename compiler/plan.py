@@ -64,6 +64,16 @@ class Plan:
         return self.batch_size // self.spec.env.num_envs
 
     @property
+    def minibatch_size(self) -> int:
+        """M, samples a gradient step."""
+        size = self.spec.update.minibatch_size
+        return self.batch_size if size == "all" else size
+
+    @property
+    def has_critic(self) -> bool:
+        return self.spec.networks.critic is not None
+
+    @property
     def num_iterations(self) -> int:
         """Iterations that reach the total steps, the last one whole."""
         return ceil(self.spec.training.total_steps / self.batch_size)
@@ -72,7 +82,7 @@ class Plan:
     def num_updates(self) -> int:
         """Minibatch updates in the whole run."""
         update = self.spec.update
-        return self.num_iterations * update.epochs * (self.batch_size // update.minibatch_size)
+        return self.num_iterations * update.epochs * (self.batch_size // self.minibatch_size)
 
     @property
     def num_parameters(self) -> int:

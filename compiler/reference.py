@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from ppoc.compiler.language import AgentSpec
+from ppoc.compiler.language import AgentSpec, model_of
 from ppoc.compiler.resolve import presets
 from ppoc.compiler.source import GREEK
 
@@ -44,10 +44,10 @@ def _section(title: str, model: type[BaseModel], path: str) -> list[str]:
         key = info.alias or name
         if key == "lock":
             continue
-        annotation = info.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        section = model_of(info.annotation)
+        if section is not None:
             below = f"{path}.{key}" if path else key
-            inner += _section(f"`{below}`", annotation, below)
+            inner += _section(f"`{below}`", section, below)
         else:
             cells = (f"`{key}`", _type(info), _default(info), info.description or "")
             rows.append("| " + " | ".join(cells) + " |")

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel
 
+from ppoc.compiler.language import model_of
+
 # Names of Stable-Baselines3, RL Zoo, CleanRL and RLlib, and where their values go here.
 PEERS = {
     "learning_rate": "optimizer.actor.lr",
@@ -72,8 +74,9 @@ def places(model: type[BaseModel], above: str = "") -> dict[str, list[str]]:
         key = info.alias or name
         path = f"{above}{key}"
         found.setdefault(key, []).append(path)
-        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            for inner, paths in places(info.annotation, f"{path}.").items():
+        section = model_of(info.annotation)
+        if section is not None:
+            for inner, paths in places(section, f"{path}.").items():
                 found.setdefault(inner, []).extend(paths)
     return found
 

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from ppoc.compiler import suggest
 from ppoc.compiler.diagnostics import Diagnostic, Span
-from ppoc.compiler.language import VERSION, AgentSpec
+from ppoc.compiler.language import VERSION, AgentSpec, model_of
 from ppoc.compiler.source import Node
 
 RANGES = {
@@ -91,8 +91,9 @@ def _annotation(path: Sequence[Any]) -> Any:
     """The type of the language at a path."""
     annotation: Any = AgentSpec
     for step in path:
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            fields = {(f.alias or n): f.annotation for n, f in annotation.model_fields.items()}
+        section = model_of(annotation)
+        if section is not None:
+            fields = {(f.alias or n): f.annotation for n, f in section.model_fields.items()}
             annotation = fields.get(step)
         elif get_origin(annotation) in (list, dict):
             annotation = get_args(annotation)[-1]
@@ -102,10 +103,7 @@ def _annotation(path: Sequence[Any]) -> Any:
 
 
 def _model_at(path: Sequence[Any]) -> type[BaseModel] | None:
-    annotation = _annotation(path)
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return None
+    return model_of(_annotation(path))
 
 
 def _unknown_key(key: str, path: Sequence[Any], node: Node) -> Diagnostic:

@@ -155,7 +155,7 @@ class Run:
         rate = (steps - self._steps) / (now - self._last_time)
         self._last_time, self._steps = now, steps
         for name in ("policy_loss", "value_loss", "grad_norm"):
-            if not math.isfinite(metrics[name]):
+            if not math.isfinite(metrics.get(name, 0.0)):
                 saved = f"the last good checkpoint is {self.last_saved}"
                 raise RunError(
                     f"{name} became {metrics[name]} at step {steps}; "

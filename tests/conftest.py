@@ -14,14 +14,20 @@ from ppoc.compiler.resolve import resolve
 from ppoc.runtime.launch import load_module
 
 ROOT = Path(__file__).parents[1]
-ZOO = ROOT / "specs" / "ppo"
+ZOO = ROOT / "specs"
+
+
+def zoo_names() -> list[str]:
+    """Every spec of the zoo, such as ppo/cartpole."""
+    paths = sorted(ZOO.glob("*/*.yaml"))
+    return [f"{p.parent.name}/{p.stem}" for p in paths if p.parent.name != "presets"]
 
 
 # Between them, every branch of every template.
 VARIANTS = {
-    **{path.stem: (path.stem,) for path in sorted(ZOO.glob("*.yaml"))},
+    **{name: (name,) for name in zoo_names()},
     "shared-categorical": (
-        "cartpole",
+        "ppo/cartpole",
         "networks.critic={share: actor}",
         "losses.entropy={beta: 0.01, schedule: linear}",
         "update.target_kl=0.02",
@@ -29,13 +35,13 @@ VARIANTS = {
         "networks.actor={activation: silu, init: default}",
     ),
     "shared-gaussian": (
-        "halfcheetah",
+        "ppo/halfcheetah",
         "networks.critic={share: actor}",
         "advantage.normalize=false",
         "optimizer.max_grad_norm=null",
     ),
     "split-rates": (
-        "pendulum",
+        "ppo/pendulum",
         "optimizer.critic={lr: 3e-3, schedule: linear, epsilon: 1e-8}",
         "env.normalize.rewards=true",
         "losses.entropy.beta=0.01",
@@ -43,15 +49,22 @@ VARIANTS = {
         "losses.policy.schedule=linear",
         "training.total_steps=2_000_000",
     ),
-    "linear-networks": ("cartpole", "networks.actor.layers=[]", "networks.critic.layers=[]"),
+    "own-formula": (
+        "ppo/cartpole",
+        "losses.policy={objective: 'max(min(ratio, 1 + ε) * A, 0.1 * log_prob * A) - c * abs(kl)', "
+        "parameters: {c: 0.1}}",
+        "update={sampling: episodes, minibatch_size: all}",
+        "advantage.normalize=true",
+    ),
+    "linear-networks": ("ppo/cartpole", "networks.actor.layers=[]", "networks.critic.layers=[]"),
     "gymnasium": (
-        "cartpole",
+        "ppo/cartpole",
         "env={backend: gymnasium, max_episode_steps: 100, options: {sutton_barto_reward: true}}",
         "losses.value.clip=0.2",
         "networks.critic={activation: elu, layers: [32]}",
     ),
     "long-constants": (
-        "hopper",
+        "ppo/hopper",
         "env={backend: gymnasium, max_episode_steps: 300}",
         "env.options={forward_reward_weight: 1.0, ctrl_cost_weight: 0.001, healthy_reward: 1.0, "
         "terminate_when_unhealthy: true}",

@@ -7,7 +7,8 @@ from ppoc.compiler import passes
 
 def test_a_long_run_is_compiled_and_a_short_one_is_not(compiled_of):
     long, short = (
-        compiled_of("halfcheetah", f"training.total_steps={steps}") for steps in (1_000_000, 10_000)
+        compiled_of("ppo/halfcheetah", f"training.total_steps={steps}")
+        for steps in (1_000_000, 10_000)
     )
     assert long.plan.compile_update
     assert "step = torch.compile(update" in long.module
@@ -17,7 +18,7 @@ def test_a_long_run_is_compiled_and_a_short_one_is_not(compiled_of):
 
 
 def test_without_a_cxx_compiler_nothing_is_compiled(compiled_of, monkeypatch):
-    plan = compiled_of("halfcheetah").plan
+    plan = compiled_of("ppo/halfcheetah").plan
     monkeypatch.setattr(passes.shutil, "which", lambda name: None)
     decided = passes.choose_update(plan)
     assert not decided.compile_update
@@ -26,12 +27,12 @@ def test_without_a_cxx_compiler_nothing_is_compiled(compiled_of, monkeypatch):
 
 @pytest.mark.parametrize(("width", "single"), [(64, True), (1024, False)])
 def test_threads_follow_the_size_of_the_networks(compiled_of, width, single):
-    compiled = compiled_of("halfcheetah", f"networks.actor.layers=[{width}, {width}]")
+    compiled = compiled_of("ppo/halfcheetah", f"networks.actor.layers=[{width}, {width}]")
     assert compiled.plan.single_thread is single
     assert ("torch.set_num_threads(1)" in compiled.module) is single
 
 
 def test_every_pass_says_what_it_chose_and_why(compiled_of):
-    plan = compiled_of("halfcheetah").plan
+    plan = compiled_of("ppo/halfcheetah").plan
     assert [decision.name for decision in plan.decisions] == ["update", "torch threads"]
     assert all(decision.choice and decision.reason for decision in plan.decisions)

@@ -51,14 +51,14 @@ def advantages_of(module, rollout):
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(("gamma", "lam"), [(0.99, 0.95), (0.9, 0.0), (1.0, 1.0), (0.98, 0.8)])
 def test_equals_stable_baselines3(module_of, seed, gamma, lam):
-    module = module_of("halfcheetah", f"advantage.gamma={gamma}", f"advantage.lambda={lam}")
+    module = module_of("ppo/halfcheetah", f"advantage.gamma={gamma}", f"advantage.lambda={lam}")
     rollout = random_rollout(64, 5, seed)
     expected = sb3_advantages(rollout, gamma, lam)
     np.testing.assert_allclose(advantages_of(module, rollout), expected, rtol=0, atol=1e-6)
 
 
 def test_a_truncation_bootstraps_and_a_termination_does_not(module_of):
-    module = module_of("halfcheetah", "advantage.gamma=0.5", "advantage.lambda=0.5")
+    module = module_of("ppo/halfcheetah", "advantage.gamma=0.5", "advantage.lambda=0.5")
     rollout = SimpleNamespace(
         rewards=np.array([[1.0], [2.0], [4.0]]),
         values=np.array([[10.0], [20.0], [30.0]]),

@@ -16,7 +16,7 @@ ACTIVATIONS = ["tanh", "relu", "elu", "silu"]
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("name", ["halfcheetah", "cartpole"])
+@pytest.mark.parametrize("name", ["ppo/halfcheetah", "ppo/cartpole"])
 @pytest.mark.parametrize("critic", ["separate", "shared"])
 def test_numpy_actor_equals_torch_actor(module_of, name, activation, critic):
     overrides = [f"networks.actor.activation={activation}", "losses.value.clip=null"]
@@ -41,7 +41,7 @@ def test_numpy_actor_equals_torch_actor(module_of, name, activation, critic):
 
 
 def test_categorical_samples_follow_the_softmax(module_of):
-    module = module_of("acrobot")
+    module = module_of("ppo/acrobot")
     params, w = random_weights(module, 1)
     observation = np.full((1, 6), 0.3, np.float32)
     logits = module.actor(
@@ -55,7 +55,7 @@ def test_categorical_samples_follow_the_softmax(module_of):
 
 
 def test_gaussian_samples_have_the_mean_and_deviation(module_of):
-    module = module_of("pendulum")
+    module = module_of("ppo/pendulum")
     _, w = random_weights(module, 2)
     observations = np.full((50_000, 3), 0.3, np.float32)
     noise = module.draw_noise(np.random.default_rng(0), 50_000, 1)[:, 0]
@@ -65,7 +65,7 @@ def test_gaussian_samples_have_the_mean_and_deviation(module_of):
 
 
 def test_log_probs_are_those_of_torch_distributions(module_of):
-    gaussian, categorical = module_of("halfcheetah"), module_of("acrobot")
+    gaussian, categorical = module_of("ppo/halfcheetah"), module_of("ppo/acrobot")
     mean, log_std, actions = torch.randn(9, 6), torch.randn(6), torch.randn(9, 6)
     normal = torch.distributions.Independent(torch.distributions.Normal(mean, log_std.exp()), 1)
     torch.testing.assert_close(gaussian.log_prob(mean, log_std, actions), normal.log_prob(actions))
@@ -77,7 +77,7 @@ def test_log_probs_are_those_of_torch_distributions(module_of):
 
 
 def test_initial_parameters_are_orthogonal_with_the_usual_gains(module_of):
-    module = module_of("halfcheetah")
+    module = module_of("ppo/halfcheetah")
     p = module.runtime.unflatten(module.initial_parameters(3), module.SHAPES)
     gains = {"actor.1.weight": 2**0.5, "actor.2.weight": 0.01, "critic.2.weight": 1.0}
     for name, gain in gains.items():
@@ -87,7 +87,7 @@ def test_initial_parameters_are_orthogonal_with_the_usual_gains(module_of):
 
 
 def test_actions_stay_within_the_bounds(module_of):
-    module = module_of("pendulum")
+    module = module_of("ppo/pendulum")
     _, w = random_weights(module, 4)
     choose = module.policy({**w, "log_std": w["log_std"] + 3}, np.random.default_rng(0))
     actions = choose(np.random.default_rng(1).standard_normal((100, 3)).astype(np.float32))

@@ -54,7 +54,7 @@ def test_same_seed_same_run_and_another_seed_another(module_of, tmp_path):
     for index, seed in enumerate((1, 1, 2)):
         folder = tmp_path / str(index)
         folder.mkdir()
-        execute(module_of("halfcheetah", *SHORT, f"training.seed={seed}"), folder, mode="quiet")
+        execute(module_of("ppo/halfcheetah", *SHORT, f"training.seed={seed}"), folder, mode="quiet")
         states.append(last_tensors(folder))
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert not torch.equal(states[0]["adam.m"], states[2]["adam.m"])
@@ -66,7 +66,7 @@ RESUMABLE = ("training.total_steps=1024", *SHORT[1:], "training.checkpoint_every
 @pytest.mark.parametrize("backend", ["envpool", "gymnasium"])
 def test_a_killed_run_resumes_exactly(module_of, tmp_path, backend):
     """What was written after the last checkpoint is thrown away, and made again the same."""
-    module = module_of("hopper", *RESUMABLE, f"env.backend={backend}")
+    module = module_of("ppo/hopper", *RESUMABLE, f"env.backend={backend}")
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     whole.mkdir()
     cut.mkdir()
@@ -99,7 +99,7 @@ def test_a_killed_run_resumes_exactly(module_of, tmp_path, backend):
 
 def test_sigint_leaves_a_checkpoint_and_resume_finishes(compiled_of, tmp_path):
     steps = ("training.total_steps=400_000", *SHORT[1:])
-    compiled_of("cartpole", *steps).write(tmp_path)
+    compiled_of("ppo/cartpole", *steps).write(tmp_path)
     command = [sys.executable, tmp_path / "module.py", "--out", tmp_path]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while not (tmp_path / "metrics.csv").exists() or len(rows(tmp_path)) < 3:
@@ -115,7 +115,7 @@ def test_sigint_leaves_a_checkpoint_and_resume_finishes(compiled_of, tmp_path):
 
 
 def test_a_non_finite_loss_stops_the_run_and_names_the_checkpoint(module_of, tmp_path):
-    module = module_of("cartpole", *RESUMABLE)
+    module = module_of("ppo/cartpole", *RESUMABLE)
     update = module.update
     calls = 0
 
@@ -134,7 +134,7 @@ def test_a_non_finite_loss_stops_the_run_and_names_the_checkpoint(module_of, tmp
 
 
 def test_an_unforeseen_error_is_one_message_and_a_traceback_on_disk(module_of, tmp_path):
-    module = module_of("cartpole", *RESUMABLE)
+    module = module_of("ppo/cartpole", *RESUMABLE)
     collect, module.collect = module.collect, None
     try:
         with pytest.raises(RunError, match=r"TypeError.*error\.txt\)\nno checkpoint was saved yet"):
@@ -153,7 +153,7 @@ def test_two_runs_never_share_a_folder(module_of, tmp_path):
 
 def test_evaluation_uses_the_statistics_of_training(module_of, tmp_path):
     """Other statistics give other actions: they are a part of the policy."""
-    module = module_of("halfcheetah", *SHORT)
+    module = module_of("ppo/halfcheetah", *SHORT)
     execute(module, tmp_path, mode="quiet")
     checkpoint = {"parameters": {}, "observations": {}}
     for name, tensor in last_tensors(tmp_path).items():
@@ -168,11 +168,11 @@ def test_evaluation_uses_the_statistics_of_training(module_of, tmp_path):
 
 def test_resume_without_a_checkpoint_is_refused(module_of, tmp_path):
     with pytest.raises(RunError, match="no checkpoint"):
-        execute(module_of("cartpole", *SHORT), tmp_path, resume=True)
+        execute(module_of("ppo/cartpole", *SHORT), tmp_path, resume=True)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
 def test_a_folder_that_cannot_be_written_is_one_error(module_of, tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(RunError):
-        execute(module_of("cartpole", *SHORT), tmp_path, mode="quiet")
+        execute(module_of("ppo/cartpole", *SHORT), tmp_path, mode="quiet")

@@ -105,10 +105,10 @@ def fill_buffer(model, batch):
 
 PLAIN = ("losses.value.clip=null", "losses.policy.schedule=constant")
 MODULES = {
-    "gaussian": ("halfcheetah", *PLAIN, "losses.entropy.beta=0.02"),
-    "categorical": ("cartpole", *PLAIN, "losses.entropy.beta=0.02"),
-    "no-entropy": ("halfcheetah", *PLAIN),
-    "raw-advantages": ("cartpole", *PLAIN, "advantage.normalize=false"),
+    "gaussian": ("ppo/halfcheetah", *PLAIN, "losses.entropy.beta=0.02"),
+    "categorical": ("ppo/cartpole", *PLAIN, "losses.entropy.beta=0.02"),
+    "no-entropy": ("ppo/halfcheetah", *PLAIN),
+    "raw-advantages": ("ppo/cartpole", *PLAIN, "advantage.normalize=false"),
 }
 
 
@@ -170,7 +170,7 @@ def test_update_steps_as_stable_baselines3_does(module_of):
 
 def test_value_clipping_is_the_larger_of_both_errors(module_of):
     """As in OpenAI baselines ppo2: mean(max((V − R)², (clip(V, V_old ± c) − R)²))."""
-    module = module_of("halfcheetah", "losses.value.clip=0.2")
+    module = module_of("ppo/halfcheetah", "losses.value.clip=0.2")
     params, batch = random_batch(module, 2)
     p = module.runtime.unflatten(params, module.SHAPES)
     values = module.critic(p, batch.observations).numpy()
@@ -180,7 +180,7 @@ def test_value_clipping_is_the_larger_of_both_errors(module_of):
     assert module.loss(params, batch)[1][1].item() == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", ["halfcheetah", "cartpole"])
+@pytest.mark.parametrize("name", ["ppo/halfcheetah", "ppo/cartpole"])
 def test_loss_gradient_is_that_of_finite_differences(module_of, name):
     overrides = ("losses.policy.schedule=constant", "losses.entropy.beta=0.01")
     module = module_of(name, *overrides)
@@ -197,7 +197,7 @@ def test_loss_gradient_is_that_of_finite_differences(module_of, name):
 def test_actor_and_critic_learn_at_their_own_rates(module_of):
     rates = ("optimizer.actor.lr=0", "optimizer.critic.lr=1e-3")
     rates = ("optimizer.actor.lr=1e-30", "optimizer.critic.lr=1e-3")
-    module = module_of("halfcheetah", *rates, "losses.policy.schedule=constant")
+    module = module_of("ppo/halfcheetah", *rates, "losses.policy.schedule=constant")
     params, batch = random_batch(module, 4, torch.float32)
     zeros = torch.zeros_like(params)
     learner = module.Learner(params, zeros, zeros, torch.zeros((), dtype=torch.float64))
@@ -210,7 +210,7 @@ def test_actor_and_critic_learn_at_their_own_rates(module_of):
 
 
 def test_target_kl_stops_learning_without_waiting_for_the_device(module_of):
-    module = module_of("cartpole", "losses.policy.schedule=constant", "update.target_kl=0.001")
+    module = module_of("ppo/cartpole", "losses.policy.schedule=constant", "update.target_kl=0.001")
     params, batch = random_batch(module, 5, torch.float32)
     zeros = torch.zeros_like(params)
     learner = module.Learner(params, zeros, zeros, torch.zeros((), dtype=torch.float64))
@@ -222,7 +222,7 @@ def test_target_kl_stops_learning_without_waiting_for_the_device(module_of):
     assert all(torch.equal(a, b) for a, b in zip(after, learner, strict=True))
 
 
-@pytest.mark.parametrize("name", ["halfcheetah", "cartpole"])
+@pytest.mark.parametrize("name", ["ppo/halfcheetah", "ppo/cartpole"])
 def test_update_waits_for_no_device(module_of, name):
     """On the meta device no tensor has values: reading one, or mixing devices, raises."""
     module = module_of(name)
@@ -231,7 +231,7 @@ def test_update_waits_for_no_device(module_of, name):
     learner = module.Learner(*(x.to(meta) for x in module.initial_learner(1)))
     batch = module.Batch(*(column.to(meta) for column in batch))
     indices = torch.zeros((2, B), dtype=torch.int64, device=meta)
-    scheduled = ["learning_rate"] + (["clip_range"] if name == "cartpole" else [])
+    scheduled = ["learning_rate"] + (["clip_range"] if name == "ppo/cartpole" else [])
     extra = [torch.zeros((), device=meta) for _ in scheduled]
     after, metrics = module.improve(module.update, learner, batch, indices, *extra)
     assert after.params.shape == params.shape
@@ -239,7 +239,7 @@ def test_update_waits_for_no_device(module_of, name):
 
 
 def test_compiled_update_equals_eager(module_of):
-    module = module_of("halfcheetah")
+    module = module_of("ppo/halfcheetah")
     params, batch = random_batch(module, 7, torch.float32)
     zeros = torch.zeros_like(params)
     learner = module.Learner(params, zeros, zeros, torch.zeros((), dtype=torch.float64))

@@ -154,7 +154,7 @@ def gae(
     limit only ends the sum, and its last state still counts with its value.
     """
     deltas = rewards + GAMMA * next_values * ~terminated - values
-    decays = GAMMA * LAMBDA * ~(terminated | truncated)
+    decays = GAMMA * LAMBDA * (~(terminated | truncated)).to(rewards)
     advantages = torch.empty_like(deltas)
     advantage = torch.zeros_like(deltas[0])
     for t in reversed(range(len(deltas))):
