@@ -122,6 +122,29 @@ def returns_need_whole_episodes(resolved: "Resolved") -> Iterator[Diagnostic]:
         )
 
 
+def a_trust_region_needs_a_critic_of_its_own(resolved: "Resolved") -> Iterator[Diagnostic]:
+    """E112: the policy's step and the critic's steps must not move the same parameters."""
+    spec = resolved.spec
+    if spec.optimizer.trust_region is None:
+        return
+    critic = spec.networks.critic
+    if critic is None or critic.share is not None:
+        yield resolved.error(
+            "E112",
+            ("optimizer", "trust_region"),
+            "a trust region needs a critic with a network of its own",
+            why="the critic's gradient steps would move a shared network out of the trust region",
+            help="give `networks.critic` its own layers",
+        )
+    if spec.update.target_kl is not None:
+        yield resolved.error(
+            "E112",
+            ("update", "target_kl"),
+            "a trust region has its own KL limit, so target_kl means nothing",
+            help="set `optimizer.trust_region.kl_limit` and remove `target_kl`",
+        )
+
+
 def at_least_one_iteration(resolved: "Resolved") -> Iterator[Diagnostic]:
     """W101: the run goes on to the end of its first iteration."""
     total, steps = resolved.spec.training.total_steps, resolved.spec.update.rollout_steps
@@ -166,6 +189,7 @@ CHECKS: tuple[Check, ...] = (
     gae_needs_a_critic,
     returns_have_no_critic,
     returns_need_whole_episodes,
+    a_trust_region_needs_a_critic_of_its_own,
     at_least_one_iteration,
     objectives_are_formulas,
 )

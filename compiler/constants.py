@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from math import inf, prod
 from typing import Any, NamedTuple
 
+from ppoc.compiler.language import TrustRegion
 from ppoc.compiler.plan import Plan
 
 
@@ -73,6 +74,9 @@ def _objective_constants(plan: Plan) -> Iterable[Constant]:
 def _optimizer_constants(plan: Plan) -> Iterable[Constant]:
     optimizer, update = plan.spec.optimizer, plan.spec.update
     actor, critic = optimizer.actor, optimizer.critic
+    if optimizer.trust_region is not None:
+        actor = critic  # the policy has no gradient steps of its own
+        yield from _trust_region_constants(optimizer.trust_region)
     if split_rate(plan):
         sizes = [size for _, size in plan.networks.actor_shapes()]
         yield Constant("ACTOR_SIZE", sum(prod(s) for s in sizes), "parameters before the critic's")
@@ -83,7 +87,7 @@ def _optimizer_constants(plan: Plan) -> Iterable[Constant]:
     yield Constant("ADAM_BETA1", 0.9)
     yield Constant("ADAM_BETA2", 0.999)
     yield Constant("ADAM_EPSILON", actor.epsilon)
-    if plan.has_critic and actor.epsilon != critic.epsilon:
+    if split_epsilon(plan):
         yield Constant("CRITIC_ADAM_EPSILON", critic.epsilon)
     if optimizer.max_grad_norm is not None:
         yield Constant("MAX_GRAD_NORM", optimizer.max_grad_norm)
@@ -119,8 +123,25 @@ def _falling(schedule: str) -> str:
     return ", falling linearly to 0" if schedule == "linear" else ""
 
 
+def _trust_region_constants(region: TrustRegion) -> Iterable[Constant]:
+    yield Constant("KL_LIMIT", region.kl_limit, "δ, a hard limit on each step of the policy")
+    yield Constant("CG_ITERATIONS", region.cg_iterations)
+    yield Constant("CG_DAMPING", region.damping, "on the diagonal of the Fisher matrix")
+    yield Constant("BACKTRACKS", region.backtracks, "step lengths the line search tries")
+    yield Constant("BACKTRACK_RATIO", region.backtrack_ratio)
+
+
+def split_epsilon(plan: Plan) -> bool:
+    """Whether actor and critic have different ε in Adam."""
+    optimizer = plan.spec.optimizer
+    if not plan.has_critic or optimizer.trust_region is not None:
+        return False
+    return optimizer.actor.epsilon != optimizer.critic.epsilon
+
+
 def split_rate(plan: Plan) -> bool:
-    if not plan.has_critic:
+    """Whether actor and critic move at different rates in one vector of parameters."""
+    if not plan.has_critic or plan.spec.optimizer.trust_region is not None:
         return False
     actor, critic = plan.spec.optimizer.actor, plan.spec.optimizer.critic
     return (actor.lr, actor.schedule, actor.epsilon) != (critic.lr, critic.schedule, critic.epsilon)

@@ -32,6 +32,7 @@ CODES = {
     "E109": "advantages of a single sample cannot be normalised",
     "E110": "a critic or baseline that nothing uses",
     "E111": "returns of unfinished episodes",
+    "E112": "a trust region that cannot hold",
     "E201": "an objective that is no formula, or makes no sense",
     "W101": "less than one iteration is asked for",
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import jinja2
 
-from ppoc.compiler.constants import Constant, bounded, constants
+from ppoc.compiler.constants import Constant, bounded, constants, split_epsilon
 from ppoc.compiler.literals import Code, identifier, literal, prose
 from ppoc.compiler.notation import statements, unicode_text
 from ppoc.compiler.objectives import Objective
@@ -101,8 +101,10 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "clips_ratio": plan.policy_objective.clips_ratio,
         "entropy_bonus": spec.losses.entropy.beta > 0,
         "max_grad_norm": spec.optimizer.max_grad_norm is not None,
-        "split_epsilon": _split_epsilon(plan),
+        "split_epsilon": split_epsilon(plan),
         "critic": plan.has_critic,
+        "trust_region": spec.optimizer.trust_region is not None,
+        "uses_kl": spec.optimizer.trust_region is None or plan.policy_objective.uses("kl"),
         "estimator": spec.advantage.estimator,
         "baseline": spec.advantage.baseline == "mean",
         "episodes": spec.update.sampling == "episodes",
@@ -135,7 +137,7 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "value_lines": statements(plan.value_objective.tree, "error", {}),
         "entropy_coefficient": names.get("entropy_coefficient", Code("ENTROPY_COEFFICIENT")),
         "learning_rate": names.get("learning_rate", Code("LEARNING_RATE")),
-        "adam_epsilon": Code("epsilon" if _split_epsilon(plan) else "ADAM_EPSILON"),
+        "adam_epsilon": Code("epsilon" if split_epsilon(plan) else "ADAM_EPSILON"),
         "scheduled": rows,
         "update_arguments": list(names.values()),
         "loss_arguments": of_loss,
@@ -144,13 +146,10 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
     }
 
 
-def _split_epsilon(plan: Plan) -> bool:
-    actor, critic = plan.spec.optimizer.actor, plan.spec.optimizer.critic
-    return plan.has_critic and actor.epsilon != critic.epsilon
-
-
 def _metric_names(plan: Plan) -> tuple[str, ...]:
     """What `update` measures, in order."""
+    if plan.spec.optimizer.trust_region is not None:
+        return ("value_loss", "grad_norm")
     clip = ("clip_fraction",) if plan.policy_objective.clips_ratio else ()
     value = ("value_loss",) if plan.has_critic else ()
     return ("policy_loss", *value, "entropy", "approx_kl", *clip, "grad_norm")

@@ -173,12 +173,36 @@ class Optimizer(BaseModel):
     epsilon: Positive = Field(1e-5, description="Adam's ε, in the denominator.")
 
 
+class TrustRegion(BaseModel):
+    """A natural-gradient step of the policy with a line search (Schulman et al. 2015)."""
+
+    model_config = STRICT
+    kl_limit: Positive = Field(0.01, description="δ, the largest KL divergence of a step.")
+    cg_iterations: Annotated[int, Field(ge=1, le=1000)] = Field(
+        10, description="Conjugate-gradient iterations for the direction."
+    )
+    damping: Annotated[float, Field(ge=0)] = Field(
+        0.1, description="Added to the diagonal of the Fisher matrix."
+    )
+    backtracks: Annotated[int, Field(ge=1, le=100)] = Field(
+        10, description="Step lengths tried by the line search."
+    )
+    backtrack_ratio: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.8, description="Each length tried over the one before."
+    )
+
+
 class Optimizers(BaseModel):
     """Optimisers of actor and critic; what the critic's leaves out is as the actor's."""
 
     model_config = STRICT
     actor: Optimizer = Field(default_factory=Optimizer)
     critic: Optimizer = Field(default_factory=Optimizer)
+    trust_region: TrustRegion | None = Field(
+        None,
+        description="One step an iteration for the policy, within a hard KL limit; epochs and "
+        "minibatches are then the critic's. null: both take minibatch gradient steps.",
+    )
     max_grad_norm: Positive | None = Field(
         0.5, description="Clip the norm of the whole gradient to this; null: do not."
     )

@@ -22,7 +22,7 @@ def scheduled(plan: Plan) -> list[Scheduled]:
     rows = []
     if split_rate(plan):
         rows.append(_split_rate(optimizer.actor.schedule, optimizer.critic.schedule))
-    elif optimizer.actor.schedule == "linear":
+    elif (optimizer.critic if optimizer.trust_region else optimizer.actor).schedule == "linear":
         rows.append(_linear("learning_rate", of_loss=False))
     if losses.policy.schedule == "linear" and plan.policy_objective.uses("epsilon"):
         rows.append(_linear("clip_range", of_loss=True))
