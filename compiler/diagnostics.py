@@ -1,7 +1,8 @@
 """Diagnostics: what is wrong, where, why, and what to do about it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 # Every code and what it is about; E00x reading, E01x structure, E1xx meaning, W1xx advice.
@@ -55,7 +56,7 @@ class Span:
 
     def label(self) -> str:
         """Where this is, in a few words."""
-        return self.source if self.is_override else f"{self.source}:{self.line}"
+        return self.source if self.is_override else f"{Path(self.source).name}:{self.line}"
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,6 @@ class Diagnostic:
     @property
     def severity(self) -> Literal["error", "warning"]:
         return "warning" if self.code.startswith("W") else "error"
-
-    def with_source(self, source: str) -> "Diagnostic":
-        """The same problem, in a source of another name."""
-        return self if self.span is None else replace(self, span=replace(self.span, source=source))
 
 
 class SpecError(Exception):

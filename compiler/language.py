@@ -63,7 +63,9 @@ class Network(BaseModel):
     layers: list[Annotated[int, Field(ge=1, le=8192)]] = Field(
         default=[64, 64], max_length=16, description="Widths of the hidden layers."
     )
-    activation: Literal["tanh", "relu", "elu", "silu"] = Field("tanh")
+    activation: Literal["tanh", "relu", "elu", "silu"] = Field(
+        "tanh", description="After each hidden layer."
+    )
     init: Literal["orthogonal", "default"] = Field(
         "orthogonal", description="How weights start; default: as torch.nn.Linear's."
     )
@@ -240,7 +242,9 @@ class Training(BaseModel):
     total_steps: Count = Field(
         1_000_000, description="Environment steps; the last iteration is finished."
     )
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(1)
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(
+        1, description="Of parameters, noise and environments."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="auto: CUDA where there is one."
     )
@@ -253,7 +257,9 @@ class Evaluation(BaseModel):
     """How the agent is judged."""
 
     model_config = STRICT
-    episodes: Annotated[int, Field(ge=1, le=100_000)] = Field(10)
+    episodes: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        10, description="Episodes of an evaluation."
+    )
     every: Count | None = Field(
         None, description="Environment steps between evaluations; null: at the end only."
     )

@@ -94,11 +94,13 @@ def _spaces(resolved: Resolved) -> tuple[Any, Any]:
 
     env_spec = resolved.spec.env
     limit = env_spec.max_episode_steps
-    arguments: dict[str, Any] = {} if limit is None else {"max_episode_steps": limit}
+    arguments: dict[str, Any] = dict(env_spec.options)
+    if limit is not None:
+        arguments["max_episode_steps"] = limit
     if "mujoco" in str(gymnasium.registry[env_spec.id].entry_point):
         _silence_mujoco()
     try:
-        env = gymnasium.make(env_spec.id, disable_env_checker=True, **arguments, **env_spec.options)
+        env = gymnasium.make(env_spec.id, disable_env_checker=True, **arguments)
     except gymnasium.error.DependencyNotInstalled as error:
         message = f"`{env_spec.id}` needs a package that is not installed"
         raise _fail(resolved, "E103", ID, message, help=str(error).strip()) from None

@@ -17,7 +17,7 @@ from ppoc.compiler import suggest
 from ppoc.compiler.checks import CHECKS
 from ppoc.compiler.diagnostics import Diagnostic, Span, SpecError, ordered
 from ppoc.compiler.language import AgentSpec
-from ppoc.compiler.source import GREEK, Node, parse, read
+from ppoc.compiler.source import GREEK, INHERITED, Node, parse, read
 from ppoc.compiler.validate import explain
 
 MAX_EXTENDS = 16
@@ -79,7 +79,7 @@ def resolve_text(text: str, name: str, overrides: Sequence[str] = ()) -> Resolve
 
 
 def _resolve(text: str, path: Path, overrides: Sequence[str]) -> Resolved:
-    own = _mapping(parse(text, path.name))
+    own = _mapping(parse(text, str(path)))
     is_lock = "lock" in own.value
     user = _extended(own, path, [path.resolve()])
     for override in overrides:
@@ -92,7 +92,7 @@ def _resolve(text: str, path: Path, overrides: Sequence[str]) -> Resolved:
     try:
         spec = AgentSpec.model_validate(root.plain())
     except ValidationError as error:
-        raise SpecError([explain(item, root) for item in error.errors()]) from None
+        raise SpecError(explain(error.errors(), root)) from None
     resolved = Resolved(spec, root, text, is_lock, bool(overrides))
     found = ordered([d for check in CHECKS for d in check(resolved) if not _allowed(d, text)])
     if any(d.severity == "error" for d in found):
@@ -162,7 +162,7 @@ def _extended(own: Node, path: Path, chain: list[Path]) -> Node:
         text = read(target)
     except SpecError as error:
         raise refuse(error.diagnostics[0].message, "paths are relative to this file") from error
-    base = _mapping(parse(text, link.value, "extends"))
+    base = _mapping(parse(text, str(target), "extends"))
     return merge(_extended(base, target, [*chain, target.resolve()]), rest)
 
 
@@ -225,7 +225,7 @@ def _preset(user: Node) -> Node:
         return Node({})  # the language says that it is missing, or not a word
     if chosen.value not in presets():
         names = ", ".join(presets())
-        help = suggest.did_you_mean(chosen.value, presets()) or f"one of: {names}"
+        help = f"{suggest.did_you_mean(chosen.value, presets())} one of: {names}".strip()
         message = f"unknown preset `{chosen.value[:80]}`"
         raise SpecError([Diagnostic("E016", message, chosen.span, help=help)])
     return parse(presets()[chosen.value], f"preset {chosen.value}", f"preset {chosen.value}")
@@ -248,7 +248,7 @@ def _critic_like_actor(root: Node) -> Node:
     critic = optimizer.value.get("critic", Node({}, actor.span, actor.key_span))
     if not (isinstance(actor.value, dict) and isinstance(critic.value, dict)):
         return root
-    copied = {key: replace(node, origin="optimizer.actor") for key, node in actor.value.items()}
+    copied = {key: replace(node, origin=INHERITED) for key, node in actor.value.items()}
     both = {**optimizer.value, "critic": replace(critic, value={**copied, **critic.value})}
     return replace(root, value={**root.value, "optimizer": replace(optimizer, value=both)})
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ppoc.compiler.diagnostics import Diagnostic, Span, SpecError
 
+INHERITED = "optimizer.actor"  # origin of what the critic's optimiser takes from the actor's
 MAX_BYTES = 1_000_000
 MAX_NODES = 10_000
 MAX_DEPTH = 32
@@ -110,10 +111,7 @@ class _Reader:
             raise self.fail(
                 "E005", f"{self.source} is empty", None, "`ppoc init` writes a first spec"
             )
-        try:
-            return self.node(root, 0)
-        except RecursionError as error:
-            raise self.fail("E004", "the document is nested too deeply", None) from error
+        return self.node(root, 0)
 
     def _compose(self) -> Any:
         from ruamel.yaml import YAML
@@ -137,15 +135,10 @@ class _Reader:
             raise self._parser_error(error, code) from error
         except MarkedYAMLError as error:
             raise self._parser_error(error, "E002") from error
-        except (
-            YAMLError,
-            ValueError,
-            RecursionError,
-            AssertionError,
-            AttributeError,
-            IndexError,
-        ) as error:
-            # The last few are the YAML parser's own slips on garbage: the text is at fault.
+        except RecursionError as error:
+            raise self.fail("E004", "the document is nested too deeply", None) from error
+        except (YAMLError, ValueError, AssertionError, AttributeError, IndexError) as error:
+            # All but the first are the YAML parser's own slips on garbage: the text is at fault.
             raise self.fail("E002", f"not YAML: {_first_line(error)}", None) from error
 
     def _parser_error(self, error: Any, code: str) -> SpecError:
@@ -168,6 +161,9 @@ class _Reader:
             raise self.fail("E004", message, here)
         if depth > MAX_DEPTH:
             raise self.fail("E004", f"more than {MAX_DEPTH} levels", here, "flatten the document")
+        tag = str(raw.tag or "")
+        if not re.fullmatch(r"tag:yaml\.org,2002:\w+", tag):
+            raise self.fail("E006", f"the tag {tag} means nothing here", here, "remove it")
         if type(raw).__name__ == "MappingNode":
             value: Any = self.mapping(raw, depth)
         elif type(raw).__name__ == "SequenceNode":
@@ -205,11 +201,8 @@ class _Reader:
                 into.setdefault(key, node)
 
     def scalar(self, raw: Any, here: Span) -> Any:
-        tag = str(raw.tag or "")
         explicit = self.lines[here.line - 1][here.column - 1 : here.column] == "!"
-        if explicit and not re.search(r"(:|!!)(float|int|str|bool|null)$", tag):
-            raise self.fail("E006", f"the tag {tag} means nothing here", here, "remove it")
-        if raw.style is not None and not explicit:
+        if str(raw.tag).endswith(":str") and (explicit or raw.style is not None):
             return raw.value
         return plain_scalar(raw.value)
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from ppoc.compiler import suggest
-from ppoc.compiler.diagnostics import Diagnostic, Span
+from ppoc.compiler.diagnostics import Diagnostic
 from ppoc.compiler.language import VERSION, AgentSpec, model_of
-from ppoc.compiler.source import Node
+from ppoc.compiler.source import INHERITED, Node
 
 RANGES = {
     "greater_than": ("gt", "more than {}"),
@@ -27,8 +27,13 @@ PATTERNS = {
 }
 
 
-def explain(error: ErrorDetails, root: Node) -> Diagnostic:
-    """One error of pydantic's as a diagnostic about the document `root`."""
+def explain(errors: Sequence[ErrorDetails], root: Node) -> list[Diagnostic]:
+    """pydantic's errors as diagnostics about the document `root`, inherited values left out."""
+    own = [error for error in errors if _locate(root, error["loc"])[1].origin != INHERITED]
+    return [_explain_one(error, root) for error in own]
+
+
+def _explain_one(error: ErrorDetails, root: Node) -> Diagnostic:
     kind, location = error["type"], error["loc"]
     path, node, parent = _locate(root, location)
     model = _model_at(path[:-1] if kind == "extra_forbidden" else path)
@@ -44,7 +49,8 @@ def explain(error: ErrorDetails, root: Node) -> Diagnostic:
         return Diagnostic("E015", f"unknown language version {found}", place, help=help)
     choices = _choices(_annotation(path))
     if choices and isinstance(node.value, str) and kind != "string_pattern_mismatch":
-        help = suggest.did_you_mean(node.value, choices) or f"one of: {', '.join(choices)}"
+        close = suggest.did_you_mean(node.value, choices)
+        help = f"{close} one of: {', '.join(choices)}".strip()
         return Diagnostic("E014", f"`{name}` cannot be {found}", place, help=help)
     if kind in RANGES and not _is_union(_annotation(path)):
         key, words = RANGES[kind]
@@ -119,12 +125,8 @@ def _missing(path: list[str], parent: Node) -> Diagnostic:
     name = ".".join(path)
     example = {"ppoc": f"ppoc: {VERSION}", "env": "env: {id: CartPole-v1}", "id": "id: CartPole-v1"}
     line = example.get(path[-1], "algorithm: ppo")
-    span = parent.key_span or _first_place(parent)
+    span = parent.key_span or parent.span
     return Diagnostic("E013", f"`{name}` is missing", span, help=f"add `{line}`")
-
-
-def _first_place(node: Node) -> Span | None:
-    return node.span
 
 
 def _found(value: Any) -> str:

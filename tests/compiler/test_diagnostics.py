@@ -1,0 +1,231 @@
+"""Every code has a smallest spec that triggers it, at the right place, with a way out."""
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
+
+from ppoc.compiler.diagnostics import CODES, Diagnostic, Span, SpecError, ordered, render, to_json
+from ppoc.compiler.probe import probe
+from ppoc.compiler.resolve import resolve, resolve_text
+
+HEAD = "ppoc: 1\nalgorithm: ppo\nenv: {id: CartPole-v1}\n"
+
+
+class Spaces(gymnasium.Env):
+    """An environment that only has spaces."""
+
+    def __init__(self, observations=None, actions=None, broken=False):
+        if broken:
+            raise ValueError("no such maze")
+        self.observation_space = observations or Box(-1, 1, (3,))
+        self.action_space = actions or Discrete(2)
+
+
+SPACES = {
+    "Pictures-v0": {"observations": Box(0, 255, (8, 8, 3), np.uint8)},
+    "Parts-v0": {"observations": Dict({"a": Discrete(2)})},
+    "ManyChoices-v0": {"actions": MultiDiscrete([2, 3])},
+    "FromOne-v0": {"actions": Discrete(2, start=1)},
+    "Broken-v0": {"broken": True},
+    "Plain-v0": {},
+}
+for name, kwargs in SPACES.items():
+    if f"Ppoc{name}" not in gymnasium.registry:
+        gymnasium.register(f"Ppoc{name}", entry_point=Spaces, kwargs=kwargs)
+
+
+def env(name, extra=""):
+    return f"ppoc: 1\nalgorithm: ppo\nenv: {{id: {name}{extra}}}\n"
+
+
+# Code → (text, line, column, words of the message, words of the help); line 0 for no place.
+SMALLEST = {
+    "E002": ("ppoc: 1\n  x: 2: 3\n", 2, 4, "mapping values are not allowed", "a `:` too many"),
+    "E003": (HEAD + "name: a\nname: b\n", 5, 1, "`name` is given twice", "first on line 4"),
+    "E004": ("a: " + "[" * 50 + "]" * 50, 1, 36, "more than 32 levels", "flatten"),
+    "E005": ("- 1\n", 1, 1, "not a mapping", "begins with `ppoc: 1`"),
+    "E006": ("ppoc: !!python/object:os.system 1\n", 1, 7, "means nothing here", "remove it"),
+    "E010": (HEAD + "update: {epoch: 3}\n", 4, 10, "unknown key `epoch` in `update`", "`epochs`"),
+    "E011": (HEAD + "update: {epochs: many}\n", 4, 18, "must be a whole number", "quotes"),
+    "E012": (HEAD + "update: {epochs: 0}\n", 4, 18, "`update.epochs` is 0", "at least 1"),
+    "E013": ("ppoc: 1\nalgorithm: ppo\n", 1, 1, "`env` is missing", "env: {id: CartPole-v1}"),
+    "E014": (HEAD + "training: {device: gpu}\n", 4, 20, "cannot be the text 'gpu'", "cuda"),
+    "E015": (HEAD.replace("1", "2", 1), 1, 7, "unknown language version 2", "write `ppoc: 1`"),
+    "E016": (HEAD.replace("ppo\n", "popo\n"), 2, 12, "unknown preset `popo`", "one of: a2c"),
+    "E017": (HEAD + "extends: gone.yaml\n", 4, 10, "cannot read", "relative to this file"),
+    "E101": (HEAD + "update: {minibatch_size: 60}\n", 4, 26, "do not divide", "32, 64"),
+    "E102": (
+        HEAD + "update: {rollout_steps: 2052, minibatch_size: all}\n",
+        4, 25, "cannot share", "2048",
+    ),
+    "E103": (env("CartPol-v1"), 3, 11, "no environment `CartPol-v1`", "did you mean `CartPole-v1`"),
+    "E104": (HEAD + "networks: {critic: null}\n", 0, 0, "GAE needs a critic", "reward-to-go"),
+    "E105": (env("PpocManyChoices-v0"), 3, 11, "actions of `PpocManyChoices-v0`", "Discrete"),
+    "E106": (env("PpocPictures-v0"), 3, 11, "observations of `PpocPictures-v0`", "Box"),
+    "E107": (env("PpocPlain-v0", ", backend: envpool"), 3, 34, "envpool has no", "gymnasium"),
+    "E108": (
+        HEAD + "networks: {critic: {share: actor, layers: [8]}}\n",
+        4, 43, "`layers` means nothing", "remove `layers`",
+    ),
+    "E109": (HEAD + "update: {minibatch_size: 1}\n", 4, 26, "one sample", "larger minibatches"),
+    "E110": (HEAD + "advantage: {baseline: mean}\n", 4, 23, "has a baseline already", "remove"),
+    "E111": (
+        HEAD + "advantage: {estimator: return}\nnetworks: {critic: null}\n",
+        4, 24, "needs whole episodes", "sampling: episodes",
+    ),
+    "E112": (
+        HEAD + "optimizer: {trust_region: {}}\nnetworks: {critic: {share: actor}}\n",
+        4, 27, "network of its own", "its own layers",
+    ),
+    "E201": (
+        HEAD + "losses: {policy: {objective: rato*A}}\n",
+        4, 30, "unknown name `rato`", "`ratio`",
+    ),
+    "W101": (HEAD + "training: {total_steps: 100}\n", 4, 25, "less than one iteration", "raise"),
+}  # fmt: skip
+
+
+def problems(text, *overrides):
+    """What is found in a spec, its environment probed."""
+    try:
+        resolved = resolve_text(text, "spec.yaml", overrides)
+        probe(resolved)
+    except SpecError as error:
+        return error.diagnostics
+    return resolved.warnings
+
+
+@pytest.mark.parametrize("code", SMALLEST)
+def test_the_smallest_spec_of_each_code(code):
+    text, line, column, message, help = SMALLEST[code]
+    found = problems(text)
+    assert [d.code for d in found] == [code]
+    diagnostic = found[0]
+    assert message in diagnostic.message
+    assert help in diagnostic.help
+    if line:
+        assert (diagnostic.span.line, diagnostic.span.column) == (line, column)
+    assert diagnostic.severity == ("warning" if code[0] == "W" else "error")
+
+
+def test_every_code_is_tested():
+    elsewhere = {"E001", "E018"}  # of files and flags, below
+    assert set(CODES) == set(SMALLEST) | elsewhere
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    latin = tmp_path / "latin.yaml"
+    latin.write_bytes("name: caf\xe9".encode("latin-1"))
+    large = tmp_path / "large.yaml"
+    large.write_bytes(b"#" * 2_000_000)
+    expected = {tmp_path / "none.yaml": "E001", tmp_path: "E001", latin: "E001", large: "E004"}
+    for path, code in expected.items():
+        with pytest.raises(SpecError) as caught:
+            resolve(path)
+        assert [d.code for d in caught.value.diagnostics] == [code]
+
+
+@pytest.mark.parametrize(
+    ("override", "code"),
+    [
+        ("x", "E018"),
+        ("=1", "E018"),
+        ("a..b=1", "E018"),
+        ("update.epochs[0]=1", "E018"),
+        ("env=5", "E011"),
+        ("env.id.foo=1", "E011"),
+        ("update.epochs={", "E002"),
+        ("update.epochs=", "E011"),
+        ("update.epochs=0", "E012"),
+        ("update.epoch=1", "E010"),
+        ("training.seed=1e3", "E011"),
+    ],
+)
+def test_overrides_that_are_wrong_point_at_the_flag(override, code):
+    found = problems(HEAD, override)
+    assert [d.code for d in found] == [code]
+    assert found[0].span.source == f"-s {override}"
+    assert 1 <= found[0].span.column <= len(f"-s {override}") + 1
+
+
+def test_environments_that_cannot_be_made():
+    for name, words in {
+        "os:system-v0": "names a module",
+        "PpocBroken-v0": "no such maze",
+        "PpocFromOne-v0": "actions of",
+        "PpocParts-v0": "observations of",
+    }.items():
+        found = problems(env(name))
+        assert len(found) == 1
+        assert words in found[0].message
+    wrong = problems(env("CartPole-v1", ", options: {nonsense: 1}, backend: gymnasium"))
+    assert wrong[0].code == "E103"
+    assert "nonsense" in wrong[0].message
+    assert wrong[0].span.text[wrong[0].span.column - 1 :].startswith("{nonsense")
+
+
+def test_all_problems_at_once_in_order():
+    text = HEAD + "update: {epochs: 0, epoch: 1}\nloss: 3\ntraining: {total_steps: x}\n"
+    found = problems(text, "advantage.gamma=2")
+    assert [d.code for d in found] == ["E012", "E010", "E010", "E011", "E012"]
+    assert [d.span.line for d in found[:4]] == [4, 4, 5, 6]
+    assert found[4].span.is_override
+
+
+def test_a_problem_of_an_inherited_value_is_told_once():
+    found = problems(HEAD + "optimizer: {actor: {lr: -1}}\n")
+    assert [(d.code, d.message) for d in found] == [("E012", "`optimizer.actor.lr` is -1")]
+
+
+@pytest.mark.parametrize(
+    ("key", "help"),
+    [
+        ("n_steps", "update.rollout_steps"),
+        ("learning_rate", "optimizer.actor.lr"),
+        ("ent_coef", "losses.entropy.beta"),
+        ("gamma", "advantage.gamma"),
+        ("minibatch_size", "update.minibatch_size"),
+        ("trainning", "did you mean `training`"),
+    ],
+)
+def test_names_of_other_libraries_and_places_are_known(key, help):
+    assert help in problems(f"{HEAD}{key}: 1\n")[0].help
+
+
+def test_a_comment_silences_a_warning():
+    line = "training: {total_steps: 100}"
+    assert [d.code for d in problems(f"{HEAD}{line}\n")] == ["W101"]
+    assert problems(f"{HEAD}{line}  # ppoc: allow W101\n") == []
+    assert problems(f"# ppoc: allow W101\n{HEAD}{line}\n") == []
+    assert [d.code for d in problems(f"{HEAD}{line}  # ppoc: allow W999\n")] == ["W101"]
+
+
+RENDERED = """\
+error[E010]: unknown key `epsilom` in `losses.policy`
+ --> spec.yaml:4:19
+  |
+4 | losses: {policy: {epsilom: 0.2}}
+  |                   ^^^^^^^
+  = help: did you mean `epsilon`?"""
+
+
+def test_rendering():
+    found = problems(f"{HEAD}losses: {{policy: {{epsilom: 0.2}}}}\n")
+    assert render(found) == RENDERED
+    assert "\033[1;31merror[E010]" in render(found, color=True)
+    flag = render(problems(HEAD, "update.epochs=0"))
+    assert " --> -s update.epochs=0\n" in flag
+    assert "  |                  ^\n" in flag
+    assert render([Diagnostic("E001", "gone", help="look")]) == "error[E001]: gone\n  = help: look"
+    assert to_json(found)[0] | {"why": "", "help": ""} == {
+        "code": "E010", "severity": "error", "message": "unknown key `epsilom` in `losses.policy`",
+        "source": "spec.yaml", "line": 4, "column": 19, "end_column": 26, "why": "", "help": "",
+    }  # fmt: skip
+
+
+def test_diagnostics_are_told_once_and_in_order():
+    def at(line, column):
+        return Diagnostic("E010", "x", Span("a.yaml", line, column, column + 1, "text"))
+
+    assert ordered([at(3, 1), at(1, 9), at(1, 2), at(3, 1)]) == [at(1, 2), at(1, 9), at(3, 1)]
