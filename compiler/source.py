@@ -208,7 +208,7 @@ class _Reader:
 
 
 _INT = re.compile(r"[-+]?[0-9][0-9_]*")
-_FLOAT = re.compile(r"[-+]?([0-9][0-9_]*)?(\.[0-9_]*)?([eE][-+]?[0-9]+)?")
+_FLOAT = re.compile(r"[-+]?([0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)([eE][-+]?[0-9]+)?")
 _WORDS = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | {
     word: value
     for name, value in (("true", True), ("false", False))
@@ -225,7 +225,7 @@ def plain_scalar(text: str) -> Any:
         return _WORDS[text]
     if _INT.fullmatch(text) and len(text) < 100:
         return int(text)
-    if _FLOAT.fullmatch(text) and any(character.isdigit() for character in text):
+    if _FLOAT.fullmatch(text):
         return float(text.replace("_", ""))
     if re.fullmatch(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", text):
         return float(text.replace(".", "").lower())
