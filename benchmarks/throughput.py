@@ -7,15 +7,16 @@ on both. Two rates of environment steps a second:
 
 - steady: from the end of the first iteration to the end of training, logging and checkpoints
   included. The first iteration holds what is paid once (compiling), so it is left out.
-- whole: all steps over all seconds of the training call, what is paid once included. ppoc and a
-  peer are asked for the same number of steps with --equal-steps; by default the slower peer runs
-  fewer, which flatters the peer only by noise, since its rate is flat.
+- whole: all steps over all seconds of the training call, what is paid once included, with an empty
+  compile cache. By default the slower peer runs fewer steps, since its rate is flat; --equal-steps
+  gives both the same.
 
 Prints a table and writes it to benchmarks/results/throughput.{json,md}.
 """
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -34,6 +35,7 @@ TASKS = {"halfcheetah": (300_000, 24_576), "cartpole": (100_000, 30_720)}
 
 def measure_ppoc(task: str, steps: int) -> dict[str, float]:
     """Compile and train the zoo's spec for a task; evaluation is left out."""
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = tempfile.mkdtemp()  # nothing compiled beforehand
     import csv
 
     from ppoc.compiler.build import compile_spec
@@ -185,7 +187,7 @@ def main() -> None:
     names = ("ppoc", "torch", "stable-baselines3", "gymnasium", "envpool", "numpy")
     record = {
         "command": " ".join(["python", "benchmarks/throughput.py", *sys.argv[1:]]),
-        "machine": f"{platform.machine()}, {len(__import__('os').sched_getaffinity(0))} cores",
+        "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores",
         "versions": {name: version(name) for name in names},
         "results": results,
     }

@@ -61,7 +61,7 @@ def test_a_lock_takes_nothing_from_the_preset():
 def test_circles_and_long_chains_of_extends(tmp_path):
     for name, other in (("a", "b"), ("b", "a")):
         (tmp_path / f"{name}.yaml").write_text(f"extends: {other}.yaml\n")
-    with pytest.raises(SpecError, match="circle: a.yaml → b.yaml → a.yaml"):
+    with pytest.raises(SpecError, match=r"circle: a.yaml → b.yaml → a.yaml"):
         resolve(tmp_path / "a.yaml")
     for number in range(20):
         (tmp_path / f"{number}.yaml").write_text(f"extends: {number + 1}.yaml\n")
