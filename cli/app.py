@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ppoc.cli import check, compile, eval, explain, init, run, schema, terminal, zoo
+from ppoc.cli import check, compile, diff, eval, explain, init, run, schema, terminal, zoo
 
 app = typer.Typer(
     name="ppoc",
@@ -21,6 +21,7 @@ app.command()(compile.compile)
 app.command()(run.run)
 app.command()(eval.eval)
 app.command()(explain.explain)
+app.command()(diff.diff)
 app.command()(schema.schema)
 app.add_typer(zoo.app, name="zoo")
 

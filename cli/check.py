@@ -47,5 +47,5 @@ def _check_one(path: Path, overrides: list[str], probe: bool) -> list[Diagnostic
     if probe:
         from ppoc.compiler.probe import probe as probe_environment
 
-        probe_environment(resolved)
+        probe_environment(resolved, choose_backend=False)
     return list(resolved.warnings)

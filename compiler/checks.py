@@ -145,6 +145,44 @@ def a_trust_region_needs_a_critic_of_its_own(resolved: "Resolved") -> Iterator[D
         )
 
 
+def adaptive_values_have_a_target(resolved: "Resolved") -> Iterator[Diagnostic]:
+    """E113: a value that follows the KL divergence needs a target, a target a value."""
+    optimizer, policy = resolved.spec.optimizer, resolved.spec.losses.policy
+    if policy.kl_target is not None and "kl_weight" not in policy.parameters:
+        yield resolved.error(
+            "E113",
+            ("losses", "policy", "kl_target"),
+            "kl_target moves the parameter kl_weight, and there is none",
+            help="use `objective: kl-penalty` with `parameters: {kl_weight: 1.0}`",
+        )
+    if policy.kl_target is not None and optimizer.trust_region is not None:
+        yield resolved.error(
+            "E113",
+            ("losses", "policy", "kl_target"),
+            "a trust region has its own KL limit, so kl_target means nothing",
+            help="remove `kl_target`, or `optimizer.trust_region`",
+        )
+    actor, critic = optimizer.actor, optimizer.critic
+    path = ("optimizer", "actor", "schedule")
+    if actor.schedule == "adaptive" and actor.kl_target is None:
+        help = "add `kl_target: 0.01` beside it"
+        yield resolved.error("E113", path, "an adaptive rate needs a kl_target", help=help)
+    alike = (actor.lr, actor.schedule, actor.epsilon) == (
+        critic.lr,
+        critic.schedule,
+        critic.epsilon,
+    )
+    if "adaptive" in (actor.schedule, critic.schedule) and (
+        not alike or optimizer.trust_region is not None
+    ):
+        yield resolved.error(
+            "E113",
+            path,
+            "an adaptive rate moves actor and critic together",
+            help="leave out optimizer.critic and trust_region, or take another schedule",
+        )
+
+
 def at_least_one_iteration(resolved: "Resolved") -> Iterator[Diagnostic]:
     """W101: the run goes on to the end of its first iteration."""
     total, steps = resolved.spec.training.total_steps, resolved.spec.update.rollout_steps
@@ -190,6 +228,7 @@ CHECKS: tuple[Check, ...] = (
     returns_have_no_critic,
     returns_need_whole_episodes,
     a_trust_region_needs_a_critic_of_its_own,
+    adaptive_values_have_a_target,
     at_least_one_iteration,
     objectives_are_formulas,
 )

@@ -62,6 +62,8 @@ def _objective_constants(plan: Plan) -> Iterable[Constant]:
         yield Constant("CLIP_RANGE", losses.policy.epsilon, "ε" + _falling(losses.policy.schedule))
     for name, value in losses.policy.parameters.items():
         yield Constant(f"OBJECTIVE_{name.upper()}", value, "a parameter of the policy's objective")
+    if losses.policy.kl_target is not None:
+        yield Constant("KL_TARGET", losses.policy.kl_target, "OBJECTIVE_KL_WEIGHT follows it")
     if plan.has_critic:
         yield Constant("VALUE_COEFFICIENT", losses.value.coefficient)
     if plan.has_critic and losses.value.clip is not None:
@@ -84,6 +86,8 @@ def _optimizer_constants(plan: Plan) -> Iterable[Constant]:
         yield Constant("CRITIC_LEARNING_RATE", critic.lr, _falling(critic.schedule)[2:])
     else:
         yield Constant("LEARNING_RATE", actor.lr, _falling(actor.schedule)[2:])
+        if actor.kl_target is not None:
+            yield Constant("RATE_KL_TARGET", actor.kl_target, "LEARNING_RATE follows it")
     yield Constant("ADAM_BETA1", 0.9)
     yield Constant("ADAM_BETA2", 0.999)
     yield Constant("ADAM_EPSILON", actor.epsilon)

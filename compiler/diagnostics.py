@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-# Every code and what it is about; E00x reading, E01x structure, E1xx meaning, W1xx advice.
+# E00x is about reading, E01x structure, E1xx meaning, E2xx formulas; W is advice.
 CODES = {
     "E001": "the spec cannot be read",
     "E002": "the text is not YAML",
@@ -34,8 +34,13 @@ CODES = {
     "E110": "a critic or baseline that nothing uses",
     "E111": "returns of unfinished episodes",
     "E112": "a trust region that cannot hold",
+    "E113": "an adaptive value without a target, or a target without one",
     "E201": "an objective that is no formula, or makes no sense",
     "W101": "less than one iteration is asked for",
+    "W201": "the critic learns slower than the actor",
+    "W202": "networks larger than needed",
+    "W203": "many epochs without a limit on the KL divergence",
+    "W204": "GAE is turned off",
 }
 
 

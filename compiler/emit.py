@@ -86,7 +86,7 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
     spec, facts, networks = plan.spec, plan.facts, plan.networks
     rows = scheduled(plan)
     of_loss = [row.argument for row in rows if row.of_loss]
-    renamed = {row.argument.upper(): row.argument for row in rows if row.of_loss}
+    renamed = {row.constant: row.argument for row in rows if row.of_loss}
     names = {str(row.argument): row.argument for row in rows}
     discrete, normalize = plan.discrete, spec.env.normalize
     observations = "normalize(observations)" if normalize.observations else "observations"
@@ -139,6 +139,7 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "learning_rate": names.get("learning_rate", Code("LEARNING_RATE")),
         "adam_epsilon": Code("epsilon" if split_epsilon(plan) else "ADAM_EPSILON"),
         "scheduled": rows,
+        "adaptive": [row for row in rows if row.adaptive],
         "update_arguments": list(names.values()),
         "loss_arguments": of_loss,
         "typed_update_arguments": [Code(f"{name}: Tensor") for name in names],

@@ -134,6 +134,9 @@ class PolicyLoss(BaseModel):
         0.2, description="Clip range ε of the probability ratio."
     )
     schedule: Schedule = Field("constant", description="Of ε; linear: to 0 at the end of training.")
+    kl_target: Positive | None = Field(
+        None, description="Double or halve the parameter kl_weight to keep the KL near this."
+    )
 
 
 class ValueLoss(BaseModel):
@@ -171,7 +174,13 @@ class Optimizer(BaseModel):
     model_config = STRICT
     kind: Literal["adam"] = Field("adam", description="Adam (Kingma and Ba 2015).")
     lr: Positive = Field(3e-4, description="Learning rate.")
-    schedule: Schedule = Field("constant", description="Of the rate; linear: to 0 at the end.")
+    schedule: Literal["constant", "linear", "adaptive"] = Field(
+        "constant",
+        description="Of the rate; linear: to 0 at the end; adaptive: follows kl_target.",
+    )
+    kl_target: Positive | None = Field(
+        None, description="The KL divergence of an update that an adaptive rate keeps near."
+    )
     epsilon: Positive = Field(1e-5, description="Adam's ε, in the denominator.")
 
 

@@ -29,8 +29,11 @@ class EnvFacts:
     action_high: tuple[float, ...] = ()
 
 
-def probe(resolved: Resolved) -> EnvFacts:
+def probe(resolved: Resolved, *, choose_backend: bool = True) -> EnvFacts:
     """Make the environment of a spec once, and look at its spaces.
+
+    Without `choose_backend`, `backend: auto` is taken as gymnasium: enough for a check, and it
+    spares importing envpool.
 
     Raises:
         SpecError: it is unknown or cannot be made (E103), its actions (E105) or observations
@@ -42,7 +45,8 @@ def probe(resolved: Resolved) -> EnvFacts:
         observations, actions = _spaces(resolved)
     size = _observation_size(resolved, observations)
     kind, count, low, high = _action_facts(resolved, actions)
-    backend = _backend(resolved, observations, actions)
+    ask = choose_backend or resolved.spec.env.backend != "auto"
+    backend = _backend(resolved, observations, actions) if ask else "gymnasium"
     return EnvFacts(env_id, backend, size, kind, count, low, high)
 
 

@@ -17,6 +17,7 @@ from ppoc.compiler import suggest
 from ppoc.compiler.checks import CHECKS
 from ppoc.compiler.diagnostics import Diagnostic, Span, SpecError, ordered
 from ppoc.compiler.language import AgentSpec
+from ppoc.compiler.lints import LINTS
 from ppoc.compiler.source import GREEK, INHERITED, Node, parse, read
 from ppoc.compiler.validate import explain
 
@@ -94,7 +95,10 @@ def _resolve(text: str, path: Path, overrides: Sequence[str]) -> Resolved:
     except ValidationError as error:
         raise SpecError(explain(error.errors(), root)) from None
     resolved = Resolved(spec, root, text, is_lock, bool(overrides))
-    found = ordered([d for check in CHECKS for d in check(resolved) if not _allowed(d, text)])
+    found = [d for check in CHECKS for d in check(resolved)]
+    if not any(d.severity == "error" for d in found) and not is_lock:
+        found += [d for lint in LINTS for d in lint(resolved)]
+    found = ordered([d for d in found if not _allowed(d, text)])
     if any(d.severity == "error" for d in found):
         raise SpecError(found)
     return replace(resolved, warnings=found)

@@ -1,4 +1,8 @@
-"""Values that change over a run, which `update` therefore takes as arguments."""
+"""Values that change over a run, which `update` therefore takes as arguments.
+
+Some fall with the steps taken; some follow the KL divergence that the last update caused, and are
+then a part of what a checkpoint holds.
+"""
 
 from typing import NamedTuple
 
@@ -14,18 +18,31 @@ class Scheduled(NamedTuple):
     lines: list[Code]
     of_loss: bool  # `loss` takes it too
     logged: Code  # the number to log
+    constant: Code  # the name of its constant, which it stands for inside the loss
+    rule: Code = Code("")  # how it follows the KL divergence, if it does
+    rule_comment: Code = Code("")
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether it follows the KL divergence."""
+        return bool(self.rule)
 
 
 def scheduled(plan: Plan) -> list[Scheduled]:
     """The scheduled values of a plan, in the order `update` takes them."""
     optimizer, losses = plan.spec.optimizer, plan.spec.losses
+    leading = optimizer.critic if optimizer.trust_region else optimizer.actor
     rows = []
     if split_rate(plan):
         rows.append(_split_rate(optimizer.actor.schedule, optimizer.critic.schedule))
-    elif (optimizer.critic if optimizer.trust_region else optimizer.actor).schedule == "linear":
+    elif leading.schedule == "linear":
         rows.append(_linear("learning_rate", of_loss=False))
+    elif leading.schedule == "adaptive":
+        rows.append(_adaptive_rate())
     if losses.policy.schedule == "linear" and plan.policy_objective.uses("epsilon"):
         rows.append(_linear("clip_range", of_loss=True))
+    if losses.policy.kl_target is not None:
+        rows.append(_adaptive_penalty())
     if losses.entropy.beta and losses.entropy.schedule == "linear":
         rows.append(_linear("entropy_coefficient", of_loss=True))
     return rows
@@ -33,8 +50,28 @@ def scheduled(plan: Plan) -> list[Scheduled]:
 
 def _linear(argument: str, *, of_loss: bool) -> Scheduled:
     value = f"{argument.upper()} * remaining"
-    line = f"{argument} = torch.tensor({value}, device=run.device)"
-    return Scheduled(Code(argument), [Code(line)], of_loss, Code(value))
+    line = Code(f"{argument} = torch.tensor({value}, device=run.device)")
+    return Scheduled(Code(argument), [line], of_loss, Code(value), Code(argument.upper()))
+
+
+def _adaptive(argument: str, constant: str, rule: str, comment: str, *, of_loss: bool) -> Scheduled:
+    line = Code(f'{argument} = torch.tensor(adaptive["{argument}"], device=run.device)')
+    logged = Code(f'adaptive["{argument}"]')
+    return Scheduled(
+        Code(argument), [line], of_loss, logged, Code(constant), Code(rule), Code(comment)
+    )
+
+
+def _adaptive_penalty() -> Scheduled:
+    comment = "Schulman et al. 2017, section 4: double β, or halve it"
+    rule = "runtime.follow_kl(kl, KL_TARGET, rise=2.0, slack=1.5)"
+    return _adaptive("kl_weight", "OBJECTIVE_KL_WEIGHT", rule, comment, of_loss=True)
+
+
+def _adaptive_rate() -> Scheduled:
+    comment = "The step size falls where the policy moved too far, and grows where it hardly moved"
+    rule = "runtime.follow_kl(kl, RATE_KL_TARGET, rise=1 / 1.5, slack=2.0)"
+    return _adaptive("learning_rate", "LEARNING_RATE", rule, comment, of_loss=False)
 
 
 def _split_rate(actor: str, critic: str) -> Scheduled:
@@ -45,4 +82,6 @@ def _split_rate(actor: str, critic: str) -> Scheduled:
         Code(f"learning_rate = torch.full_like(learner.params, {actor_rate})"),
         Code(f"learning_rate[ACTOR_SIZE:] = {critic_rate}"),
     ]
-    return Scheduled(Code("learning_rate"), lines, False, Code(actor_rate))
+    return Scheduled(
+        Code("learning_rate"), lines, False, Code(actor_rate), Code("ACTOR_LEARNING_RATE")
+    )

@@ -1,6 +1,7 @@
 """What a generated module calls: environments, normalisers, checkpoints, metrics, evaluation."""
 
 from ppoc.runtime.activations import elu, silu
+from ppoc.runtime.adaptive import follow_kl
 from ppoc.runtime.envs import VectorEnv
 from ppoc.runtime.envs import make as make_envs
 from ppoc.runtime.episodes import EpisodeTracker
@@ -20,6 +21,7 @@ __all__ = [
     "derive_seed",
     "elu",
     "flatten",
+    "follow_kl",
     "main",
     "make_envs",
     "orthogonal",

@@ -201,6 +201,19 @@ def test_explain_prints_mathematics(ppoc, spec):
     assert (wrong.code, "did you mean `ratio`" in wrong.err) == (1, True)
 
 
+def test_diff_compares_meaning(ppoc, spec, tmp_path):
+    other = tmp_path / "other.yaml"
+    other.write_text(spec.read_text().replace("lr: 3e-4", "lr: 0.0003"))
+    assert ppoc("diff", spec, other).out.strip() == "the specs mean the same"
+    other.write_text("extends: agent.yaml\nlosses: {policy: {ε: 0.1}}\nname: else\n")
+    done = ppoc("diff", spec, other)
+    assert done.out.splitlines() == [
+        "losses.policy.epsilon  0.2 → 0.1  (preset ppo → other.yaml:2)",
+        "1 value differs",
+    ]
+    assert json.loads(ppoc("diff", spec, other, "--json").out)[0]["path"] == "losses.policy.epsilon"
+
+
 def test_zoo_lists_shows_and_copies(ppoc, tmp_path):
     assert "ppo/cartpole" in ppoc("zoo", "list").out
     assert "id: CartPole-v1" in ppoc("zoo", "show", "ppo/cartpole").out
@@ -217,7 +230,7 @@ def test_misuse_exits_with_2(ppoc):
 
 
 @pytest.mark.parametrize(
-    "verb", ["init", "check", "compile", "run", "eval", "explain", "schema", "zoo"]
+    "verb", ["init", "check", "compile", "run", "eval", "explain", "diff", "schema", "zoo"]
 )
 def test_every_verb_has_help(ppoc, verb):
     done = ppoc(verb, "--help")

@@ -78,10 +78,18 @@ SMALLEST = {
         HEAD + "optimizer: {trust_region: {}}\nnetworks: {critic: {share: actor}}\n",
         4, 27, "network of its own", "its own layers",
     ),
+    "E113": (
+        HEAD + "optimizer: {actor: {schedule: adaptive}}\n",
+        4, 31, "needs a kl_target", "kl_target: 0.01",
+    ),
     "E201": (
         HEAD + "losses: {policy: {objective: rato*A}}\n",
         4, 30, "unknown name `rato`", "`ratio`",
     ),
+    "W201": (HEAD + "optimizer: {critic: {lr: 1e-4}}\n", 4, 26, "learns slower (0.0001)", "raise"),
+    "W202": (HEAD + "networks: {actor: {layers: [9, 9, 9, 9]}}\n", 4, 28, "4 hidden", "small"),
+    "W203": (HEAD + "update: {epochs: 11}\n", 4, 18, "11 epochs", "target_kl"),
+    "W204": (HEAD + "advantage: {lambda: 1}\n", 4, 21, "turns GAE off", "0.9 to 0.97"),
     "W101": (HEAD + "training: {total_steps: 100}\n", 4, 25, "less than one iteration", "raise"),
 }  # fmt: skip
 

@@ -1,0 +1,34 @@
+"""`ppoc diff`: what differs between two specs, in meaning."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def diff(
+    left: Annotated[Path, typer.Argument(help="A spec or lock.", show_default=False)],
+    right: Annotated[Path, typer.Argument(help="Another.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show which values differ between two specs, defaults and presets included, and say how many.
+
+    Changing several things at once hides which of them mattered; this shows how many were changed.
+    """
+    from ppoc.compiler.difference import differences
+    from ppoc.compiler.resolve import resolve
+
+    rows = differences(resolve(left), resolve(right))
+    if as_json:
+        print(json.dumps([row._asdict() for row in rows], indent=2))
+        return
+    if not rows:
+        print("the specs mean the same")
+        return
+    width = max(len(row.path) for row in rows)
+    for row in rows:
+        left_text, right_text = (json.dumps(value) for value in (row.left, row.right))
+        origins = f"{row.left_origin} → {row.right_origin}"
+        print(f"{row.path:<{width}}  {left_text} → {right_text}  ({origins})")
+    print(f"{len(rows)} value{'s differ' if len(rows) > 1 else ' differs'}")

@@ -1,0 +1,13 @@
+"""The rule of the adaptive KL penalty, as its paper states it."""
+
+import pytest
+
+from ppoc.runtime.adaptive import follow_kl
+
+
+@pytest.mark.parametrize(
+    ("kl", "factor"), [(0.02, 2.0), (0.0151, 2.0), (0.01, 1.0), (0.007, 1.0), (0.006, 0.5)]
+)
+def test_the_papers_rule(kl, factor):
+    """d > 1.5 target: β ← 2β; d < target / 1.5: β ← β / 2 (Schulman et al. 2017, section 4)."""
+    assert follow_kl(kl, 0.01, rise=2.0, slack=1.5) == factor
