@@ -167,19 +167,13 @@ def adaptive_values_have_a_target(resolved: "Resolved") -> Iterator[Diagnostic]:
     if actor.schedule == "adaptive" and actor.kl_target is None:
         help = "add `kl_target: 0.01` beside it"
         yield resolved.error("E113", path, "an adaptive rate needs a kl_target", help=help)
-    alike = (actor.lr, actor.schedule, actor.epsilon) == (
-        critic.lr,
-        critic.schedule,
-        critic.epsilon,
-    )
-    if "adaptive" in (actor.schedule, critic.schedule) and (
-        not alike or optimizer.trust_region is not None
-    ):
+    adaptive_region = actor.schedule == "adaptive" and optimizer.trust_region is not None
+    if critic.schedule == "adaptive" or adaptive_region:
         yield resolved.error(
             "E113",
-            path,
-            "an adaptive rate moves actor and critic together",
-            help="leave out optimizer.critic and trust_region, or take another schedule",
+            ("optimizer", "critic", "schedule") if critic.schedule == "adaptive" else path,
+            "only the rate of a policy that takes gradient steps follows its KL divergence",
+            help="take `schedule: constant` or `linear`",
         )
 
 

@@ -83,6 +83,8 @@ def _optimizer_constants(plan: Plan) -> Iterable[Constant]:
         sizes = [size for _, size in plan.networks.actor_shapes()]
         yield Constant("ACTOR_SIZE", sum(prod(s) for s in sizes), "parameters before the critic's")
         yield Constant("ACTOR_LEARNING_RATE", actor.lr, _falling(actor.schedule)[2:])
+        if actor.kl_target is not None:
+            yield Constant("RATE_KL_TARGET", actor.kl_target, "ACTOR_LEARNING_RATE follows it")
         yield Constant("CRITIC_LEARNING_RATE", critic.lr, _falling(critic.schedule)[2:])
     else:
         yield Constant("LEARNING_RATE", actor.lr, _falling(actor.schedule)[2:])

@@ -244,7 +244,7 @@ def _with_name(root: Node, path: Path) -> Node:
 
 
 def _critic_like_actor(root: Node) -> Node:
-    """What the critic's optimiser leaves out is as the actor's."""
+    """What the critic's optimiser leaves out is as the actor's, but for an adaptive rate."""
     optimizer = root.value.get("optimizer")
     if optimizer is None or not isinstance(optimizer.value, dict):
         return root
@@ -252,7 +252,10 @@ def _critic_like_actor(root: Node) -> Node:
     critic = optimizer.value.get("critic", Node({}, actor.span, actor.key_span))
     if not (isinstance(actor.value, dict) and isinstance(critic.value, dict)):
         return root
-    copied = {key: replace(node, origin=INHERITED) for key, node in actor.value.items()}
+    schedule = actor.value.get("schedule")
+    own = {"schedule", "kl_target"} if schedule and schedule.value == "adaptive" else set()
+    shared = {key: node for key, node in actor.value.items() if key not in own}
+    copied = {key: replace(node, origin=INHERITED) for key, node in shared.items()}
     both = {**optimizer.value, "critic": replace(critic, value={**copied, **critic.value})}
     return replace(root, value={**root.value, "optimizer": replace(optimizer, value=both)})
 

@@ -38,7 +38,7 @@ def scheduled(plan: Plan) -> list[Scheduled]:
     elif leading.schedule == "linear":
         rows.append(_linear("learning_rate", of_loss=False))
     elif leading.schedule == "adaptive":
-        rows.append(_adaptive_rate())
+        rows.append(_adaptive_rate("LEARNING_RATE"))
     if losses.policy.schedule == "linear" and plan.policy_objective.uses("epsilon"):
         rows.append(_linear("clip_range", of_loss=True))
     if losses.policy.kl_target is not None:
@@ -68,20 +68,24 @@ def _adaptive_penalty() -> Scheduled:
     return _adaptive("kl_weight", "OBJECTIVE_KL_WEIGHT", rule, comment, of_loss=True)
 
 
-def _adaptive_rate() -> Scheduled:
+def _adaptive_rate(constant: str) -> Scheduled:
     comment = "The step size falls where the policy moved too far, and grows where it hardly moved"
     rule = "runtime.follow_kl(kl, RATE_KL_TARGET, rise=1 / 1.5, slack=2.0)"
-    return _adaptive("learning_rate", "LEARNING_RATE", rule, comment, of_loss=False)
+    return _adaptive("learning_rate", constant, rule, comment, of_loss=False)
 
 
 def _split_rate(actor: str, critic: str) -> Scheduled:
     """Actor's and critic's rates side by side in one vector [P]."""
-    actor_rate = "ACTOR_LEARNING_RATE" + (" * remaining" if actor == "linear" else "")
+    row = _adaptive_rate("ACTOR_LEARNING_RATE")
+    actor_rate = {
+        "constant": Code("ACTOR_LEARNING_RATE"),
+        "linear": Code("ACTOR_LEARNING_RATE * remaining"),
+        "adaptive": row.logged,
+    }[actor]
     critic_rate = "CRITIC_LEARNING_RATE" + (" * remaining" if critic == "linear" else "")
     lines = [
         Code(f"learning_rate = torch.full_like(learner.params, {actor_rate})"),
         Code(f"learning_rate[ACTOR_SIZE:] = {critic_rate}"),
     ]
-    return Scheduled(
-        Code("learning_rate"), lines, False, Code(actor_rate), Code("ACTOR_LEARNING_RATE")
-    )
+    rule = row.rule if actor == "adaptive" else Code("")
+    return row._replace(lines=lines, logged=actor_rate, rule=rule)

@@ -1,0 +1,49 @@
+"""The zoo learns: the main job on every run of the tests, the rest where time is no matter."""
+
+from pathlib import Path
+
+import pytest
+
+from ppoc.runtime.launch import execute
+
+ROOT = Path(__file__).parents[1]
+
+# Mean return of the final evaluation that a spec must reach with its own seed.
+REACHES = {
+    "a2c/cartpole": 450,
+    "a2c-trust-region/cartpole": 300,
+    "ppo/acrobot": -90,
+    "ppo/lunarlander": 200,
+    "ppo/pendulum": -250,
+    "ppo/halfcheetah": 1400,
+    "ppo/hopper": 2000,
+    "ppo/walker2d": 2000,
+    "ppo-kl/cartpole": 450,
+    "ppo-kl-adaptive/cartpole": 450,
+    "reinforce/cartpole": 400,
+    "reinforce-baseline/cartpole": 400,
+    "reinforce-mean-baseline/cartpole": 400,
+    "reinforce-to-go/cartpole": 400,
+    "td-actor-critic/cartpole": 450,
+    "trpo/cartpole": 450,
+    "trpo/halfcheetah": 1000,
+    "vpg-adaptive/cartpole": 400,
+}
+
+
+def test_the_main_job_solves_cartpole(module_of, tmp_path):
+    result = execute(module_of("ppo/cartpole"), tmp_path, mode="quiet")
+    assert result.evaluation.episodes == 100
+    assert result.evaluation.mean >= 475
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REACHES)
+def test_specs_of_the_zoo_learn(module_of, tmp_path, name):
+    result = execute(module_of(name), tmp_path, mode="quiet")
+    assert result.evaluation.mean >= REACHES[name]
+
+
+def test_every_spec_of_the_zoo_is_in_the_list():
+    paths = [p for p in (ROOT / "specs").glob("*/*.yaml") if p.parent.name != "presets"]
+    assert {f"{p.parent.name}/{p.stem}" for p in paths} == {*REACHES, "ppo/cartpole"}
