@@ -86,7 +86,7 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
     spec, facts, networks = plan.spec, plan.facts, plan.networks
     rows = scheduled(plan)
     of_loss = [row.argument for row in rows if row.of_loss]
-    renamed = {row.constant: row.argument for row in rows if row.of_loss}
+    renamed = {str(row.constant): row.argument for row in rows if row.of_loss}
     names = {str(row.argument): row.argument for row in rows}
     discrete, normalize = plan.discrete, spec.env.normalize
     observations = "normalize(observations)" if normalize.observations else "observations"
