@@ -28,6 +28,7 @@ PUBLISHED = {
         "CleanRL": "1442.64 ± 46.03 (1M, v4)",
         "RL Zoo": "5819.10 ± 663.53 (1M, v3)",
     },
+    "ppo/halfcheetah-tuned": {"CleanRL": "–", "RL Zoo": "5819.10 ± 663.53 (1M, v3)"},
     "ppo/hopper": {"CleanRL": "2382.86 ± 271.74 (1M, v4)", "RL Zoo": "2410.44 ± 10.03 (1M, v3)"},
     "ppo/walker2d": {"CleanRL": "2287.95 ± 571.78 (1M, v4)", "RL Zoo": "3478.80 ± 821.71 (1M, v3)"},
     "trpo/cartpole": {"CleanRL": "–", "RL Zoo": "500 ± 0 (100k)"},

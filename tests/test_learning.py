@@ -16,6 +16,7 @@ REACHES = {
     "ppo/lunarlander": 200,
     "ppo/pendulum": -250,
     "ppo/halfcheetah": 1400,
+    "ppo/halfcheetah-tuned": 4000,
     "ppo/hopper": 2000,
     "ppo/walker2d": 2000,
     "ppo-kl/cartpole": 450,

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from gymnasium import Env
 from gymnasium.spaces import Box, Discrete
 from sb3_contrib import TRPO
 from sb3_contrib.trpo import trpo
 from stable_baselines3.common.distributions import kl_divergence
-from stable_baselines3.common.logger import Logger
+
+from peers import Spaces, fill_buffer, flat_parameters, set_parameters
 
 B = 64
 SPECS = {"gaussian": "trpo/halfcheetah", "categorical": "trpo/cartpole"}
@@ -133,28 +133,6 @@ def test_without_an_improving_step_the_policy_stays(module_of):
         assert module.surrogate(after.params, batch)[0] > module.surrogate(params, batch)[0]
 
 
-class Spaces(Env):
-    """Only the spaces of an environment."""
-
-    def __init__(self, observations, actions):
-        self.observation_space, self.action_space = observations, actions
-
-
-NAMES = {
-    "actor.0": "mlp_extractor.policy_net.0",
-    "actor.1": "mlp_extractor.policy_net.2",
-    "actor.2": "action_net",
-    "critic.0": "mlp_extractor.value_net.0",
-    "critic.1": "mlp_extractor.value_net.2",
-    "critic.2": "value_net",
-}
-
-
-def sb3_name(name):
-    layer, _, kind = name.rpartition(".")
-    return "log_std" if name == "log_std" else f"{NAMES[layer]}.{kind}"
-
-
 @pytest.mark.parametrize("kind", SPECS)
 @pytest.mark.parametrize("seed", range(3))
 def test_the_step_equals_sb3_contribs(module_of, monkeypatch, kind, seed):
@@ -178,24 +156,15 @@ def test_the_step_equals_sb3_contribs(module_of, monkeypatch, kind, seed):
         "MlpPolicy", env, n_steps=B, batch_size=B, device="cpu",
         policy_kwargs={"optimizer_kwargs": {"eps": 1e-5}},
     )  # fmt: skip
-    model.set_logger(Logger(None, []))
-    state = dict(model.policy.state_dict())
-    for name, tensor in module.runtime.unflatten(params, module.SHAPES).items():
-        state[sb3_name(name)] = tensor.clone()
-    model.policy.load_state_dict(state)
-    buffer = model.rollout_buffer
-    for name in ("actions", "log_probs", "advantages", "returns", "observations"):
-        array = getattr(batch, name).float().numpy()
-        getattr(buffer, name)[...] = array.reshape(getattr(buffer, name).shape)
-    buffer.full = True
+    set_parameters(model, module, params)
+    fill_buffer(model, batch)
     model.train()
 
     learner = module.initial_learner(1)._replace(params=params)
     learner, metrics = module.policy_step(learner, batch)
     for _ in range(10):
         learner, _ = module.update(learner, batch, torch.arange(B))
-    state = model.policy.state_dict()
-    expected = torch.cat([state[sb3_name(name)].reshape(-1) for name in module.SHAPES])
+    expected = flat_parameters(model, module)
     assert metrics[module.POLICY_METRICS.index("accepted")] == 1
     moved = (expected - params).abs().max()
     assert (learner.params - expected).abs().max() < 2e-3 * moved

@@ -3,27 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from gymnasium import Env
 from gymnasium.spaces import Box, Discrete
 from stable_baselines3 import PPO
-from stable_baselines3.common.logger import Logger
+
+from peers import Spaces, fill_buffer, flat_parameters, set_parameters
 
 B = 96
-TORCH_NAMES = {
-    "actor.0": "mlp_extractor.policy_net.0",
-    "actor.1": "mlp_extractor.policy_net.2",
-    "actor.2": "action_net",
-    "critic.0": "mlp_extractor.value_net.0",
-    "critic.1": "mlp_extractor.value_net.2",
-    "critic.2": "value_net",
-}
-
-
-class Spaces(Env):
-    """Only the spaces of an environment."""
-
-    def __init__(self, observations, actions):
-        self.observation_space, self.action_space = observations, actions
 
 
 def sb3_model(module, **options):
@@ -43,26 +28,7 @@ def sb3_model(module, **options):
         "device": "cpu",
     }
     env = Spaces(Box(-np.inf, np.inf, (inputs,)), actions)
-    model = PPO("MlpPolicy", env, **{**settings, **options})
-    model.set_logger(Logger(None, []))
-    return model
-
-
-def sb3_name(name):
-    layer, _, kind = name.rpartition(".")
-    return "log_std" if name == "log_std" else f"{TORCH_NAMES[layer]}.{kind}"
-
-
-def set_parameters(model, module, params):
-    state = dict(model.policy.state_dict())
-    for name, tensor in module.runtime.unflatten(params, module.SHAPES).items():
-        state[sb3_name(name)] = tensor.clone()
-    model.policy.load_state_dict(state)
-
-
-def flat_parameters(model, module):
-    state = model.policy.state_dict()
-    return torch.cat([state[sb3_name(name)].reshape(-1) for name in module.SHAPES])
+    return PPO("MlpPolicy", env, **{**settings, **options})
 
 
 def random_batch(module, seed, dtype=torch.float64):
@@ -93,14 +59,6 @@ def random_batch(module, seed, dtype=torch.float64):
         "returns": normal(B),
     }
     return params, module.Batch(*(columns[name] for name in module.Batch._fields))
-
-
-def fill_buffer(model, batch):
-    buffer = model.rollout_buffer
-    for name in ("actions", "log_probs", "advantages", "returns", "observations"):
-        array = getattr(batch, name).float().numpy()
-        getattr(buffer, name)[...] = array.reshape(getattr(buffer, name).shape)
-    buffer.full = True
 
 
 PLAIN = ("losses.value.clip=null", "losses.policy.schedule=constant")
