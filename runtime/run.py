@@ -253,7 +253,7 @@ def _exclusive(folder: Path) -> Iterator[None]:
     """Hold a folder's lock file, which the operating system releases whatever ends the process."""
     import fcntl
 
-    file = os.open(folder / "run.lock", os.O_CREAT | os.O_RDWR)
+    file = os.open(folder / "run.lock", os.O_CREAT | os.O_RDWR, 0o644)
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -111,8 +111,9 @@ def _rendering(env_id: str) -> Iterator[None]:
     """Let MuJoCo draw off screen where there is no display, and explain what fails."""
     chosen = os.environ.get("MUJOCO_GL")
     display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if chosen is None and not display and sys.platform == "linux":
-        os.environ["MUJOCO_GL"] = "egl"
+    if not display and sys.platform == "linux":
+        os.environ.setdefault("MUJOCO_GL", "egl")
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # else SDL complains of having no display
     try:
         yield
     except Exception as error:
