@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ppoc.cli import check, compile, diff, eval, explain, init, run, schema, terminal, zoo
+from ppoc.cli import check, compile, diff, eval, explain, init, run, schema, terminal, variance, zoo
 
 app = typer.Typer(
     name="ppoc",
@@ -22,6 +22,7 @@ app.command()(run.run)
 app.command()(eval.eval)
 app.command()(explain.explain)
 app.command()(diff.diff)
+app.command()(variance.variance)
 app.command()(schema.schema)
 app.add_typer(zoo.app, name="zoo")
 

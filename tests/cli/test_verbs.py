@@ -214,6 +214,21 @@ def test_diff_compares_meaning(ppoc, spec, tmp_path):
     assert json.loads(ppoc("diff", spec, other, "--json").out)[0]["path"] == "losses.policy.epsilon"
 
 
+def test_variance_compares_estimators(ppoc, tmp_path):
+    """The lecture's order; a constant baseline is enough to see it."""
+    names = ("reinforce", "reinforce-to-go", "reinforce-mean-baseline")
+    for name in names:
+        ppoc("zoo", "copy", f"{name}/cartpole", f"{name}.yaml")
+    flags = ("--batches", "24", "-s", "advantage.gamma=0.99", "--plot", "bars.png", "--json")
+    done = ppoc("variance", *(f"{name}.yaml" for name in names), *flags)
+    assert done.code == 0
+    rows = json.loads(done.out)
+    relative = [rows[f"{name}.yaml"]["relative"] for name in names]
+    assert relative[0] > relative[1] > relative[2]
+    assert (tmp_path / "bars.png").read_bytes().startswith(b"\x89PNG")
+    assert "relative" in ppoc("variance", "reinforce.yaml", "--batches", "2").out
+
+
 def test_zoo_lists_shows_and_copies(ppoc, tmp_path):
     assert "ppo/cartpole" in ppoc("zoo", "list").out
     assert "id: CartPole-v1" in ppoc("zoo", "show", "ppo/cartpole").out
@@ -230,7 +245,8 @@ def test_misuse_exits_with_2(ppoc):
 
 
 @pytest.mark.parametrize(
-    "verb", ["init", "check", "compile", "run", "eval", "explain", "diff", "schema", "zoo"]
+    "verb",
+    ["init", "check", "compile", "run", "eval", "explain", "diff", "variance", "schema", "zoo"],
 )
 def test_every_verb_has_help(ppoc, verb):
     done = ppoc(verb, "--help")

@@ -1,0 +1,102 @@
+"""`ppoc variance`: which of these specs has the quieter policy gradient?"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ppoc.cli import terminal
+from ppoc.cli.options import Overrides
+
+
+def variance(
+    specs: Annotated[list[Path], typer.Argument(help="Spec files.", show_default=False)],
+    overrides: Overrides = None,
+    batches: Annotated[int, typer.Option(min=2, help="Batches to compare.")] = 32,
+    seed: Annotated[int, typer.Option(help="Seed of the rollouts.")] = 0,
+    run: Annotated[
+        Path | None,
+        typer.Option("--from", help="A run folder whose parameters to use.", show_default="none"),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Also draw it; needs matplotlib.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure how much the policy gradient varies between batches, without training.
+
+    Relative variance is the variance of one batch's gradient over the squared length of the mean.
+    Give the specs the same environment and batch size, and trained parameters with --from: a critic
+    that has learnt nothing is no baseline.
+    """
+    rows = {}
+    parameters = _parameters(run) if run is not None else None
+    for path in specs:
+        rows[str(path)] = _measure(path, overrides or [], batches, seed, parameters)
+    if plot is not None:
+        _draw({name: row["relative"] for name, row in rows.items()}, plot)
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    width = max(map(len, rows))
+    print(f"{'':<{width}}  batch  |mean|     variance   relative  cosine")
+    for name, row in rows.items():
+        print(
+            f"{name:<{width}}  {row['batch_size']:>5}  {row['mean_norm']:<9.4g}  "
+            f"{row['variance']:<9.4g}  {row['relative']:>8.3g}  {row['cosine']:>6.3f}"
+        )
+
+
+def _measure(
+    path: Path, overrides: list[str], batches: int, seed: int, parameters: Any
+) -> dict[str, Any]:
+    import tempfile
+
+    from ppoc.compiler.build import MODULE, compile_spec
+    from ppoc.compiler.resolve import resolve
+    from ppoc.runtime.envs import EnvironmentFailure
+    from ppoc.runtime.launch import load_module
+    from ppoc.runtime.variance import gradient_samples, spread
+
+    resolved = resolve(path, overrides)
+    terminal.report(resolved.warnings)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            compile_spec(resolved).write(Path(folder))
+            module = load_module(Path(folder) / MODULE)
+        gradients = gradient_samples(module, batches, seed, parameters)
+    except (EnvironmentFailure, ValueError) as error:
+        terminal.fail(terminal.RUN_FAILED, f"{path}: {error}")
+    return spread(gradients, module.BATCH_SIZE)._asdict()
+
+
+def _parameters(run: Path) -> Any:
+    from ppoc.runtime import checkpoint as checkpoints
+    from ppoc.runtime.run import load_checkpoint
+
+    newest = checkpoints.latest(run / "checkpoints")
+    if newest is None:
+        terminal.fail(terminal.MISUSE, f"{run} has no checkpoint")
+    try:
+        return load_checkpoint(newest)[0]["parameters"]
+    except checkpoints.CheckpointError as error:
+        terminal.fail(terminal.RUN_FAILED, str(error))
+
+
+def _draw(relative: dict[str, float], path: Path) -> None:
+    """Bars of relative variance, on a logarithmic axis."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        terminal.fail(terminal.MISUSE, "--plot needs matplotlib: pip install 'ppoc[plot]'")
+    figure = Figure(figsize=(7, 1 + 0.5 * len(relative)), layout="constrained")
+    axes = figure.add_subplot()
+    axes.barh(list(relative), list(relative.values()))
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.set_xlabel("variance of one batch's gradient / |mean gradient|²")
+    try:
+        figure.savefig(path, dpi=150)
+    except (OSError, ValueError) as error:
+        terminal.fail(terminal.MISUSE, f"cannot draw {path}: {error}")
