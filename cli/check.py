@@ -44,8 +44,11 @@ def _check_one(path: Path, overrides: list[str], probe: bool) -> list[Diagnostic
     from ppoc.compiler.resolve import resolve
 
     resolved = resolve(path, overrides)
-    if probe:
-        from ppoc.compiler.probe import probe as probe_environment
+    if not probe:
+        return resolved.warnings
+    from ppoc.compiler.lints import rewards_are_large
+    from ppoc.compiler.probe import probe as probe_environment
 
-        probe_environment(resolved, choose_backend=False)
-    return list(resolved.warnings)
+    facts = probe_environment(resolved, choose_backend=False)
+    advice = resolved.advice(rewards_are_large(resolved, facts.reward_range))
+    return [*resolved.warnings, *advice]

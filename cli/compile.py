@@ -26,7 +26,7 @@ def compile(
 
     resolved = resolve(spec, overrides or [])
     compiled = compile_spec(resolved)
-    terminal.report(resolved.warnings)
+    terminal.report(compiled.warnings)
     folder = out or Path("compiled") / resolved.spec.name
     try:
         compiled.write(folder)

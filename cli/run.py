@@ -64,8 +64,8 @@ def _prepare(target: Path, changes: list[str], out: Path | None) -> Path:
             shutil.copyfile(target / name, folder / name)
         return folder
     resolved = resolve(target / LOCK if target.is_dir() else target, changes)
-    terminal.report(resolved.warnings)
     compiled = compile_spec(resolved)
+    terminal.report(compiled.warnings)
     folder = _new_folder(out, resolved.spec.name)
     compiled.write(folder)
     return folder

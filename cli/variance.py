@@ -60,7 +60,6 @@ def _measure(
     from ppoc.runtime.variance import gradient_samples, spread
 
     resolved = resolve(path, overrides)
-    terminal.report(resolved.warnings)
     try:
         with tempfile.TemporaryDirectory() as folder:
             compile_spec(resolved).write(Path(folder))

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from ppoc.compiler.diagnostics import Diagnostic
 from ppoc.compiler.emit import emit
+from ppoc.compiler.lints import rewards_are_large
 from ppoc.compiler.lock import lock_text
 from ppoc.compiler.passes import run_passes
 from ppoc.compiler.plan import Plan
@@ -25,6 +27,7 @@ class Compiled:
     module: str
     lock: str
     manifest: str
+    warnings: list[Diagnostic]
 
     def write(self, folder: Path) -> None:
         """Write the three files into a folder, made if need be; equal files are left alone.
@@ -59,7 +62,9 @@ def compile_spec(resolved: Resolved) -> Compiled:
         "plan": [{"pass": d.name, "choice": d.choice, "reason": d.reason} for d in plan.decisions],
         "versions": dict(sorted(used.items())),
     }
-    return Compiled(plan, module, lock, json.dumps(manifest, indent=2) + "\n")
+    advice = resolved.advice(rewards_are_large(resolved, facts.reward_range))
+    text = json.dumps(manifest, indent=2) + "\n"
+    return Compiled(plan, module, lock, text, [*resolved.warnings, *advice])
 
 
 def edited(folder: Path) -> bool:

@@ -41,6 +41,7 @@ CODES = {
     "W202": "networks larger than needed",
     "W203": "many epochs without a limit on the KL divergence",
     "W204": "GAE is turned off",
+    "W205": "large rewards are not normalised",
 }
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 LECTURE = "Dinu, Policy gradients and PPO, RL Bootcamp 2024"
 MANY_EPOCHS = 10
 DEEP, WIDE = 3, 512
+LARGE_REWARD = 10
 
 
 def the_critic_learns_slower(resolved: "Resolved") -> Iterator[Diagnostic]:
@@ -76,6 +77,18 @@ def gae_is_off(resolved: "Resolved") -> Iterator[Diagnostic]:
             f"λ = {advantage.lambda_:g} turns GAE off: advantages are {what}",
             why=f"values between trade bias for variance, mostly for the better ({LECTURE})",
             help="try 0.9 to 0.97",
+        )
+
+
+def rewards_are_large(resolved: "Resolved", largest: float) -> Iterator[Diagnostic]:
+    """W205: the scale of rewards is the scale of values, and of the critic's gradient."""
+    if largest > LARGE_REWARD and not resolved.spec.env.normalize.rewards:
+        yield resolved.error(
+            "W205",
+            ("env", "id"),
+            f"random steps met rewards of {largest:.3g}, and rewards are not normalised",
+            why=f"rewards beyond ±{LARGE_REWARD} make values hard to learn ({LECTURE})",
+            help="set `env.normalize.rewards: true`",
         )
 
 

@@ -14,6 +14,7 @@ from ppoc.compiler.resolve import Resolved
 from ppoc.compiler.suggest import did_you_mean
 
 ID = ("env", "id")
+RANDOM_STEPS = 200
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class EnvFacts:
     action_size: int  # A: number of choices, or of components
     action_low: tuple[float, ...] = ()  # of continuous actions; may be infinite
     action_high: tuple[float, ...] = ()
+    reward_range: float = 0.0  # the largest |reward| of RANDOM_STEPS random steps
 
 
 def probe(resolved: Resolved, *, choose_backend: bool = True) -> EnvFacts:
@@ -42,12 +44,12 @@ def probe(resolved: Resolved, *, choose_backend: bool = True) -> EnvFacts:
     env_id = resolved.spec.env.id
     _check_registered(resolved, env_id)
     with _quiet():
-        observations, actions = _spaces(resolved)
+        observations, actions, rewards = _look(resolved)
     size = _observation_size(resolved, observations)
     kind, count, low, high = _action_facts(resolved, actions)
     ask = choose_backend or resolved.spec.env.backend != "auto"
     backend = _backend(resolved, observations, actions) if ask else "gymnasium"
-    return EnvFacts(env_id, backend, size, kind, count, low, high)
+    return EnvFacts(env_id, backend, size, kind, count, low, high, rewards)
 
 
 def versions(backend: str) -> dict[str, str]:
@@ -92,8 +94,8 @@ def _check_registered(resolved: Resolved, env_id: str) -> None:
         )
 
 
-def _spaces(resolved: Resolved) -> tuple[Any, Any]:
-    """Observation and action space of the environment, made with gymnasium."""
+def _look(resolved: Resolved) -> tuple[Any, Any, float]:
+    """Observation and action space of the environment, and the range of its rewards."""
     import gymnasium
 
     env_spec = resolved.spec.env
@@ -112,9 +114,24 @@ def _spaces(resolved: Resolved) -> tuple[Any, Any]:
         path = ("env", "options") if env_spec.options else ID
         message = f"`{env_spec.id}` cannot be made: {type(error).__name__}: {error}"
         raise _fail(resolved, "E103", path, message.replace("\n", " ")) from None
-    spaces = env.observation_space, env.action_space
-    env.close()
-    return spaces
+    try:
+        return env.observation_space, env.action_space, _reward_range(env)
+    finally:
+        env.close()
+
+
+def _reward_range(env: Any) -> float:
+    """The largest |reward| of some random steps; 0 where the environment cannot take them."""
+    largest = 0.0
+    with contextlib.suppress(Exception):  # what is wrong with its steps is for the run to say
+        env.reset(seed=0)
+        env.action_space.seed(0)
+        for _ in range(RANDOM_STEPS):
+            _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+            largest = max(largest, abs(float(reward)))
+            if terminated or truncated:
+                env.reset()
+    return largest
 
 
 def _observation_size(resolved: Resolved, space: Any) -> int:

@@ -5,7 +5,7 @@ command line's overrides. Mappings merge; lists and scalars replace.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
@@ -53,6 +53,12 @@ class Resolved:
         """The origin of the value at a path; `default` where no layer has it."""
         node = find(self.root, path)
         return Origin(node.origin, node.span) if node is not None else Origin("default")
+
+    def advice(self, found: Iterable[Diagnostic]) -> list[Diagnostic]:
+        """What is left of some warnings after `# ppoc: allow`; nothing for a lock."""
+        if self.is_lock:
+            return []
+        return ordered(d for d in found if not _allowed(d, self.source_text))
 
     def error(
         self, code: str, path: tuple[str, ...], message: str, *, why: str = "", help: str = ""

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
 
+from ppoc.compiler.build import compile_spec
 from ppoc.compiler.diagnostics import CODES, Diagnostic, Span, SpecError, ordered, render, to_json
-from ppoc.compiler.probe import probe
 from ppoc.compiler.resolve import resolve, resolve_text
 
 HEAD = "ppoc: 1\nalgorithm: ppo\nenv: {id: CartPole-v1}\n"
@@ -86,6 +86,7 @@ SMALLEST = {
         HEAD + "losses: {policy: {objective: rato*A}}\n",
         4, 30, "unknown name `rato`", "`ratio`",
     ),
+    "W205": (env("Pendulum-v1"), 3, 11, "rewards of 1", "normalize.rewards: true"),
     "W201": (HEAD + "optimizer: {critic: {lr: 1e-4}}\n", 4, 26, "learns slower (0.0001)", "raise"),
     "W202": (HEAD + "networks: {actor: {layers: [9, 9, 9, 9]}}\n", 4, 28, "4 hidden", "small"),
     "W203": (HEAD + "update: {epochs: 11}\n", 4, 18, "11 epochs", "target_kl"),
@@ -97,11 +98,9 @@ SMALLEST = {
 def problems(text, *overrides):
     """What is found in a spec, its environment probed."""
     try:
-        resolved = resolve_text(text, "spec.yaml", overrides)
-        probe(resolved)
+        return compile_spec(resolve_text(text, "spec.yaml", overrides)).warnings
     except SpecError as error:
         return error.diagnostics
-    return resolved.warnings
 
 
 @pytest.mark.parametrize("code", SMALLEST)
