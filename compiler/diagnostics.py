@@ -101,11 +101,15 @@ def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     return sorted(dict.fromkeys(diagnostics), key=key)
 
 
+WIDTH = 200  # of an excerpt, in characters
 _RED, _YELLOW, _BLUE, _BOLD, _PLAIN = "\033[1;31m", "\033[1;33m", "\033[1;34m", "\033[1m", "\033[0m"
 
 
 def render(diagnostics: Sequence[Diagnostic], *, color: bool = False) -> str:
-    """Diagnostics for a terminal, with the line each is about and a caret under the place."""
+    """Diagnostics for a terminal, with the line each is about and a caret under the place.
+
+    What a spec or a flag says is shown in printable characters only, long lines around the place.
+    """
     blocks = [_render_one(diagnostic, color) for diagnostic in diagnostics]
     return "\n\n".join(blocks)
 
@@ -116,25 +120,44 @@ def _render_one(diagnostic: Diagnostic, color: bool) -> str:
 
     style = _RED if diagnostic.severity == "error" else _YELLOW
     head = paint(f"{diagnostic.severity}[{diagnostic.code}]", style)
-    lines = [f"{head}: {paint(diagnostic.message, _BOLD)}"]
+    lines = [f"{head}: {paint(_escaped(diagnostic.message), _BOLD)}"]
     margin = " "
     if diagnostic.span is not None:
         span = diagnostic.span
         number = "" if span.is_override else str(span.line)
         margin = " " * max(1, len(number))
-        place = span.source if span.is_override else f"{span.source}:{span.line}:{span.column}"
+        source = _escaped(span.source)
+        place = source if span.is_override else f"{source}:{span.line}:{span.column}"
         bar = paint(f"{margin} |", _BLUE)
-        caret = " " * (span.column - 1) + "^" * max(1, span.end_column - span.column)
+        text, caret = _excerpt(span)
         lines += [
             f"{paint(margin + '-->', _BLUE)} {place}",
             bar,
-            f"{paint(f'{number:>{len(margin)}} |', _BLUE)} {span.text.replace(chr(9), ' ')}",
+            f"{paint(f'{number:>{len(margin)}} |', _BLUE)} {text}",
             f"{bar} {paint(caret, style)}",
         ]
     for label, text in (("why", diagnostic.why), ("help", diagnostic.help)):
         if text:
-            lines.append(f"{paint(f'{margin} =', _BLUE)} {label}: {text}")
+            lines.append(f"{paint(f'{margin} =', _BLUE)} {label}: {_escaped(text)}")
     return "\n".join(lines)
+
+
+def _escaped(text: str) -> str:
+    """One printable line: what a spec or a library says must not steer the terminal."""
+    line = text.replace("\n", " ")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+def _excerpt(span: Span) -> tuple[str, str]:
+    """The part of a span's line around it, one column a character, and the caret below."""
+    start = max(0, span.column - 1 - WIDTH // 2) if len(span.text) > WIDTH else 0
+    end = start + WIDTH
+    shown = span.text[start:end].replace("\t", " ")
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown)
+    before, after = ("…" if start else ""), ("…" if end < len(span.text) else "")
+    column = span.column - 1 - start + len(before)
+    length = max(1, min(span.end_column - 1, end) - (span.column - 1))
+    return f"{before}{text}{after}", " " * column + "^" * length
 
 
 def to_json(diagnostics: Sequence[Diagnostic]) -> list[dict[str, Any]]:

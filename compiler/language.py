@@ -5,13 +5,22 @@ The JSON Schema, the checks and the reference in docs/ all come from these model
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 VERSION = 1
 
 # Strict everywhere: "yes" is no boolean and "0.2" no number. Whole numbers pass for floats.
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
+
+def _no_bool(value: Any) -> Any:
+    """Refuse true, which Python takes for 1."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+One = Annotated[Literal[1], BeforeValidator(_no_bool)]
 Count = Annotated[int, Field(ge=1, le=10**12)]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -289,7 +298,7 @@ class Lock(BaseModel):
     """What `ppoc compile` adds to a lock."""
 
     model_config = STRICT
-    format: Literal[1] = 1
+    format: One = 1
     versions: dict[str, str] = Field(default_factory=dict)
 
 
@@ -297,7 +306,7 @@ class AgentSpec(BaseModel):
     """An agent: what it acts in, what it is made of, and how it learns."""
 
     model_config = STRICT
-    ppoc: Literal[1] = Field(description="Version of the spec language.")
+    ppoc: One = Field(description="Version of the spec language.")
     name: Name = Field(description="Name of the agent; run folders carry it.")
     algorithm: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")] = Field(
         description="The preset the spec starts from, such as ppo."

@@ -5,7 +5,6 @@ import importlib.util
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -62,9 +61,8 @@ def versions(backend: str) -> dict[str, str]:
     return found
 
 
-@cache
 def list_environments() -> tuple[str, ...]:
-    """The ids of gymnasium's registry."""
+    """The ids of gymnasium's registry, which may grow while a program runs."""
     import gymnasium
 
     return tuple(sorted(gymnasium.registry))
@@ -110,14 +108,15 @@ def _look(resolved: Resolved) -> tuple[Any, Any, float]:
     except gymnasium.error.DependencyNotInstalled as error:
         message = f"`{env_spec.id}` needs a package that is not installed"
         raise _fail(resolved, "E103", ID, message, help=str(error).strip()) from None
-    except Exception as error:  # an environment's constructor may raise anything
+    except (Exception, SystemExit) as error:  # an environment's constructor may raise anything
         path = ("env", "options") if env_spec.options else ID
         message = f"`{env_spec.id}` cannot be made: {type(error).__name__}: {error}"
         raise _fail(resolved, "E103", path, message.replace("\n", " ")) from None
     try:
         return env.observation_space, env.action_space, _reward_range(env)
     finally:
-        env.close()
+        with contextlib.suppress(Exception):  # it is not needed any more
+            env.close()
 
 
 def _reward_range(env: Any) -> float:
@@ -137,7 +136,7 @@ def _reward_range(env: Any) -> float:
 def _observation_size(resolved: Resolved, space: Any) -> int:
     from gymnasium.spaces import Box
 
-    if isinstance(space, Box) and len(space.shape) == 1 and space.dtype.kind in "fiu":
+    if isinstance(space, Box) and _is_vector(space) and space.dtype.kind in "fiu":
         return int(space.shape[0])
     message = f"observations of `{resolved.spec.env.id}` are {space}"
     help = "ppoc takes a Box of one dimension for now; wrap the environment to flatten it"
@@ -151,12 +150,17 @@ def _action_facts(
 
     if isinstance(space, Discrete) and space.start == 0:
         return "discrete", int(space.n), (), ()
-    if isinstance(space, Box) and len(space.shape) == 1 and space.dtype.kind == "f":
+    if isinstance(space, Box) and _is_vector(space) and space.dtype.kind == "f":
         low, high = (tuple(float(x) for x in bound) for bound in (space.low, space.high))
         return "continuous", int(space.shape[0]), low, high
     message = f"actions of `{resolved.spec.env.id}` are {space}"
     help = "ppoc takes Discrete from 0, or a floating-point Box of one dimension, for now"
     raise _fail(resolved, "E105", ID, message, help)
+
+
+def _is_vector(space: Any) -> bool:
+    """Whether the elements of a Box are vectors with a component or more."""
+    return len(space.shape) == 1 and space.shape[0] > 0
 
 
 def _backend(resolved: Resolved, observations: Any, actions: Any) -> str:
@@ -181,8 +185,10 @@ def _envpool_problem(resolved: Resolved, observations: Any, actions: Any) -> str
     if env_spec.options:
         return "envpool's environments take other options than gymnasium's"
     with _quiet():
-        import envpool
-
+        try:
+            import envpool
+        except Exception as error:  # a binary package may fail in any way
+            return f"envpool cannot be imported: {error}"
         if env_spec.id not in envpool.list_all_envs():
             return f"envpool has no environment `{env_spec.id}`"
         spec = envpool.make_spec(env_spec.id)

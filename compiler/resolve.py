@@ -18,7 +18,7 @@ from ppoc.compiler.checks import CHECKS
 from ppoc.compiler.diagnostics import Diagnostic, Span, SpecError, ordered
 from ppoc.compiler.language import AgentSpec
 from ppoc.compiler.lints import LINTS
-from ppoc.compiler.source import GREEK, INHERITED, Node, parse, read
+from ppoc.compiler.source import GREEK, INHERITED, MAX_DEPTH, Node, parse, read
 from ppoc.compiler.validate import explain
 
 MAX_EXTENDS = 16
@@ -163,7 +163,11 @@ def _extended(own: Node, path: Path, chain: list[Path]) -> Node:
     if not isinstance(link.value, str) or Path(link.value).suffix not in (".yaml", ".yml"):
         raise refuse("`extends` takes the path of a .yaml file", "such as `extends: base.yaml`")
     target = path.parent / link.value
-    if target.resolve() in chain:
+    try:
+        resolved = target.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links; a NUL in the name
+        raise refuse(f"cannot read {target}: {error}", "name another file") from error
+    if resolved in chain:
         names = " → ".join(item.name for item in [*chain, target])
         raise refuse(f"the specs extend each other in a circle: {names}", "break the circle")
     if len(chain) > MAX_EXTENDS:
@@ -173,7 +177,7 @@ def _extended(own: Node, path: Path, chain: list[Path]) -> Node:
     except SpecError as error:
         raise refuse(error.diagnostics[0].message, "paths are relative to this file") from error
     base = _mapping(parse(text, str(target), "extends"))
-    return merge(_extended(base, target, [*chain, target.resolve()]), rest)
+    return merge(_extended(base, target, [*chain, resolved]), rest)
 
 
 def _override(text: str) -> Node:
@@ -190,6 +194,11 @@ def _override(text: str) -> Node:
     if not equals or not all(re.fullmatch(r"[^\W\d]\w*", step) for step in steps):
         help = "write `-s key.path=value`, such as `-s losses.policy.epsilon=0.1`"
         raise SpecError([Diagnostic("E018", f"not an override: {text!r}", key_span, help=help)])
+    if len(steps) > MAX_DEPTH or steps[0] in ("extends", "lock"):
+        help = "an override gives a value of the language, such as `losses.policy.epsilon`"
+        raise SpecError(
+            [Diagnostic("E018", f"not to be overridden: {key[:80]!r}", key_span, help=help)]
+        )
     start = offset + len(key) + 1
     try:
         node = (

@@ -17,6 +17,7 @@ INHERITED = "optimizer.actor"  # origin of what the critic's optimiser takes fro
 MAX_BYTES = 1_000_000
 MAX_NODES = 10_000
 MAX_DEPTH = 32
+TOO_MANY = f"more than {MAX_NODES:,} values, counting each use of an alias"
 GREEK = {"ε": "epsilon", "β": "beta", "γ": "gamma", "λ": "lambda"}
 
 
@@ -59,9 +60,9 @@ def read(path: Path) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: no path, such as one with a NUL
         help = "give the path of a YAML file; `ppoc zoo list` lists the specs that come with ppoc"
-        message = f"cannot read {path}: {error.strerror or error}"
+        message = f"cannot read {path}: {getattr(error, 'strerror', None) or error}"
         raise SpecError([Diagnostic("E001", message, help=help)]) from error
     if len(data) > MAX_BYTES:
         raise SpecError([Diagnostic("E004", f"{path} is larger than {MAX_BYTES:,} bytes")])
@@ -115,7 +116,7 @@ class _Reader:
 
     def _compose(self) -> Any:
         from ruamel.yaml import YAML
-        from ruamel.yaml.composer import ComposerError
+        from ruamel.yaml.composer import Composer, ComposerError
         from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
         bad = re.search(
@@ -128,8 +129,24 @@ class _Reader:
                 self.source, line + 1, column + 1, column + 2, repr(self.lines[line])[1:-1]
             )
             raise self.fail("E002", f"a control character, {bad[0]!a}", place, "remove it")
+        reader = self
+
+        class Limited(Composer):
+            """Stops at the limit, instead of after a whole file of small values."""
+
+            nodes = 0
+
+            def compose_node(self, parent: Any, index: Any) -> Any:
+                self.nodes += 1
+                if self.nodes > 2 * MAX_NODES:  # keys are nodes too
+                    here = reader.span(self.parser.peek_event().start_mark)
+                    raise reader.fail("E004", TOO_MANY, here)
+                return super().compose_node(parent, index)
+
+        yaml = YAML(typ="safe", pure=True)
+        yaml.Composer = Limited
         try:
-            return YAML(typ="safe", pure=True).compose(self.text)
+            return yaml.compose(self.text)
         except ComposerError as error:
             code = "E006" if "single document" in str(error) else "E002"
             raise self._parser_error(error, code) from error
@@ -157,13 +174,12 @@ class _Reader:
         self.nodes += 1
         here = self.span(raw.start_mark, raw.end_mark)
         if self.nodes > MAX_NODES:
-            message = f"more than {MAX_NODES:,} values, counting each use of an alias"
-            raise self.fail("E004", message, here)
+            raise self.fail("E004", TOO_MANY, here)
         if depth > MAX_DEPTH:
             raise self.fail("E004", f"more than {MAX_DEPTH} levels", here, "flatten the document")
         tag = str(raw.tag or "")
         if not re.fullmatch(r"tag:yaml\.org,2002:\w+", tag):
-            raise self.fail("E006", f"the tag {tag} means nothing here", here, "remove it")
+            raise self.fail("E006", f"the tag {tag[:80]} means nothing here", here, "remove it")
         if type(raw).__name__ == "MappingNode":
             value: Any = self.mapping(raw, depth)
         elif type(raw).__name__ == "SequenceNode":
@@ -182,6 +198,7 @@ class _Reader:
             if raw_key.value == "<<" and raw_key.style is None:
                 self.merge(raw_value, depth, merged)
                 continue
+            self.check_text(raw_key.value, here)
             key = GREEK.get(raw_key.value, raw_key.value)
             if key in found:
                 first = found[key].key_span
@@ -200,7 +217,13 @@ class _Reader:
             for key, node in self.node(item, depth + 1).value.items():
                 into.setdefault(key, node)
 
+    def check_text(self, text: str, here: Span) -> None:
+        """Refuse what an escape such as `\\ud800` makes: no character, so no file can hold it."""
+        if re.search("[\ud800-\udfff]", text):
+            raise self.fail("E006", "half of a surrogate pair is no character", here, "remove it")
+
     def scalar(self, raw: Any, here: Span) -> Any:
+        self.check_text(raw.value, here)
         explicit = self.lines[here.line - 1][here.column - 1 : here.column] == "!"
         if str(raw.tag).endswith(":str") and (explicit or raw.style is not None):
             return raw.value

@@ -30,7 +30,10 @@ PATTERNS = {
 def explain(errors: Sequence[ErrorDetails], root: Node) -> list[Diagnostic]:
     """pydantic's errors as diagnostics about the document `root`, inherited values left out."""
     own = [error for error in errors if _locate(root, error["loc"])[1].origin != INHERITED]
-    return [_explain_one(error, root) for error in own]
+    found = [_explain_one(error, root) for error in own]
+    # Of `auto or a number`, pydantic tells what each part objects to; a range says it all.
+    ranges = {diagnostic.span for diagnostic in found if diagnostic.code == "E012"}
+    return [d for d in found if d.code != "E011" or d.span not in ranges]
 
 
 def _explain_one(error: ErrorDetails, root: Node) -> Diagnostic:
@@ -115,6 +118,8 @@ def _model_at(path: Sequence[Any]) -> type[BaseModel] | None:
 def _unknown_key(key: str, path: Sequence[Any], node: Node) -> Diagnostic:
     model = _model_at(path[:-1]) or AgentSpec
     siblings = [info.alias or name for name, info in model.model_fields.items()]
+    if model is AgentSpec:
+        siblings = [name for name in siblings if name != "lock"] + ["extends"]
     where = ".".join(str(step) for step in path[:-1])
     place = f" in `{where}`" if where else ""
     help = suggest.unknown_key(key, siblings, AgentSpec)

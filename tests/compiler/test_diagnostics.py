@@ -1,5 +1,9 @@
 """Every code has a smallest spec that triggers it, at the right place, with a way out."""
 
+import importlib.abc
+import importlib.util
+import sys
+
 import gymnasium
 import numpy as np
 import pytest
@@ -7,6 +11,7 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
 
 from ppoc.compiler.build import compile_spec
 from ppoc.compiler.diagnostics import CODES, Diagnostic, Span, SpecError, ordered, render, to_json
+from ppoc.compiler.probe import probe
 from ppoc.compiler.resolve import resolve, resolve_text
 
 HEAD = "ppoc: 1\nalgorithm: ppo\nenv: {id: CartPole-v1}\n"
@@ -15,11 +20,16 @@ HEAD = "ppoc: 1\nalgorithm: ppo\nenv: {id: CartPole-v1}\n"
 class Spaces(gymnasium.Env):
     """An environment that only has spaces."""
 
-    def __init__(self, observations=None, actions=None, broken=False):
+    def __init__(self, observations=None, actions=None, broken=False, closes=True):
         if broken:
             raise ValueError("no such maze")
+        self.closes = closes
         self.observation_space = observations or Box(-1, 1, (3,))
         self.action_space = actions or Discrete(2)
+
+    def close(self):
+        if not self.closes:
+            raise RuntimeError("the window is gone")
 
 
 SPACES = {
@@ -29,6 +39,9 @@ SPACES = {
     "FromOne-v0": {"actions": Discrete(2, start=1)},
     "Broken-v0": {"broken": True},
     "Plain-v0": {},
+    "NoObservations-v0": {"observations": Box(-1, 1, (0,))},
+    "NoActions-v0": {"actions": Box(-1, 1, (0,))},
+    "Stubborn-v0": {"closes": False},
 }
 for name, kwargs in SPACES.items():
     if f"Ppoc{name}" not in gymnasium.registry:
@@ -137,6 +150,9 @@ def test_files_that_cannot_be_read(tmp_path):
     ("override", "code"),
     [
         ("x", "E018"),
+        (".".join("a" * 2000) + "=1", "E018"),
+        ("extends=base.yaml", "E018"),
+        ("lock={format: 1}", "E018"),
         ("=1", "E018"),
         ("a..b=1", "E018"),
         ("update.epochs[0]=1", "E018"),
@@ -162,6 +178,8 @@ def test_environments_that_cannot_be_made():
         "PpocBroken-v0": "no such maze",
         "PpocFromOne-v0": "actions of",
         "PpocParts-v0": "observations of",
+        "PpocNoObservations-v0": "observations of",
+        "PpocNoActions-v0": "actions of",
     }.items():
         found = problems(env(name))
         assert len(found) == 1
@@ -170,6 +188,55 @@ def test_environments_that_cannot_be_made():
     assert wrong[0].code == "E103"
     assert "nonsense" in wrong[0].message
     assert wrong[0].span.text[wrong[0].span.column - 1 :].startswith("{nonsense")
+
+
+def test_an_environment_that_does_not_close_is_probed():
+    assert problems(env("PpocStubborn-v0")) == []
+
+
+def test_an_environment_registered_late_is_found():
+    assert [d.code for d in problems(env("PpocLate-v0"))] == ["E103"]
+    gymnasium.register("PpocLate-v0", entry_point=Spaces)
+    try:
+        assert problems(env("PpocLate-v0")) == []
+    finally:
+        del gymnasium.registry["PpocLate-v0"]
+
+
+def test_an_envpool_that_cannot_be_imported(monkeypatch):
+    class Broken(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+        def find_spec(self, name, path=None, target=None):
+            return importlib.util.spec_from_loader(name, self) if name == "envpool" else None
+
+        def exec_module(self, module):
+            raise OSError("GLIBCXX_3.4.30 not found")
+
+    monkeypatch.delitem(sys.modules, "envpool", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
+    resolved = resolve_text(env("CartPole-v1"), "spec.yaml")
+    assert probe(resolved).backend == "gymnasium"
+    found = problems(env("CartPole-v1", ", backend: envpool"))
+    assert [d.code for d in found] == ["E107"]
+    assert "GLIBCXX" in found[0].message
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("update: {minibatch_size: 0}", "E012"),
+        ("env: {id: CartPole-v1, threads: 0}", "E012"),
+        ("env: {id: CartPole-v1, threads: 1.5}", "E011"),
+        ("env: {id: CartPole-v1, threads: fast}", "E014"),
+    ],
+)
+def test_a_choice_or_a_number_is_one_problem(line, code):
+    text = HEAD if line.startswith("update") else "ppoc: 1\nalgorithm: ppo\n"
+    assert [d.code for d in problems(f"{text}{line}\n")] == [code]
+
+
+@pytest.mark.parametrize("version", ["true", "'1'", "null", "0", "[1]"])
+def test_the_version_is_the_number_one(version):
+    assert [d.code for d in problems(HEAD.replace("1", version, 1))] == ["E015"]
 
 
 def test_all_problems_at_once_in_order():
@@ -194,6 +261,7 @@ def test_a_problem_of_an_inherited_value_is_told_once():
         ("gamma", "advantage.gamma"),
         ("minibatch_size", "update.minibatch_size"),
         ("trainning", "did you mean `training`"),
+        ("extend", "did you mean `extends`"),
     ],
 )
 def test_names_of_other_libraries_and_places_are_known(key, help):
@@ -229,6 +297,36 @@ def test_rendering():
         "code": "E010", "severity": "error", "message": "unknown key `epsilom` in `losses.policy`",
         "source": "spec.yaml", "line": 4, "column": 19, "end_column": 26, "why": "", "help": "",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        r'"\e[31mx": 3',
+        r'algorithm: "\e]0;title\a"',
+        "name: !a%1b%5b31m x",
+        "naem: \N{RIGHT-TO-LEFT OVERRIDE}x",
+    ],
+)
+def test_a_spec_cannot_steer_the_terminal(line):
+    text = f"ppoc: 1\n{line}\nenv: {{id: CartPole-v1}}\n"
+    shown = render(problems(text))
+    assert all(c.isprintable() or c == "\n" for c in shown)
+
+
+def test_a_flag_that_is_not_utf8_can_be_shown():
+    shown = render(problems(HEAD, "name=\udcff"))
+    assert r"-s name=\udcff" in shown
+    shown.encode()
+
+
+def test_a_long_line_is_shown_around_the_place():
+    text = HEAD + "env2: " + "x" * 10_000 + "\nnetworks: {actor: {" + " " * 5_000 + "layer: [8]}}\n"
+    first, second = render(problems(text)).split("\n\n")
+    assert max(map(len, (first + second).split("\n"))) < 300
+    row, caret = second.split("\n")[3:5]
+    assert row[caret.index("^") : caret.rindex("^") + 1] == "layer"
+    assert first.split("\n")[3].endswith("x…")
 
 
 def test_diagnostics_are_told_once_and_in_order():

@@ -69,8 +69,13 @@ def test_circles_and_long_chains_of_extends(tmp_path):
         resolve(tmp_path / "0.yaml")
 
 
-@pytest.mark.parametrize("value", ["3", "[a.yaml]", "a.py", "../../etc/passwd", "null"])
+@pytest.mark.parametrize(
+    "value",
+    ["3", "[a.yaml]", "a.py", "../../etc/passwd", "null", r'"\0.yaml"', "loop.yaml", "folder.yaml"],
+)
 def test_extends_takes_yaml_files(tmp_path, value):
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+    (tmp_path / "folder.yaml").mkdir()
     path = tmp_path / "s.yaml"
     path.write_text(HEAD + f"extends: {value}\n")
     with pytest.raises(SpecError) as caught:

@@ -4,12 +4,13 @@ import math
 from itertools import pairwise
 
 import pytest
+import ruamel.yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ppoc.compiler.diagnostics import SpecError, render, to_json
 from ppoc.compiler.resolve import find, resolve_text
-from ppoc.compiler.source import parse, plain_scalar, read
+from ppoc.compiler.source import MAX_NODES, parse, plain_scalar, read
 
 
 def plain(text):
@@ -109,10 +110,23 @@ LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("a: 1\na: 2\n", "E003"),
         ("@x", "E002"),
         ("%YAML 9.9\n---\na: 1", "E002"),
+        (r'a: "\ud800"', "E006"),
+        (r'"\udfff": 1', "E006"),
     ],
 )
 def test_what_is_refused_is_refused_once(text, code):
     assert codes(text) == [code]
+
+
+@pytest.mark.parametrize("text", ["a: [" + "x," * 400_000 + "]", "- x\n" * 200_000])
+def test_a_megabyte_of_small_values_is_not_read_to_its_end(text, monkeypatch):
+    read = []
+    step = ruamel.yaml.parser.Parser.get_event
+    monkeypatch.setattr(
+        ruamel.yaml.parser.Parser, "get_event", lambda self: read.append(1) or step(self)
+    )
+    assert codes(text) == ["E004"]
+    assert len(read) < 3 * MAX_NODES
 
 
 def test_tabs_get_a_hint():
