@@ -145,6 +145,7 @@ class _Reader:
 
         yaml = YAML(typ="safe", pure=True)
         yaml.Composer = Limited
+        yaml.composer.warn_double_anchors = False  # YAML allows them; the last one counts
         try:
             return yaml.compose(self.text)
         except ComposerError as error:

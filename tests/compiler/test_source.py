@@ -129,6 +129,11 @@ def test_a_megabyte_of_small_values_is_not_read_to_its_end(text, monkeypatch):
     assert len(read) < 3 * MAX_NODES
 
 
+@pytest.mark.filterwarnings("error")
+def test_an_anchor_may_be_used_again():
+    assert plain("a: &x 1\nb: &x 2\nc: *x\n") == {"a": 1, "b": 2, "c": 2}
+
+
 def test_tabs_get_a_hint():
     with pytest.raises(SpecError) as caught:
         parse("a:\n\tb: 1\n", "spec.yaml")
