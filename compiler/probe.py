@@ -86,10 +86,9 @@ def _check_registered(resolved: Resolved, env_id: str) -> None:
         help = "register the environment under a plain id"
         raise _fail(resolved, "E103", ID, f"`{env_id}` names a module", help, why)
     if env_id not in list_environments():
-        help = did_you_mean(env_id, list_environments(), cutoff=0.5)
-        raise _fail(
-            resolved, "E103", ID, f"gymnasium has no environment `{env_id}`", help or "see its docs"
-        )
+        close = did_you_mean(env_id, list_environments(), cutoff=0.7)
+        help = close or "`gymnasium.pprint_registry()` prints those it has"
+        raise _fail(resolved, "E103", ID, f"gymnasium has no environment `{env_id}`", help)
 
 
 def _look(resolved: Resolved) -> tuple[Any, Any, float]:
@@ -111,12 +110,24 @@ def _look(resolved: Resolved) -> tuple[Any, Any, float]:
     except (Exception, SystemExit) as error:  # an environment's constructor may raise anything
         path = ("env", "options") if env_spec.options else ID
         message = f"`{env_spec.id}` cannot be made: {type(error).__name__}: {error}"
-        raise _fail(resolved, "E103", path, message.replace("\n", " ")) from None
+        help = _newer(env_spec.id)
+        raise _fail(resolved, "E103", path, message.replace("\n", " "), help) from None
     try:
         return env.observation_space, env.action_space, _reward_range(env)
     finally:
         with contextlib.suppress(Exception):  # it is not needed any more
             env.close()
+
+
+def _newer(env_id: str) -> str:
+    """What to say of a version that has a successor."""
+    from gymnasium.envs.registration import find_highest_version, get_env_id, parse_env_id
+
+    namespace, name, own = parse_env_id(env_id)
+    newest = find_highest_version(namespace, name)
+    if own is None or newest is None or newest <= own:
+        return ""
+    return f"its newest version is `{get_env_id(namespace, name, newest)}`"
 
 
 def _reward_range(env: Any) -> float:

@@ -87,7 +87,7 @@ def resolve_text(text: str, name: str, overrides: Sequence[str] = ()) -> Resolve
 
 def _resolve(text: str, path: Path, overrides: Sequence[str]) -> Resolved:
     own = _mapping(parse(text, str(path)))
-    is_lock = "lock" in own.value
+    is_lock = own.value.get("lock", Node(None)).value is not None
     user = _extended(own, path, [path.resolve()])
     for override in overrides:
         user = merge(user, _override(override))

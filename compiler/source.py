@@ -132,7 +132,7 @@ class _Reader:
         reader = self
 
         class Limited(Composer):
-            """Stops at the limit, instead of after a whole file of small values."""
+            """Stops at the limit, not after a whole file of small values, and keeps tags."""
 
             nodes = 0
 
@@ -142,6 +142,12 @@ class _Reader:
                     here = reader.span(self.parser.peek_event().start_mark)
                     raise reader.fail("E004", TOO_MANY, here)
                 return super().compose_node(parent, index)
+
+            def compose_scalar_node(self, anchor: Any) -> Any:
+                tag = self.parser.peek_event().tag
+                node = super().compose_scalar_node(anchor)
+                node.style = node.style or tag  # so that None means neither quoted nor tagged
+                return node
 
         yaml = YAML(typ="safe", pure=True)
         yaml.Composer = Limited
@@ -174,6 +180,8 @@ class _Reader:
     def node(self, raw: Any, depth: int, key_span: Span | None = None) -> Node:
         self.nodes += 1
         here = self.span(raw.start_mark, raw.end_mark)
+        if key_span is not None and raw.start_mark.index == raw.end_mark.index:
+            here = key_span  # of a value that is not there
         if self.nodes > MAX_NODES:
             raise self.fail("E004", TOO_MANY, here)
         if depth > MAX_DEPTH:
@@ -225,14 +233,13 @@ class _Reader:
 
     def scalar(self, raw: Any, here: Span) -> Any:
         self.check_text(raw.value, here)
-        explicit = self.lines[here.line - 1][here.column - 1 : here.column] == "!"
-        if str(raw.tag).endswith(":str") and (explicit or raw.style is not None):
-            return raw.value
-        return plain_scalar(raw.value)
+        is_text = raw.style is not None and str(raw.tag).endswith(":str")
+        return raw.value if is_text else plain_scalar(raw.value)
 
 
-_INT = re.compile(r"[-+]?[0-9][0-9_]*")
-_FLOAT = re.compile(r"[-+]?([0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)([eE][-+]?[0-9]+)?")
+_DIGITS = r"[0-9]+(?:_[0-9]+)*"
+_INT = re.compile(rf"[-+]?{_DIGITS}")
+_FLOAT = re.compile(rf"[-+]?({_DIGITS}\.?({_DIGITS})?|\.{_DIGITS})([eE][-+]?[0-9]+)?")
 _WORDS = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | {
     word: value
     for name, value in (("true", True), ("false", False))

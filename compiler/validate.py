@@ -26,6 +26,14 @@ PATTERNS = {
     "algorithm": "the name of a preset, in small letters",
 }
 
+EXAMPLES = {  # of what a spec must have
+    "ppoc": f"ppoc: {VERSION}",
+    "name": "name: my-agent",
+    "algorithm": "algorithm: ppo",
+    "env": "env: {id: CartPole-v1}",
+    "id": "id: CartPole-v1",
+}
+
 
 def explain(errors: Sequence[ErrorDetails], root: Node) -> list[Diagnostic]:
     """pydantic's errors as diagnostics about the document `root`, inherited values left out."""
@@ -63,8 +71,11 @@ def _explain_one(error: ErrorDetails, root: Node) -> Diagnostic:
         return Diagnostic(
             "E012", f"`{name}` is {found}", place, help=f"it must be {error['msg'][16:]}"
         )
+    if location[-1] == "[key]":  # pydantic's word for a key of the user's own
+        message = f"`{name[:80]}` is no name"
+        return Diagnostic("E012", message, node.key_span, help="use letters, digits and `_`")
     if kind == "string_pattern_mismatch":
-        expected = PATTERNS.get(str(path[-1]), "letters, digits and `_`")
+        expected = PATTERNS[str(path[-1])]
         return Diagnostic("E012", f"`{name}` is {found}", place, help=f"it must be {expected}")
     if kind == "finite_number" or (isinstance(node.value, float) and not math.isfinite(node.value)):
         return Diagnostic("E012", f"`{name}` is {found}", place, help="it must be finite")
@@ -128,10 +139,8 @@ def _unknown_key(key: str, path: Sequence[Any], node: Node) -> Diagnostic:
 
 def _missing(path: list[str], parent: Node) -> Diagnostic:
     name = ".".join(path)
-    example = {"ppoc": f"ppoc: {VERSION}", "env": "env: {id: CartPole-v1}", "id": "id: CartPole-v1"}
-    line = example.get(path[-1], "algorithm: ppo")
     span = parent.key_span or parent.span
-    return Diagnostic("E013", f"`{name}` is missing", span, help=f"add `{line}`")
+    return Diagnostic("E013", f"`{name}` is missing", span, help=f"add `{EXAMPLES[path[-1]]}`")
 
 
 def _found(value: Any) -> str:
@@ -191,5 +200,7 @@ def _type_help(value: Any, expected: str) -> str:
     if isinstance(value, str) and "number" in expected:
         return "write the number without quotes or units"
     if isinstance(value, float) and "whole number" in expected and value.is_integer():
-        return f"write `{int(value)}`"
+        return f"write `{int(value)}`" if abs(value) < 2**53 else ""
+    if type(value) is int and expected == "a list":
+        return f"write `[{value}]`"
     return ""
