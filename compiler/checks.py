@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ppoc.compiler.diagnostics import Diagnostic
+from ppoc.compiler.source import INHERITED
 
 if TYPE_CHECKING:
     from ppoc.compiler.resolve import Resolved
@@ -66,11 +67,12 @@ def a_shared_critic_has_no_layers(resolved: "Resolved") -> Iterator[Diagnostic]:
 
 def advantages_need_two_samples(resolved: "Resolved") -> Iterator[Diagnostic]:
     """E109: the standard deviation of one sample is not a number."""
-    spec = resolved.spec
-    if spec.advantage.normalize and spec.update.minibatch_size == 1:
+    advantage, update = resolved.spec.advantage, resolved.spec.update
+    whole = update.minibatch_size == "all"
+    if advantage.normalize and (update.rollout_steps if whole else update.minibatch_size) == 1:
         yield resolved.error(
             "E109",
-            ("update", "minibatch_size"),
+            ("update", "rollout_steps" if whole else "minibatch_size"),
             "advantages are normalised within a minibatch, and this one has one sample",
             help="take larger minibatches, or set advantage.normalize to false",
         )
@@ -167,6 +169,17 @@ def adaptive_values_have_a_target(resolved: "Resolved") -> Iterator[Diagnostic]:
     if actor.schedule == "adaptive" and actor.kl_target is None:
         help = "add `kl_target: 0.01` beside it"
         yield resolved.error("E113", path, "an adaptive rate needs a kl_target", help=help)
+    for name, one in (("actor", actor), ("critic", critic)):
+        target = ("optimizer", name, "kl_target")
+        if one.kl_target is None or one.schedule == "adaptive":
+            continue
+        if resolved.origin(target).kind != INHERITED:
+            yield resolved.error(
+                "E113",
+                target,
+                f"kl_target means nothing to a rate that is {one.schedule}",
+                help=f"set `kl_target: null`{', or `schedule: adaptive`' * (name == 'actor')}",
+            )
     adaptive_region = actor.schedule == "adaptive" and optimizer.trust_region is not None
     if critic.schedule == "adaptive" or adaptive_region:
         yield resolved.error(
@@ -230,8 +243,6 @@ CHECKS: tuple[Check, ...] = (
 
 def _nearest_divisors(number: int, near: int) -> list[int]:
     """The largest divisor of a number below `near` and the smallest above it."""
-    if number > 10**7:
-        return [1, number]
     small = [d for d in range(1, int(number**0.5) + 1) if number % d == 0]
     divisors = {*small, *(number // d for d in small)}
     below = [d for d in divisors if d < near]

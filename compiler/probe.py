@@ -114,6 +114,8 @@ def _look(resolved: Resolved) -> tuple[Any, Any, float]:
         raise _fail(resolved, "E103", path, message.replace("\n", " "), help) from None
     try:
         return env.observation_space, env.action_space, _reward_range(env)
+    except AttributeError as error:  # gymnasium leaves declaring the spaces to the environment
+        raise _fail(resolved, "E103", ID, f"`{env_spec.id}` has no spaces: {error}") from None
     finally:
         with contextlib.suppress(Exception):  # it is not needed any more
             env.close()

@@ -89,8 +89,8 @@ def unknown_key(key: str, siblings: Iterable[str], model: type[BaseModel]) -> st
         return close
     if key in PEERS:
         return f"ppoc calls it `{PEERS[key]}`"
-    elsewhere = places(model).get(key)
+    elsewhere = [path for path in places(model).get(key, []) if not path.startswith("lock.")]
     if elsewhere:
-        return f"it belongs at `{elsewhere[0]}`"
+        return f"it belongs at {' or '.join(f'`{path}`' for path in elsewhere)}"
     close = did_you_mean(key, siblings)
     return close or f"the keys here are: {', '.join(siblings)}"

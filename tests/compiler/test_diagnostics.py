@@ -129,6 +129,27 @@ def test_the_smallest_spec_of_each_code(code):
     assert diagnostic.severity == ("warning" if code[0] == "W" else "error")
 
 
+@pytest.mark.parametrize(
+    ("lines", "code", "column", "help"),
+    [
+        (
+            "update: {rollout_steps: 1, minibatch_size: all}\nenv: {id: CartPole-v1, num_envs: 1}",
+            "E109", 25, "larger minibatches",
+        ),
+        ("optimizer: {actor: {kl_target: 0.1}}", "E113", 32, "`schedule: adaptive`"),
+        ("optimizer: {critic: {kl_target: 0.1}}", "E113", 33, "kl_target: null"),
+        ("lambda: 0.9", "E010", 1, "belongs at `advantage.lambda`"),
+        ("activation: relu", "E010", 1, "`networks.actor.activation` or `networks.critic.activation`"),
+    ],
+)  # fmt: skip
+def test_other_ways_to_the_same_code(lines, code, column, help):
+    found = problems(
+        f"ppoc: 1\nalgorithm: ppo\n{lines}\n" + "env: {id: CartPole-v1}\n" * ("env" not in lines)
+    )
+    assert [(d.code, d.span.column) for d in found if d.severity == "error"] == [(code, column)]
+    assert help in found[0].help
+
+
 def test_every_code_is_tested():
     elsewhere = {"E001", "E018"}  # of files and flags, below
     assert set(CODES) == set(SMALLEST) | elsewhere
