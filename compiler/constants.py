@@ -26,6 +26,20 @@ def constants(plan: Plan) -> Iterable[list[Constant]]:
         Constant("DEVICE", spec.training.device),
     ]
     total = plan.num_iterations * plan.batch_size
+    region = spec.optimizer.cross_entropy
+    if region is not None:
+        yield [
+            Constant("NUM_ENVS", spec.env.num_envs, "N, candidates of a generation"),
+            Constant("ELITES", int(spec.env.num_envs * region.elite_fraction)),
+            Constant("ROLLOUT_LENGTH", plan.rollout_length, "T, steps of each candidate"),
+            Constant("BATCH_SIZE", plan.batch_size, "B = T·N"),
+            Constant("NUM_ITERATIONS", plan.num_iterations, f"{total:,} environment steps"),
+            Constant("STD_INIT", region.std_init, "of each parameter"),
+            Constant("NOISE", region.noise, "deviation added at a refit, falling linearly to 0"),
+            *_schedule_constants(plan),
+        ]
+        yield list(_environment_constants(plan))
+        return
     yield [
         Constant("NUM_ENVS", spec.env.num_envs, "N"),
         Constant("ROLLOUT_LENGTH", plan.rollout_length, "T"),

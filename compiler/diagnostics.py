@@ -35,6 +35,7 @@ CODES = {
     "E111": "returns of unfinished episodes",
     "E112": "a trust region that cannot hold",
     "E113": "an adaptive value without a target, or a target without one",
+    "E114": "a value that the cross-entropy method does not use",
     "E201": "an objective that is no formula, or makes no sense",
     "W101": "less than one iteration is asked for",
     "W201": "the critic learns slower than the actor",

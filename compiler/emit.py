@@ -103,6 +103,7 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "max_grad_norm": spec.optimizer.max_grad_norm is not None,
         "split_epsilon": split_epsilon(plan),
         "critic": plan.has_critic,
+        "searches": plan.searches,
         "trust_region": spec.optimizer.trust_region is not None,
         "uses_kl": spec.optimizer.trust_region is None or plan.policy_objective.uses("kl"),
         "estimator": spec.advantage.estimator,
@@ -121,8 +122,8 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "constants": groups,
         "shapes": networks.shapes(),
         "initialisers": networks.initialisers(),
-        "networks": networks.functions(),
-        "act": networks.numpy_actor("observations"),
+        "networks": [] if plan.searches else networks.functions(),
+        "act": networks.numpy_actor("observations", stacked=plan.searches),
         "observation_size": facts.observation_size,
         "action_size": facts.action_size,
         "features": Code("features" if networks.shared else "batch.observations"),
@@ -162,12 +163,14 @@ def _stacked_metrics(plan: Plan) -> Code:
 
 
 def _title(plan: Plan) -> Code:
-    estimator = {"gae": "GAE", "return": "returns"}.get(plan.spec.advantage.estimator)
-    text = (
-        f"{plan.spec.name}: {plan.policy_objective.title} with {estimator or 'reward-to-go'} on "
-        f"{plan.facts.env_id}, written by ppoc {version('ppoc')}."
-    )
+    method = "the cross-entropy method" if plan.searches else _method(plan)
+    text = f"{plan.spec.name}: {method} on {plan.facts.env_id}, written by ppoc {version('ppoc')}."
     return Code(textwrap.fill(prose(text), WIDTH, initial_indent="   ")[3:])
+
+
+def _method(plan: Plan) -> str:
+    estimator = {"gae": "GAE", "return": "returns"}.get(plan.spec.advantage.estimator)
+    return f"{plan.policy_objective.title} with {estimator or 'reward-to-go'}"
 
 
 def _objective_comment(objective: Objective, verb: str) -> list[Code]:
@@ -183,12 +186,14 @@ def _torch_functions(plan: Plan) -> list[str]:
 
 
 def _shapes_note(plan: Plan) -> Code:
+    facts = plan.facts
     actions = "actions" if plan.discrete else "action components"
+    minibatch = "" if plan.searches else f"M = {plan.minibatch_size} samples a minibatch, "
     text = (
         f"Shapes: T = {plan.rollout_length} time steps a rollout, N = {plan.spec.env.num_envs} "
-        f"environments, B = T·N = {plan.batch_size} samples, M = {plan.minibatch_size} "
-        f"samples a minibatch, O = {plan.facts.observation_size} observation components, "
-        f"A = {plan.facts.action_size} {actions}, P = {plan.num_parameters} parameters."
+        f"environments, B = T·N = {plan.batch_size} samples, {minibatch}"
+        f"O = {facts.observation_size} observation components, "
+        f"A = {facts.action_size} {actions}, P = {plan.num_parameters} parameters."
     )
     return Code(textwrap.fill(text, WIDTH))
 

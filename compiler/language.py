@@ -212,6 +212,23 @@ class TrustRegion(BaseModel):
     )
 
 
+class CrossEntropy(BaseModel):
+    """Search over parameters without a gradient (Szita and Lőrincz 2006)."""
+
+    model_config = STRICT
+    elite_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.2, description="Of the candidates, one an environment, the share that is refitted to."
+    )
+    std_init: Positive = Field(
+        0.5, description="Standard deviation of each parameter among the first candidates."
+    )
+    noise: Annotated[float, Field(ge=0)] = Field(
+        0.2,
+        description="Deviation added at each refit, against settling too early; falls linearly "
+        "to 0 at the end of training.",
+    )
+
+
 class Optimizers(BaseModel):
     """Optimisers of actor and critic; what the critic's leaves out is as the actor's."""
 
@@ -222,6 +239,11 @@ class Optimizers(BaseModel):
         None,
         description="One step an iteration for the policy, within a hard KL limit; epochs and "
         "minibatches are then the critic's. null: both take minibatch gradient steps.",
+    )
+    cross_entropy: CrossEntropy | None = Field(
+        None,
+        description="The cross-entropy method: candidates are scored by their mean return of an "
+        "episode, and nothing is differentiated. null: the policy learns by gradients.",
     )
     max_grad_norm: Positive | None = Field(
         0.5, description="Clip the norm of the whole gradient to this; null: do not."

@@ -1,6 +1,7 @@
 """Multi-layer perceptrons as source text: layouts, initialisers, layers in torch and NumPy."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ppoc.compiler.language import AgentSpec, Network
 from ppoc.compiler.literals import Code, literal
@@ -44,6 +45,9 @@ class Layer:
     def torch(self, argument: str) -> str:
         return f'linear({argument}, p["{self.name}.weight"], p["{self.name}.bias"])'
 
+    def stacked(self, argument: str) -> str:
+        return f'affine(w, "{self.name}", {argument})'
+
     def numpy(self, argument: str) -> str:
         return f'{argument} @ w["{self.name}.weight"].T + w["{self.name}.bias"]'
 
@@ -55,12 +59,14 @@ class Body:
     layers: tuple[Layer, ...]
     activation: str
 
-    def lines(self, argument: str, *, numpy: bool = False) -> list[Code]:
+    def lines(
+        self, argument: str, kind: Literal["torch", "numpy", "stacked"] = "torch"
+    ) -> list[Code]:
         """One expression a layer, each but the first over `hidden`."""
         lines = []
         for layer in self.layers:
-            affine = layer.numpy(argument) if numpy else layer.torch(argument)
-            lines.append(Code(ACTIVATIONS[self.activation][numpy].format(affine)))
+            affine = getattr(layer, kind)(argument)
+            lines.append(Code(ACTIVATIONS[self.activation][kind != "torch"].format(affine)))
             argument = "hidden"
         return lines
 
@@ -158,12 +164,13 @@ class Networks:
             functions.append(_function(name, source, f"{what} {of}", hidden, out))
         return functions
 
-    def numpy_actor(self, argument: str) -> dict[str, object]:
-        """The actor's layers in NumPy, for `act`."""
+    def numpy_actor(self, argument: str, *, stacked: bool = False) -> dict[str, object]:
+        """The actor's layers in NumPy, for `act`; `stacked`: with weights of a row's own."""
         last = self.actor.last(argument)
+        head = self.actor_head.stacked(last) if stacked else self.actor_head.numpy(last)
         return {
-            "hidden": self.actor.lines(argument, numpy=True),
-            "output": Code(self.actor_head.numpy(last)),
+            "hidden": self.actor.lines(argument, "stacked" if stacked else "numpy"),
+            "output": Code(head),
         }
 
 

@@ -15,6 +15,8 @@ CXX_COMPILERS = (os.environ.get("CXX", "g++"), "clang++", "c++", "cl")
 
 def choose_update(plan: Plan) -> Plan:
     """Compile the update where the run is long enough to earn back the time that takes."""
+    if plan.searches:
+        return plan.decide(Decision("update", "NumPy", "the cross-entropy method has no gradient"))
     if not any(shutil.which(name) for name in CXX_COMPILERS):
         why = f"torch.compile needs a C++ compiler ({', '.join(CXX_COMPILERS)}), and none is found"
         return plan.decide(Decision("update", "eager", why), compile_update=False)
@@ -30,6 +32,8 @@ def choose_update(plan: Plan) -> Plan:
 
 def choose_threads(plan: Plan) -> Plan:
     """Keep torch to one thread where a layer is too small to share out."""
+    if plan.searches:
+        return plan  # torch only draws the first parameters
     work = max(
         plan.minibatch_size * layer.inputs * layer.outputs for layer in plan.networks.layers()
     )

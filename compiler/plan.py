@@ -37,9 +37,8 @@ class Plan:
     @cached_property
     def networks(self) -> networks.Networks:
         facts = self.facts
-        return networks.build(
-            self.spec, facts.observation_size, facts.action_size, not self.discrete
-        )
+        gaussian = not self.discrete and not self.searches
+        return networks.build(self.spec, facts.observation_size, facts.action_size, gaussian)
 
     @cached_property
     def policy_objective(self) -> Objective:
@@ -68,6 +67,11 @@ class Plan:
         """M, samples a gradient step."""
         size = self.spec.update.minibatch_size
         return self.batch_size if size == "all" else size
+
+    @property
+    def searches(self) -> bool:
+        """Whether the cross-entropy method stands in for gradients."""
+        return self.spec.optimizer.cross_entropy is not None
 
     @property
     def has_critic(self) -> bool:

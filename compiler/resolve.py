@@ -264,7 +264,7 @@ def _critic_like_actor(root: Node) -> Node:
     if optimizer is None or not isinstance(optimizer.value, dict):
         return root
     actor = optimizer.value.get("actor", Node({}))
-    critic = optimizer.value.get("critic", Node({}, actor.span, actor.key_span))
+    critic = optimizer.value.get("critic", Node({}, actor.span, actor.key_span, INHERITED))
     if not (isinstance(actor.value, dict) and isinstance(critic.value, dict)):
         return root
     schedule = actor.value.get("schedule")

@@ -21,10 +21,12 @@ def size(shapes: Shapes) -> int:
 
 
 def unflatten(params: Tensor, shapes: Shapes) -> dict[str, Tensor]:
-    """Named views, of the given shapes, into a flat vector [P]; differentiable."""
-    chunks = torch.split(params, [math.prod(shape) for shape in shapes.values()])
+    """Named views, [..., *shape], into flat vectors [..., P]; differentiable."""
+    chunks = torch.split(params, [math.prod(shape) for shape in shapes.values()], -1)
+    several = params.shape[:-1]
     return {
-        name: chunk.view(shape) for (name, shape), chunk in zip(shapes.items(), chunks, strict=True)
+        name: chunk.view(*several, *shape)
+        for (name, shape), chunk in zip(shapes.items(), chunks, strict=True)
     }
 
 
@@ -42,7 +44,7 @@ def flatten(tensors: Mapping[str, Tensor], shapes: Shapes) -> Tensor:
 
 
 def as_arrays(params: Tensor, shapes: Shapes) -> dict[str, NDArray[np.float32]]:
-    """Named NumPy arrays of a flat vector [P]; without a copy where it lies on the CPU."""
+    """Named NumPy arrays of flat vectors [..., P]; without a copy where they lie on the CPU."""
     return {
         name: tensor.numpy() for name, tensor in unflatten(params.detach().cpu(), shapes).items()
     }
