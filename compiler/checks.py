@@ -8,6 +8,8 @@ from ppoc.compiler.diagnostics import Diagnostic
 from ppoc.compiler.source import INHERITED
 
 if TYPE_CHECKING:
+    from ppoc.compiler.language import AgentSpec
+    from ppoc.compiler.objectives import Objective
     from ppoc.compiler.resolve import Resolved
 
 Check = Callable[["Resolved"], Iterator[Diagnostic]]
@@ -16,13 +18,14 @@ Check = Callable[["Resolved"], Iterator[Diagnostic]]
 def minibatches_divide_the_rollout(resolved: "Resolved") -> Iterator[Diagnostic]:
     """E101: a compiled update has one shape, so every minibatch has the same size."""
     update = resolved.spec.update
-    if update.minibatch_size != "all" and update.rollout_steps % update.minibatch_size:
-        sizes = _nearest_divisors(update.rollout_steps, update.minibatch_size)
+    samples = update.rollout_steps * (update.buffer.rollouts if update.buffer else 1)
+    if update.minibatch_size != "all" and samples % update.minibatch_size:
+        sizes = _nearest_divisors(samples, update.minibatch_size)
+        what = "a buffer" if update.buffer else "a rollout"
         yield resolved.error(
             "E101",
             ("update", "minibatch_size"),
-            f"minibatches of {update.minibatch_size} do not divide a rollout of "
-            f"{update.rollout_steps} steps",
+            f"minibatches of {update.minibatch_size} do not divide {what} of {samples} steps",
             why="every minibatch has the same size, so that the update compiles to one shape",
             help=f"the nearest sizes that do: {', '.join(map(str, sizes))}",
         )
@@ -78,15 +81,20 @@ def advantages_need_two_samples(resolved: "Resolved") -> Iterator[Diagnostic]:
         )
 
 
-def gae_needs_a_critic(resolved: "Resolved") -> Iterator[Diagnostic]:
+def some_estimators_need_a_critic(resolved: "Resolved") -> Iterator[Diagnostic]:
     """E104: GAE is a sum of TD errors, which are differences of values."""
-    spec = resolved.spec
-    if spec.advantage.estimator == "gae" and spec.networks.critic is None:
+    needs = {
+        "gae": ("GAE", "it sums the TD errors r + γ V(s′) − V(s)"),
+        "q": ("`q`", "the score is weighed by Q(s, a)"),
+    }
+    estimator = resolved.spec.advantage.estimator
+    if estimator in needs and resolved.spec.networks.critic is None:
+        name, why = needs[estimator]
         yield resolved.error(
             "E104",
             ("advantage", "estimator"),
-            "GAE needs a critic",
-            why="it sums the TD errors r + γ V(s′) − V(s), and `networks.critic` is null",
+            f"{name} needs a critic",
+            why=f"{why}, and `networks.critic` is null",
             help="give `networks.critic`, or use `estimator: reward-to-go`",
         )
 
@@ -94,7 +102,8 @@ def gae_needs_a_critic(resolved: "Resolved") -> Iterator[Diagnostic]:
 def returns_have_no_critic(resolved: "Resolved") -> Iterator[Diagnostic]:
     """E110: a critic that nothing reads, or a baseline that nothing subtracts."""
     spec = resolved.spec
-    if spec.advantage.estimator != "gae" and spec.networks.critic is not None:
+    without_critic = spec.advantage.estimator not in ("gae", "q")
+    if without_critic and spec.networks.critic is not None:
         yield resolved.error(
             "E110",
             ("networks", "critic"),
@@ -114,7 +123,7 @@ def returns_have_no_critic(resolved: "Resolved") -> Iterator[Diagnostic]:
 def returns_need_whole_episodes(resolved: "Resolved") -> Iterator[Diagnostic]:
     """E111: a return that the end of a rollout cuts short is no return."""
     spec = resolved.spec
-    if spec.advantage.estimator != "gae" and spec.update.sampling != "episodes":
+    if spec.advantage.estimator not in ("gae", "q") and spec.update.sampling != "episodes":
         yield resolved.error(
             "E111",
             ("advantage", "estimator"),
@@ -190,6 +199,53 @@ def adaptive_values_have_a_target(resolved: "Resolved") -> Iterator[Diagnostic]:
         )
 
 
+def a_buffer_is_weighed(resolved: "Resolved") -> Iterator[Diagnostic]:
+    """E115: samples of an older policy count only by their importance."""
+    from ppoc.compiler.formula import FormulaError
+    from ppoc.compiler.objectives import policy_objective
+
+    spec, buffer = resolved.spec, resolved.spec.update.buffer
+    if buffer is None:
+        return
+    place = ("update", "buffer", "importance")
+    if spec.advantage.estimator == "return":
+        yield resolved.error(
+            "E115",
+            ("advantage", "estimator"),
+            "the return of a whole episode has no per-decision weights",
+            why="a reward before a decision says nothing about it, whoever made it",
+            help="use `estimator: reward-to-go`, which counts each reward once",
+        )
+    if buffer.importance == "products":
+        return
+    if buffer.clip is not None:
+        yield resolved.error(
+            "E115",
+            ("update", "buffer", "clip"),
+            "`clip` limits products, and there are none",
+            help="set `importance: products`, or clip the ratio in the objective",
+        )
+    one_step = spec.advantage.lambda_ == 0 and spec.advantage.estimator == "gae"
+    if not one_step and spec.advantage.estimator != "q":
+        yield resolved.error(
+            "E115",
+            place,
+            "one ratio a sample corrects one decision, and the advantage spans several",
+            help="set `estimator: gae` with `lambda: 0`, or `importance: products`",
+        )
+    try:
+        weighed = policy_objective(spec).uses("ratio")
+    except FormulaError:  # told by another check
+        return
+    if not weighed:
+        yield resolved.error(
+            "E115",
+            place,
+            f"nothing weighs old samples: `{spec.losses.policy.objective}` has no ratio",
+            help="use an objective with `ratio` in it, or `importance: products`",
+        )
+
+
 # What a search without gradients has no use for.
 OF_GRADIENTS = (
     ("advantage",),
@@ -203,6 +259,7 @@ OF_GRADIENTS = (
     ("update", "epochs"),
     ("update", "minibatch_size"),
     ("update", "target_kl"),
+    ("update", "buffer"),
     ("env", "normalize", "rewards"),
 )
 
@@ -247,17 +304,39 @@ def at_least_one_iteration(resolved: "Resolved") -> Iterator[Diagnostic]:
 
 def objectives_are_formulas(resolved: "Resolved") -> Iterator[Diagnostic]:
     """E201: an objective that is no formula, or makes no sense."""
+    from ppoc.compiler.objectives import policy_objective, value_objective
+
+    losses = resolved.spec.losses
+    yield from _formula_errors(resolved, "policy", losses.policy.objective, policy_objective)
+    if resolved.spec.networks.critic is None:
+        return
+    wrong = list(_formula_errors(resolved, "value", losses.value.objective, value_objective))
+    yield from wrong
+    if wrong or losses.value.clip is None:
+        return
+    if not value_objective(resolved.spec).uses("value_clip"):
+        yield resolved.error(
+            "E201",
+            ("losses", "value", "clip"),
+            "the formula of the value objective has no `value_clip`",
+            help="set `clip: null`, or use `value_clip` in the formula",
+        )
+
+
+def _formula_errors(
+    resolved: "Resolved", which: str, text: str, read: "Callable[[AgentSpec], Objective]"
+) -> Iterator[Diagnostic]:
+    """What is wrong with one objective, pointing into its formula where the spec has it."""
     from ppoc.compiler.formula import FormulaError
     from ppoc.compiler.notation import statements
-    from ppoc.compiler.objectives import named, policy_objective
+    from ppoc.compiler.objectives import named
 
-    path = ("losses", "policy", "objective")
     try:
-        statements(policy_objective(resolved.spec).tree, "objective", {})
+        statements(read(resolved.spec).tree, "objective", {})
     except FormulaError as error:
-        text = resolved.spec.losses.policy.objective
-        entry = named("policy").get(text)
+        entry = named(which).get(text)
         why = f"`{text}` is {entry['formula']}" if entry else ""
+        path = ("losses", which, "objective")
         found = resolved.error("E201", path, error.message, why=why, help=error.help)
         span = found.span
         if span is not None and not entry and span.end_column - span.column >= len(text):
@@ -273,11 +352,12 @@ CHECKS: tuple[Check, ...] = (
     environments_divide_the_rollout,
     a_shared_critic_has_no_layers,
     advantages_need_two_samples,
-    gae_needs_a_critic,
+    some_estimators_need_a_critic,
     returns_have_no_critic,
     returns_need_whole_episodes,
     a_trust_region_needs_a_critic_of_its_own,
     adaptive_values_have_a_target,
+    a_buffer_is_weighed,
     a_search_has_no_gradients,
     at_least_one_iteration,
     objectives_are_formulas,

@@ -44,6 +44,7 @@ def constants(plan: Plan) -> Iterable[list[Constant]]:
         Constant("NUM_ENVS", spec.env.num_envs, "N"),
         Constant("ROLLOUT_LENGTH", plan.rollout_length, "T"),
         Constant("BATCH_SIZE", plan.batch_size, "B = T·N"),
+        *_buffer_constants(plan),
         Constant("EPOCHS", spec.update.epochs, "passes over each batch"),
         Constant("MINIBATCH_SIZE", plan.minibatch_size, "M"),
         Constant("NUM_ITERATIONS", plan.num_iterations, f"{total:,} environment steps"),
@@ -52,6 +53,15 @@ def constants(plan: Plan) -> Iterable[list[Constant]]:
     yield list(_objective_constants(plan))
     yield list(_optimizer_constants(plan))
     yield list(_environment_constants(plan))
+
+
+def _buffer_constants(plan: Plan) -> Iterable[Constant]:
+    buffer = plan.spec.update.buffer
+    if buffer is not None:
+        yield Constant("BUFFER_ROLLOUTS", buffer.rollouts, "K, learnt from in an iteration")
+        yield Constant("NUM_SAMPLES", plan.num_samples, "K·B")
+        if buffer.clip is not None:
+            yield Constant("IMPORTANCE_CLIP", buffer.clip, "the largest product of ratios")
 
 
 def _schedule_constants(plan: Plan) -> Iterable[Constant]:
@@ -80,6 +90,10 @@ def _objective_constants(plan: Plan) -> Iterable[Constant]:
         yield Constant("KL_TARGET", losses.policy.kl_target, "OBJECTIVE_KL_WEIGHT follows it")
     if plan.has_critic:
         yield Constant("VALUE_COEFFICIENT", losses.value.coefficient)
+    if plan.has_critic:
+        for name, value in losses.value.parameters.items():
+            note = "a parameter of the value function's objective"
+            yield Constant(f"VALUE_OBJECTIVE_{name.upper()}", value, note)
     if plan.has_critic and losses.value.clip is not None:
         yield Constant("VALUE_CLIP_RANGE", losses.value.clip)
     if losses.entropy.beta:

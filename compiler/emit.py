@@ -106,9 +106,18 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "searches": plan.searches,
         "trust_region": spec.optimizer.trust_region is not None,
         "uses_kl": spec.optimizer.trust_region is None or plan.policy_objective.uses("kl"),
+        "advantage": {"gae": "advantage_gae.jinja", "q": "advantage_q.jinja"}.get(
+            spec.advantage.estimator, "advantage_returns.jinja"
+        ),
+        "q": plan.learns_action_values,
+        "residuals": Code("residuals" if plan.learns_action_values else "batch.advantages"),
+        "next_noise": plan.learns_action_values and not plan.discrete,
         "estimator": spec.advantage.estimator,
         "baseline": spec.advantage.baseline == "mean",
         "episodes": spec.update.sampling == "episodes",
+        "buffer": spec.update.buffer is not None,
+        "products": plan.weighs_decisions,
+        "clips_importance": plan.weighs_decisions and spec.update.buffer.clip is not None,
         "target_kl": spec.update.target_kl is not None,
         "compile_update": plan.compile_update,
         "single_thread": plan.single_thread,
@@ -127,6 +136,9 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "observation_size": facts.observation_size,
         "action_size": facts.action_size,
         "features": Code("features" if networks.shared else "batch.observations"),
+        "at": Code("features" if networks.shared else "observations"),
+        "at_next": Code("next_features" if networks.shared else "next_observations"),
+        "policy_input": Code("body(p, observations)" if networks.shared else "observations"),
         "act_input": Code(observations),
         "bounded": bounded(plan),
         "env_arguments": _env_arguments(plan),
@@ -136,6 +148,7 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "policy_lines": statements(plan.policy_objective.tree, "objective", renamed),
         "value_comment": _objective_comment(plan.value_objective, "Minimise"),
         "value_lines": statements(plan.value_objective.tree, "error", {}),
+        "num_samples": Code("NUM_SAMPLES" if spec.update.buffer else "BATCH_SIZE"),
         "entropy_coefficient": names.get("entropy_coefficient", Code("ENTROPY_COEFFICIENT")),
         "learning_rate": names.get("learning_rate", Code("LEARNING_RATE")),
         "adam_epsilon": Code("epsilon" if split_epsilon(plan) else "ADAM_EPSILON"),
@@ -169,7 +182,9 @@ def _title(plan: Plan) -> Code:
 
 
 def _method(plan: Plan) -> str:
-    estimator = {"gae": "GAE", "return": "returns"}.get(plan.spec.advantage.estimator)
+    estimator = {"gae": "GAE", "return": "returns", "q": "action values"}.get(
+        plan.spec.advantage.estimator
+    )
     return f"{plan.policy_objective.title} with {estimator or 'reward-to-go'}"
 
 
@@ -187,11 +202,13 @@ def _torch_functions(plan: Plan) -> list[str]:
 
 def _shapes_note(plan: Plan) -> Code:
     facts = plan.facts
+    rollouts = plan.spec.update.buffer
+    buffer = f"K = {rollouts.rollouts} rollouts in the buffer, " if rollouts else ""
     actions = "actions" if plan.discrete else "action components"
     minibatch = "" if plan.searches else f"M = {plan.minibatch_size} samples a minibatch, "
     text = (
         f"Shapes: T = {plan.rollout_length} time steps a rollout, N = {plan.spec.env.num_envs} "
-        f"environments, B = T·N = {plan.batch_size} samples, {minibatch}"
+        f"environments, B = T·N = {plan.batch_size} samples, {buffer}{minibatch}"
         f"O = {facts.observation_size} observation components, "
         f"A = {facts.action_size} {actions}, P = {plan.num_parameters} parameters."
     )

@@ -1,7 +1,7 @@
 """`ppoc explain SPEC`: what a spec optimises, as mathematics with the numbers filled in."""
 
 from ppoc.compiler.formula import Name
-from ppoc.compiler.language import Advantage
+from ppoc.compiler.language import Advantage, AgentSpec, Buffer, CrossEntropy
 from ppoc.compiler.notation import latex, unicode_text
 from ppoc.compiler.objectives import Objective, policy_objective, value_objective, walk
 from ppoc.compiler.resolve import Resolved
@@ -10,35 +10,89 @@ from ppoc.compiler.resolve import Resolved
 def explain(resolved: Resolved, *, tex: bool = False) -> str:
     """The objectives, the advantage and the whole loss of a spec, in Unicode or LaTeX."""
     spec = resolved.spec
+    if spec.optimizer.cross_entropy is not None:
+        return _search_latex() if tex else _search(spec, spec.optimizer.cross_entropy)
     policy = policy_objective(spec)
     value = value_objective(spec) if spec.networks.critic is not None else None
+    products = spec.update.buffer is not None and spec.update.buffer.importance == "products"
     if tex:
         return _latex(resolved, policy, value)
     blocks = [
         f"{spec.name}: {spec.algorithm} on {spec.env.id}",
         _block("policy, maximised", policy),
         *([_block("value function, minimised", value)] if value else []),
-        _advantage(spec.advantage),
+        _advantage(spec.advantage, products),
+        *([_buffer(spec.update.buffer)] if spec.update.buffer else []),
         f"whole loss, minimised\n    {_total(resolved)}",
         _symbols(*(objective for objective in (policy, value) if objective)),
     ]
     return "\n\n".join(blocks)
 
 
-def _advantage(advantage: Advantage) -> str:
+def _search(spec: AgentSpec, search: CrossEntropy) -> str:
+    """The cross-entropy method, which has no loss."""
+    elites = int(spec.env.num_envs * search.elite_fraction)
+    return (
+        f"{spec.name}: {spec.algorithm} on {spec.env.id}\n\n"
+        "return, maximised by the cross-entropy method with noise (Szita and Lőrincz 2006)\n"
+        "    θᵢ ~ N(μ, σ²),   μ ← mean of the elites,   σ² ← variance of the elites + noise²\n"
+        f"    {spec.env.num_envs} candidates θᵢ a generation, one an environment, of which the "
+        f"{elites} of the highest mean return\n    of an episode are the elites; σ starts at "
+        f"{search.std_init:g}; noise falls linearly from {search.noise:g} to 0"
+    )
+
+
+def _search_latex() -> str:
+    return (
+        "\\begin{align*}\n"
+        r"\theta_i &\sim \mathcal{N}(\mu, \operatorname{diag}(\sigma^2)) \\" + "\n"
+        r"\mu &\leftarrow \operatorname{mean}_{i \in \mathcal{E}} \theta_i, \quad "
+        r"\sigma^2 \leftarrow \operatorname{var}_{i \in \mathcal{E}} \theta_i + z_t^2" + "\n"
+        "\\end{align*}"
+    )
+
+
+def _advantage(advantage: Advantage, products: bool) -> str:
     gamma, lam = advantage.gamma, advantage.lambda_
+    rho = " ρₜ₊₁" if products else ""
     if advantage.estimator == "gae":
         return (
             "advantage: generalised advantage estimation (Schulman et al. 2016, eq. 16)\n"
-            "    δₜ = rₜ + γ V(sₜ₊₁) − V(sₜ),   Âₜ = δₜ + γλ Âₜ₊₁\n"
-            f"    δₜ = rₜ + {gamma:g} V(sₜ₊₁) − V(sₜ),   Âₜ = δₜ + {gamma * lam:.6g} Âₜ₊₁\n"
+            f"    δₜ = rₜ + γ V(sₜ₊₁) − V(sₜ),   Âₜ = δₜ + γλ{rho} Âₜ₊₁\n"
+            f"    δₜ = rₜ + {gamma:g} V(sₜ₊₁) − V(sₜ),   Âₜ = δₜ + {gamma * lam:.6g}{rho} Âₜ₊₁\n"
             "    V(sₜ₊₁) is 0 after a terminal state, and kept after a time limit"
         )
-    first = "0" if advantage.estimator == "return" else "t"
     baseline = " − their mean over the batch" if advantage.baseline == "mean" else ""
+    if advantage.estimator == "q":
+        return (
+            "advantage: the action value itself (Sutton et al. 1999, theorem 1)\n"
+            f"    Âₜ = Q(sₜ, aₜ){baseline},   Rₜ = rₜ + γ Q(sₜ₊₁, a′),   a′ ~ π(·|sₜ₊₁),   "
+            f"γ = {gamma:g}\n"
+            "    Q(sₜ₊₁, a′) is 0 after a terminal state, and kept after a time limit"
+        )
+    if products:
+        return (
+            "advantage: reward-to-go, of episodes that end within the iteration\n"
+            f"    Gₜ = rₜ + γ ρₜ₊₁ Gₜ₊₁,   Âₜ = Gₜ{baseline},   γ = {gamma:g}"
+        )
+    first = "0" if advantage.estimator == "return" else "t"
     return (
         f"advantage: {advantage.estimator}, of episodes that end within the iteration\n"
         f"    Âₜ = Σₖ γᵏ rₖ₊{first}{baseline},   γ = {gamma:g}"
+    )
+
+
+def _buffer(buffer: Buffer) -> str:
+    """How samples of older policies count."""
+    head = f"buffer: the newest {buffer.rollouts} rollouts, each of the policy μ that acted in it\n"
+    if buffer.importance == "ratio":
+        return (
+            head + "    π_old is μ: one ratio a sample, and the advantage is that of one decision"
+        )
+    limit = f", at most {buffer.clip:g}" if buffer.clip is not None else ""
+    return (
+        f"{head}    ρₜ = π(aₜ|sₜ) / μ(aₜ|sₜ) before the update (Precup et al. 2000); each sample "
+        f"counts by Πₖ₌₀ᵗ ρₖ{limit}"
     )
 
 

@@ -110,10 +110,11 @@ class Advantage(BaseModel):
     """What weighs the score function."""
 
     model_config = ConfigDict(**STRICT, populate_by_name=True)
-    estimator: Literal["gae", "reward-to-go", "return"] = Field(
+    estimator: Literal["gae", "q", "reward-to-go", "return"] = Field(
         "gae",
-        description="gae: generalised advantage estimation (Schulman et al. 2016); without a "
-        "critic reward-to-go, or the return of the whole episode.",
+        description="gae: generalised advantage estimation (Schulman et al. 2016). q: the critic "
+        "is an action-value function Q(s, a) and weighs the score itself. Without a critic "
+        "reward-to-go, or the return of the whole episode.",
     )
     baseline: Literal["none", "mean"] = Field(
         "none",
@@ -149,14 +150,22 @@ class PolicyLoss(BaseModel):
 
 
 class ValueLoss(BaseModel):
-    """The squared error of the value function."""
+    """The error of the value function."""
 
     model_config = STRICT
+    objective: Formula = Field(
+        "squared", description="What is minimised: squared, or a formula of your own."
+    )
+    parameters: dict[OptionName, float] = Field(
+        default_factory=dict, description="Further numbers that the formula names."
+    )
     coefficient: Annotated[float, Field(ge=0)] = Field(
-        0.5, description="Weight of mean((V − R)²) in the loss."
+        0.5, description="Weight of the mean error, mean((V − R)²) for squared, in the loss."
     )
     clip: Positive | None = Field(
-        None, description="Keep new values within ± this of old ones; null: do not."
+        None,
+        description="Keep new values within ± this of old ones; null: do not. A formula calls it "
+        "value_clip.",
     )
 
 
@@ -250,6 +259,24 @@ class Optimizers(BaseModel):
     )
 
 
+class Buffer(BaseModel):
+    """Earlier rollouts that are learnt from again, re-weighted by importance."""
+
+    model_config = STRICT
+    rollouts: Annotated[int, Field(ge=2, le=10_000)] = Field(
+        4, description="The newest rollouts that are learnt from, this iteration's among them."
+    )
+    importance: Literal["products", "ratio"] = Field(
+        "products",
+        description="products: each reward and each sample counts by the product of π/μ over the "
+        "decisions before it, μ being the policy that acted. ratio: the objective's ratio is "
+        "π/μ of the one decision.",
+    )
+    clip: Positive | None = Field(
+        None, description="The largest product a sample may count by; null: any, without bias."
+    )
+
+
 class Update(BaseModel):
     """How much is collected, and how often it is learnt from."""
 
@@ -269,6 +296,9 @@ class Update(BaseModel):
         "rollout",
         description="episodes: every iteration starts new episodes, and learns only from those "
         "that end within it.",
+    )
+    buffer: Buffer | None = Field(
+        None, description="null: on-policy, each rollout is learnt from in its own iteration only."
     )
     target_kl: Positive | None = Field(
         None, description="Stop an iteration's updates at 1.5 times this KL; null: never."

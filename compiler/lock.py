@@ -10,7 +10,11 @@ from ppoc.compiler.resolve import Resolved
 from ppoc.compiler.source import plain_scalar
 
 FORMAT = 1
-FLAT = {("env", "options"), ("losses", "policy", "parameters")}  # mappings of a user's own keys
+FLAT = {
+    ("env", "options"),
+    ("losses", "policy", "parameters"),
+    ("losses", "value", "parameters"),
+}  # mappings of a user's own keys
 
 
 def lock_text(resolved: Resolved, plan: Plan, versions: Mapping[str, str]) -> str:

@@ -84,9 +84,9 @@ class Function:
     """A network function of the generated module."""
 
     function: Code
-    input: Code
+    arguments: Code
     doc: Code
-    hidden: list[Code]
+    lines: list[Code]
     output: Code
 
 
@@ -101,6 +101,7 @@ class Networks:
     shared: bool
     continuous: bool
     log_std_init: float
+    action_values: bool = False  # the critic is Q(s, a)
 
     def _groups(self) -> tuple[list[Layer], list[Layer]]:
         critic = [*self.critic.layers] if self.critic and not self.shared else []
@@ -133,36 +134,37 @@ class Networks:
         return lines + [line for layer in critic for line in layer.initialisers()]
 
     def functions(self) -> list[Function]:
-        """The torch functions `body` (where shared), `actor` and `critic`."""
-        parts = "Means [..., A]" if self.continuous else "Logits [..., A]"
-        values = "Values [...]"
+        """The torch functions `body` (where shared), `actor`, and those of the critic."""
         source = "features" if self.shared else "observations"
-        of = f"of {source} [..., {'F' if self.shared else 'O'}]."
+        of = f"of {source} [..., {'F' if self.shared else 'O'}]"
         functions = []
         if self.shared:
-            body = self.actor.lines("observations")
-            functions.append(
-                _function(
-                    "body",
-                    "observations",
-                    "Features [..., F] of observations [..., O].",
-                    body[:-1],
-                    body[-1],
-                )
-            )
-        heads = (
-            ("actor", self.actor, self.actor_head, parts),
-            ("critic", self.critic, self.critic_head, values),
-        )
-        for name, network, head, what in heads:
-            if network is None or head is None:
-                continue
-            hidden = [] if self.shared else network.lines(source)
-            out = head.torch(source if self.shared else network.last(source))
-            if name == "critic":
-                out += ".squeeze(-1)"
-            functions.append(_function(name, source, f"{what} {of}", hidden, out))
+            lines = self.actor.lines("observations")
+            doc = "Features [..., F] of observations [..., O]."
+            functions.append(_function("body", "observations", doc, lines[:-1], lines[-1]))
+        parts = "Means [..., A]" if self.continuous else "Logits [..., A]"
+        hidden = [] if self.shared else self.actor.lines(source)
+        out = self.actor_head.torch(source if self.shared else self.actor.last(source))
+        functions.append(_function("actor", source, f"{parts} {of}.", hidden, out))
+        if self.critic is not None and self.critic_head is not None:
+            functions += self._critic_functions(self.critic, self.critic_head, source, of)
         return functions
+
+    def _critic_functions(self, critic: Body, head: Layer, source: str, of: str) -> list[Function]:
+        joint = self.action_values and self.continuous
+        inputs = "inputs" if joint else source
+        lines = [] if self.shared else critic.lines(inputs)
+        out = head.torch(inputs if self.shared else critic.last(inputs))
+        if not self.action_values:
+            doc = f"Values [...] {of}."
+            return [_function("critic", source, doc, lines, f"{out}.squeeze(-1)")]
+        both, doc = f"{source}, actions", f"Q(s, a), [...], {of} and actions [...{{}}]."
+        if joint:
+            lines = [Code(f"inputs = torch.cat([{both}], -1)"), *lines]
+            return [_function("critic", both, doc.format(", A"), lines, f"{out}.squeeze(-1)")]
+        every = _function("action_values", source, f"Q(s, ·), [..., A], {of}.", lines, out)
+        picked = f"action_values(p, {source}).gather(-1, actions.unsqueeze(-1)).squeeze(-1)"
+        return [every, _function("critic", both, doc.format(""), [], picked)]
 
     def numpy_actor(self, argument: str, *, stacked: bool = False) -> dict[str, object]:
         """The actor's layers in NumPy, for `act`; `stacked`: with weights of a row's own."""
@@ -174,8 +176,10 @@ class Networks:
         }
 
 
-def _function(name: str, source: str, doc: str, hidden: list[Code], output: str) -> Function:
-    return Function(Code(name), Code(source), Code(doc), hidden, Code(output))
+def _function(name: str, inputs: str, doc: str, hidden: list[Code], output: str) -> Function:
+    lines = [line if "=" in line.split("(")[0] else Code(f"hidden = {line}") for line in hidden]
+    arguments = ", ".join(f"{argument}: Tensor" for argument in inputs.split(", "))
+    return Function(Code(name), Code(arguments), Code(doc), lines, Code(output))
 
 
 def _gain(gain: float) -> str:
@@ -194,10 +198,17 @@ def build(spec: AgentSpec, observations: int, actions: int, continuous: bool) ->
     head = "actor" if shared else f"actor.{len(actor.layers)}"
     critic, critic_head = None, None
     if critic_spec is not None:
-        critic = actor if shared else _body("critic", critic_spec, observations)
+        q = spec.advantage.estimator == "q"
+        joint, every = q and continuous, q and not continuous
+        critic_inputs = observations + (actions if joint else 0)
+        critic = actor if shared else _body("critic", critic_spec, critic_inputs)
         init = actor_spec.init if shared else critic_spec.init
         name = "critic" if shared else f"critic.{len(critic.layers)}"
-        critic_head = Layer(name, critic.outputs or observations, 1, init, 1.0)
+        if shared and joint:
+            inputs = (actor.outputs or observations) + actions
+        else:
+            inputs = critic.outputs or critic_inputs
+        critic_head = Layer(name, inputs, actions if every else 1, init, 1.0)
     return Networks(
         actor=actor,
         critic=critic,
@@ -206,6 +217,7 @@ def build(spec: AgentSpec, observations: int, actions: int, continuous: bool) ->
         shared=shared,
         continuous=continuous,
         log_std_init=actor_spec.log_std_init,
+        action_values=spec.advantage.estimator == "q",
     )
 
 

@@ -1,7 +1,8 @@
 """Formulas written out: as torch source, in Unicode, and in LaTeX."""
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ppoc.compiler.formula import (
     Binary,
@@ -12,11 +13,23 @@ from ppoc.compiler.formula import (
     Negative,
     Node,
     Number,
+    children,
 )
 from ppoc.compiler.literals import Code, literal
 
 # How tightly each form binds, loosest first.
 SUM, PRODUCT, SIGN, POWER, ATOM = range(5)
+ROOM = 96  # for a line that the template indents by four
+CALLED = {
+    "clip": "bounded",
+    "min": "smaller",
+    "max": "larger",
+    "exp": "exponential",
+    "log": "logarithm",
+    "sqrt": "root",
+    "abs": "magnitude",
+    "constant": "fixed",
+}
 LEVELS = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT, "**": POWER}
 
 
@@ -28,27 +41,66 @@ def statements(node: Node, target: str, renamed: Mapping[str, str]) -> list[Code
     Raises:
         FormulaError: a function that needs a tensor is applied to one number.
     """
-    writer = _Writer(renamed, [], {})
-    text, _ = writer.write(node)
-    line = f"{target} = {text}"
-    if len(line) > 96 and isinstance(node, Call) and text.startswith("torch."):
-        inner = "".join(f"        {writer.write(part)[0]},\n" for part in node.arguments)
-        line = f"{target} = torch.{node.function}(\n{inner}    )"
-    elif len(line) > 96 and isinstance(node, Binary) and node.operator in LEVELS:
-        inner = "".join(f"        {term}\n" for term in writer.terms(node, LEVELS[node.operator]))
-        line = f"{target} = (\n{inner}    )"
-    return [*writer.lines, Code(line)]
+    writer = _Writer(renamed, [], {}, _repeated(node))
+    writer.assign(node, target)
+    return writer.lines
+
+
+def _repeated(node: Node) -> set[str]:
+    """Keys of the function calls that occur more than once in a formula."""
+    seen: Counter[str] = Counter()
+    pending = [node]
+    while pending:
+        part = pending.pop()
+        pending += children(part)
+        if isinstance(part, Call):
+            seen[_key(part)] += 1
+    return {key for key, count in seen.items() if count > 1}
+
+
+def _key(node: Node) -> str:
+    """The same for equal formulas."""
+    return unicode_text(node)
 
 
 @dataclass
 class _Writer:
-    """Writes torch source; equal clips share a line."""
+    """Writes torch source; what occurs more than once, or is too long, has a line of its own."""
 
     renamed: Mapping[str, str]
     lines: list[Code]
-    clips: dict[str, str]
+    names: dict[str, str]  # of calls with a line of their own, by key
+    repeated: set[str]
+    parts: dict[int, str] = field(default_factory=dict)  # names of nodes that were too long
+    count: int = 0
+
+    def assign(self, node: Node, target: str) -> None:
+        """Lines that compute a node into a name, none of them too long."""
+        text, _ = self.write(node)
+        line = f"{target} = {text}"
+        if len(line) > ROOM and isinstance(node, Call) and text.startswith("torch."):
+            inner = [f"        {self.write(part)[0]}," for part in node.arguments]
+            line = "\n".join([f"{target} = torch.{node.function}(", *inner, "    )"])
+        elif len(line) > ROOM and isinstance(node, Binary) and node.operator in LEVELS:
+            terms = self.terms(node, LEVELS[node.operator])
+            inner = [f"        {term}" for term in terms]
+            # A term in parentheses would be broken otherwise by the usual formatters.
+            if not any(term.lstrip("+-*/ ").startswith("(") for term in terms):
+                line = "\n".join([f"{target} = (", *inner, "    )"])
+        if any(len(part) > ROOM for part in line.split("\n")):
+            for part in children(node):
+                if children(part):
+                    self.count += 1
+                    name = f"part_{self.count}"
+                    self.assign(part, name)
+                    self.parts[id(part)] = name
+            text, _ = self.write(node)
+            line = f"{target} = {text}"
+        self.lines.append(Code(line))
 
     def write(self, node: Node) -> tuple[str, int]:
+        if id(node) in self.parts:
+            return self.parts[id(node)], ATOM
         if isinstance(node, Number):
             value = node.value or 0.0
             return literal(int(value) if value.is_integer() else value), ATOM
@@ -79,6 +131,23 @@ class _Writer:
         return [*self.terms(node.left, level), f"{node.operator} {right}"]
 
     def call(self, node: Call) -> str:
+        key = _key(node)
+        if key in self.names:
+            return self.names[key]
+        source = self.plain_call(node)
+        name = CALLED[node.function]
+        if node.function == "clip":
+            argument = node.arguments[0]
+            of_ratio = isinstance(argument, Name) and argument.name == "ratio"
+            name = "clipped" if of_ratio else name
+        elif key not in self.repeated:
+            return source
+        number = sum(other.startswith(name) for other in self.names.values())
+        self.names[key] = f"{name}_{number + 1}" if number else name
+        self.lines.append(Code(f"{self.names[key]} = {source}"))
+        return self.names[key]
+
+    def plain_call(self, node: Call) -> str:
         arguments = [self.write(argument) for argument in node.arguments]
         texts = [text for text, _ in arguments]
         name = node.function
@@ -96,17 +165,8 @@ class _Writer:
             help = "write the number itself"
             raise FormulaError(f"`{name}` of one number", node.start, node.end, help)
         if name == "clip":
-            of_ratio = isinstance(node.arguments[0], Name) and node.arguments[0].name == "ratio"
-            return self.clip(f"{first}.clamp({texts[1]}, {texts[2]})", of_ratio)
+            return f"{first}.clamp({texts[1]}, {texts[2]})"
         return f"{first}.{'detach' if name == 'constant' else name}()"
-
-    def clip(self, source: str, of_ratio: bool) -> str:
-        if source not in self.clips:
-            name = "clipped" if of_ratio else "bounded"
-            number = sum(other.startswith(name) for other in self.clips.values())
-            self.clips[source] = f"{name}_{number + 1}" if number else name
-            self.lines.append(Code(f"{self.clips[source]} = {source}"))
-        return self.clips[source]
 
 
 def unicode_text(node: Node, *, numbers: bool = False) -> str:

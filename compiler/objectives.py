@@ -41,6 +41,19 @@ VALUE_SYMBOLS = {
     ),
 }  # fmt: skip
 
+ACTION_VALUE_SYMBOLS = {
+    "V": Symbol(
+        SAMPLE, True, "the action-value function at s and a", "Q", r"Q_\phi(s_t, a_t)", "values"
+    ),
+    "V_old": Symbol(
+        SAMPLE, False, "the action value before the update", "Q_old",
+        r"Q_{\mathrm{old}}(s_t, a_t)", "batch.values",
+    ),
+    "R": Symbol(
+        SAMPLE, False, "the target: r + γ Q(s′, a′)", "R", r"\hat R_t", "batch.returns"
+    ),
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -91,12 +104,7 @@ def policy_objective(spec: AgentSpec) -> Objective:
     """
     losses = spec.losses
     parameters = {"epsilon": _parameter("ε", r"\epsilon", "CLIP_RANGE", losses.policy.epsilon)}
-    parameters |= {
-        name: _parameter(
-            name, rf"\mathrm{{{name}}}".replace("_", r"\_"), f"OBJECTIVE_{name.upper()}", value
-        )
-        for name, value in losses.policy.parameters.items()
-    }
+    parameters |= _own_parameters(losses.policy.parameters, "OBJECTIVE")
     objective = _objective(losses.policy.objective, "policy", {**POLICY_SYMBOLS, **parameters})
     if not objective.tree.learns:
         help = "use `ratio`, `log_prob` or `kl` outside of constant(…)"
@@ -110,12 +118,28 @@ def value_objective(spec: AgentSpec) -> Objective:
     Raises:
         FormulaError: as `policy_objective`, of the value function.
     """
-    clip = spec.losses.value.clip
-    symbols = dict(VALUE_SYMBOLS)
-    if clip is not None:
-        symbols["value_clip"] = _parameter("c", "c", "VALUE_CLIP_RANGE", clip)
-    chosen = "squared" if clip is None else "clipped"
-    return _objective(chosen, "value", symbols)
+    loss = spec.losses.value
+    of_actions = spec.advantage.estimator == "q"
+    symbols = dict(ACTION_VALUE_SYMBOLS if of_actions else VALUE_SYMBOLS)
+    symbols |= _own_parameters(loss.parameters, "VALUE_OBJECTIVE")
+    if loss.clip is not None:
+        symbols["value_clip"] = _parameter("c", "c", "VALUE_CLIP_RANGE", loss.clip)
+    clipped = loss.objective == "squared" and loss.clip is not None
+    objective = _objective("clipped" if clipped else loss.objective, "value", symbols)
+    if not objective.tree.learns:
+        help = "use `V` outside of constant(…)"
+        raise FormulaError("no gradient reaches the critic", 0, len(objective.text), help)
+    return objective
+
+
+def _own_parameters(values: Mapping[str, float], prefix: str) -> dict[str, Symbol]:
+    """The numbers that a spec declares beside its formula."""
+    return {
+        name: _parameter(
+            name, rf"\mathrm{{{name}}}".replace("_", r"\_"), f"{prefix}_{name.upper()}", value
+        )
+        for name, value in values.items()
+    }
 
 
 def _parameter(text: str, latex: str, code: str, value: float) -> Symbol:

@@ -40,6 +40,11 @@ class Plan:
         gaussian = not self.discrete and not self.searches
         return networks.build(self.spec, facts.observation_size, facts.action_size, gaussian)
 
+    @property
+    def learns_action_values(self) -> bool:
+        """Whether the critic is Q(s, a)."""
+        return self.spec.advantage.estimator == "q"
+
     @cached_property
     def policy_objective(self) -> Objective:
         return policy_objective(self.spec)
@@ -63,10 +68,22 @@ class Plan:
         return self.batch_size // self.spec.env.num_envs
 
     @property
+    def num_samples(self) -> int:
+        """Samples that an iteration learns from: B, times the rollouts of a buffer."""
+        buffer = self.spec.update.buffer
+        return self.batch_size * (buffer.rollouts if buffer else 1)
+
+    @property
     def minibatch_size(self) -> int:
         """M, samples a gradient step."""
         size = self.spec.update.minibatch_size
-        return self.batch_size if size == "all" else size
+        return self.num_samples if size == "all" else size
+
+    @property
+    def weighs_decisions(self) -> bool:
+        """Whether products of importance ratios weigh rewards and samples."""
+        buffer = self.spec.update.buffer
+        return buffer is not None and buffer.importance == "products"
 
     @property
     def searches(self) -> bool:
@@ -86,7 +103,7 @@ class Plan:
     def num_updates(self) -> int:
         """Minibatch updates in the whole run."""
         update = self.spec.update
-        return self.num_iterations * update.epochs * (self.batch_size // self.minibatch_size)
+        return self.num_iterations * update.epochs * (self.num_samples // self.minibatch_size)
 
     @property
     def num_parameters(self) -> int:
