@@ -1,5 +1,6 @@
 """Formulas written out: as torch source, in Unicode, and in LaTeX."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -118,7 +119,10 @@ class _Writer:
         level = LEVELS[node.operator]
         left, right = self.write(node.left), self.write(node.right)
         if node.operator == "**":
-            return f"{_inside(left, ATOM)} ** {_inside(right, SIGN)}", POWER
+            base, exponent = _inside(left, ATOM), _inside(right, SIGN)
+            # As the usual formatters have it.
+            simple = all(re.fullmatch(r"-?[\w.]+", part) for part in (base, exponent))
+            return f"{base}**{exponent}" if simple else f"{base} ** {exponent}", POWER
         tighter = level + (node.operator in "-/")
         return f"{_inside(left, level)} {node.operator} {_inside(right, tighter)}", level
 

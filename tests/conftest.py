@@ -56,6 +56,45 @@ VARIANTS = {
         "update={sampling: episodes, minibatch_size: all}",
         "advantage.normalize=true",
     ),
+    "long-formulas": (
+        "ppo/cartpole",
+        "losses.policy.objective='min(ratio, 1 + ε) * A * exp(-abs(log_prob - log_prob_old)) * "
+        "(1 + exp(-2 * abs(log_prob - log_prob_old))) / (1 + kl ** 2)'",
+        "losses.value={objective: 'min(abs(V - R), d) * (abs(V - R) - min(abs(V - R), d) / 2)', "
+        "parameters: {d: 1.5}}",
+    ),
+    "buffer-gae": (
+        "ppo/pendulum",
+        "update={buffer: {rollouts: 3, clip: 2.0}}",
+        "env.normalize={observations: true, rewards: true}",
+        "optimizer.actor.schedule=linear",
+    ),
+    "buffer-trust-region": ("trpo/cartpole", "update={buffer: {rollouts: 2}}"),
+    "q-gaussian": (
+        "q-actor-critic/cartpole",
+        "env={id: Pendulum-v1, normalize: {observations: true}}",
+        "advantage.baseline=mean",
+        "losses.policy.objective=ratio",
+        "update={buffer: {rollouts: 2, importance: ratio}}",
+    ),
+    "q-shared": (
+        "q-actor-critic/cartpole",
+        "env.id=Pendulum-v1",
+        "networks.critic={share: actor}",
+        "losses.value.clip=0.5",
+    ),
+    "q-episodes": (
+        "q-actor-critic/cartpole",
+        "update={sampling: episodes, buffer: {rollouts: 2}}",
+        "advantage.baseline=mean",
+        "networks.critic={share: actor}",
+    ),
+    "search-gaussian": (
+        "cem/cartpole",
+        "env={id: Pendulum-v1, normalize: {observations: true}}",
+        "networks.actor={layers: [8, 8], activation: silu}",
+        "evaluation.every=40_000",
+    ),
     "linear-networks": ("ppo/cartpole", "networks.actor.layers=[]", "networks.critic.layers=[]"),
     "gymnasium": (
         "ppo/cartpole",

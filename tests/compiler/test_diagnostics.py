@@ -95,6 +95,15 @@ SMALLEST = {
         HEAD + "optimizer: {actor: {schedule: adaptive}}\n",
         4, 31, "needs a kl_target", "kl_target: 0.01",
     ),
+    "E114": (
+        "ppoc: 1\nalgorithm: cem\nenv: {id: CartPole-v1, num_envs: 16}\n"
+        "update: {rollout_steps: 1600, epochs: 3}\n",
+        4, 39, "does not use `update.epochs`", "remove it",
+    ),
+    "E115": (
+        HEAD + "update: {buffer: {importance: ratio}}\n",
+        4, 31, "the advantage spans several", "lambda: 0",
+    ),
     "E201": (
         HEAD + "losses: {policy: {objective: rato*A}}\n",
         4, 30, "unknown name `rato`", "`ratio`",
@@ -138,6 +147,17 @@ def test_the_smallest_spec_of_each_code(code):
         ),
         ("optimizer: {actor: {kl_target: 0.1}}", "E113", 32, "`schedule: adaptive`"),
         ("optimizer: {critic: {kl_target: 0.1}}", "E113", 33, "kl_target: null"),
+        ("networks: {critic: null}\nadvantage: {estimator: q}", "E104", 24, "networks.critic"),
+        ("losses: {value: {objective: (V-R)**2, clip: 1}}", "E201", 45, "clip: null"),
+        (
+            "update: {buffer: {clip: 2, importance: ratio}}\nadvantage: {lambda: 0}",
+            "E115", 25, "importance: products",
+        ),
+        (
+            "losses: {policy: {objective: score}}\nupdate: {buffer: {importance: ratio}}\n"
+            "advantage: {lambda: 0}",
+            "E115", 31, "an objective with `ratio`",
+        ),
         ("lambda: 0.9", "E010", 1, "belongs at `advantage.lambda`"),
         ("activation: relu", "E010", 1, "`networks.actor.activation` or `networks.critic.activat"),
     ],

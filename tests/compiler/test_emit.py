@@ -14,7 +14,16 @@ from ppoc.compiler.resolve import resolve, resolve_text
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
-ALLOWED_IMPORTS = {"math", "sys", "typing", "collections.abc", "numpy", "torch", "ppoc"}
+ALLOWED_IMPORTS = {
+    "math",
+    "sys",
+    "typing",
+    "collections",
+    "collections.abc",
+    "numpy",
+    "torch",
+    "ppoc",
+}
 
 
 @pytest.mark.parametrize("name", ["cartpole", "halfcheetah"])

@@ -54,8 +54,11 @@ def exact_gradient(module, params):
     return torch.func.grad(objective)(params)
 
 
-def estimate(module, params, states, actions):
-    """The module's estimate of the gradient from one trajectory, summed over its steps."""
+def estimate(module, params, states, actions, *log_probs):
+    """The module's estimate of the gradient from one trajectory, summed over its steps.
+
+    `log_probs` are of the policy that acted, for a module with a buffer.
+    """
     ended = torch.zeros(STEPS, 1, dtype=torch.bool)
     terminated = ended.clone()
     terminated[-1] = True
@@ -68,17 +71,28 @@ def estimate(module, params, states, actions):
         terminated,
         ended,
         one_hot(following)[:, None],
+        *log_probs,
     )
     return -STEPS * torch.func.grad(lambda x: module.loss(x, batch)[0])(params)
 
 
-def moments(module, params):
-    """Expectation and total variance of an estimator, over the actor's parameters."""
+def off_policy(module, states, actions, behaviour):
+    """The log-probabilities of a trajectory under the parameters that acted, [T, 1]."""
+    return module.action_log_probs(behaviour, one_hot(states)[:, None], actions[:, None])
+
+
+def moments(module, params, behaviour=None, *, weigh=True):
+    """Expectation and total variance of an estimator, over the actor's parameters.
+
+    With `behaviour`, those are the parameters that acted; the estimator knows it if it may `weigh`.
+    """
     actor = sum(np.prod(shape) for name, shape in module.SHAPES.items() if name[0] == "a")
-    rows = [
-        (probability(module, params, s, a).item(), estimate(module, params, s, a)[: int(actor)])
-        for s, a in trajectories()
-    ]
+    acting = params if behaviour is None else behaviour
+    rows = []
+    for s, a in trajectories():
+        known = [] if behaviour is None else [off_policy(module, s, a, acting if weigh else params)]
+        gradient = estimate(module, params, s, a, *known)[: int(actor)]
+        rows.append((probability(module, acting, s, a).item(), gradient))
     assert sum(p for p, _ in rows) == pytest.approx(1)
     mean = sum(p * g for p, g in rows)
     variance = sum(p * ((g - mean) ** 2).sum() for p, g in rows)
@@ -199,3 +213,115 @@ def test_gae_special_cases_are_td_errors_and_returns_minus_values(module_of, lam
             total = rewards[t] + 0.9 * total
             returns[t] = total
         torch.testing.assert_close(found, returns - values, rtol=0, atol=1e-12)
+
+
+PRODUCTS = "update={buffer: {rollouts: 2, importance: products, clip: null}}"
+OFF_POLICY = {
+    "reward-to-go": ("off-policy/cartpole", *PLAIN, "advantage.baseline=none", PRODUCTS),
+    "gae with λ = 1": (*ESTIMATORS["learned baseline"], PRODUCTS),
+}
+
+
+@pytest.mark.parametrize("name", OFF_POLICY)
+def test_importance_products_are_unbiased_under_another_policy(module_of, name):
+    """Trajectories weighted by the probability that the policy that acted gives them."""
+    module = module_of(*OFF_POLICY[name])
+    params = policy_parameters(module)
+    behaviour = params + 0.5 * torch.randn(len(params), generator=torch.Generator().manual_seed(1))
+    found = moments(module, params, behaviour)
+    torch.testing.assert_close(found.mean, exact_gradient(module, params)[: found.actor])
+    ignored = moments(module, params, behaviour, weigh=False)
+    assert not torch.allclose(ignored.mean, found.mean, rtol=0.1)
+
+
+def test_products_and_rewards_by_hand(module_of):
+    """An episode of two steps, then one that does not end; γ = 0.5."""
+    module = module_of("off-policy/cartpole", "advantage.gamma=0.5", "update.buffer.clip=5.0")
+    ended = torch.tensor([[False], [True], [False], [False]])
+    ratios = torch.tensor([[2.0], [3.0], [0.5], [4.0]])
+    rewards = torch.tensor([[1.0], [2.0], [4.0], [8.0]])
+    assert module.importance_products(ratios, ended)[:, 0].tolist() == [2.0, 5.0, 0.5, 2.0]
+    # 1 + 0.5·3·2; 2; 4 + 0.5·4·8; 8
+    assert module.reward_to_go(rewards, ended, ratios)[:, 0].tolist() == [4.0, 2.0, 20.0, 8.0]
+
+
+def test_a_ratio_is_to_the_policy_that_acted(module_of):
+    module = module_of("ppo-lecture/cartpole")
+    params, behaviour = module.initial_parameters(1), module.initial_parameters(2)
+    generator = torch.Generator().manual_seed(0)
+    observations, following = torch.randn(2, 5, 3, 4, generator=generator)
+    actions = torch.randint(2, (5, 3), generator=generator)
+    rewards, never = torch.ones(5, 3), torch.zeros(5, 3, dtype=torch.bool)
+    log_probs = module.action_log_probs(behaviour, observations, actions)
+    batch = module.make_batch(
+        params, observations, actions, rewards, never, never, following, log_probs
+    )
+    torch.testing.assert_close(batch.log_probs, log_probs.flatten())
+    p = module.runtime.unflatten(params, module.SHAPES)
+    errors = rewards + module.GAMMA * module.critic(p, following) - module.critic(p, observations)
+    torch.testing.assert_close(batch.advantages, errors.flatten())
+
+
+def test_with_true_action_values_the_gradient_is_the_policy_gradient(module_of):
+    """Theorem 1 of Sutton et al. (1999), on one decision: E[∇ log π(a|s) Q(s, a)] = ∇ E[r]."""
+    module = module_of(
+        "q-actor-critic/cartpole", *PLAIN, "networks.critic.layers=[]", "advantage.normalize=false"
+    )
+    params = policy_parameters(module)
+    p = module.runtime.unflatten(params, module.SHAPES)
+    weight = torch.zeros(2, 4, dtype=torch.float64)
+    weight[:, :2] = REWARD.T
+    p = {**p, "critic.0.weight": weight, "critic.0.bias": torch.zeros(2, dtype=torch.float64)}
+    params = module.runtime.flatten(p, module.SHAPES)
+    states, end = torch.tensor([[0, 1]]), torch.ones(1, 2, dtype=torch.bool)
+    total = torch.zeros_like(params)
+    for actions in itertools.product((0, 1), repeat=2):
+        actions = torch.tensor([actions])
+        batch = module.make_batch(
+            params, one_hot(states), actions, REWARD[states, actions], end, ~end, one_hot(states)
+        )
+        torch.testing.assert_close(batch.advantages, REWARD[states, actions][0])
+        torch.testing.assert_close(batch.returns, REWARD[states, actions][0])
+        chance = module.log_prob(module.actor(p, one_hot(states)), actions).sum().exp()
+        total -= 2 * chance * torch.func.grad(lambda x, b=batch: module.loss(x, b)[0])(params)
+
+    def mean_reward(params):
+        p = module.runtime.unflatten(params, module.SHAPES)
+        return (module.actor(p, one_hot(states[0])).softmax(-1) * REWARD).sum()
+
+    torch.testing.assert_close(total[:10], torch.func.grad(mean_reward)(params)[:10])
+
+
+def test_action_values_bootstrap_from_the_policys_next_action(module_of):
+    """Discrete actions in expectation; continuous ones by a sample, whose mean is the same."""
+    module = module_of("q-actor-critic/cartpole", "advantage.gamma=0.9")
+    params = policy_parameters(module)
+    p = module.runtime.unflatten(params, module.SHAPES)
+    observations, following = torch.randn(2, 6, 1, 4, dtype=torch.float64)
+    actions = torch.randint(2, (6, 1))
+    rewards = torch.randn(6, 1, dtype=torch.float64)
+    terminated = torch.arange(6)[:, None] == 2
+    truncated = torch.arange(6)[:, None] == 4
+    batch = module.make_batch(
+        params, observations, actions, rewards, terminated, truncated, following
+    )
+    chances = module.actor(p, following).softmax(-1)
+    both = [module.critic(p, following, torch.full((6, 1), a)) for a in (0, 1)]
+    expected = (chances * torch.stack(both, -1)).sum(-1)
+    target = rewards + 0.9 * torch.where(terminated, 0, expected)
+    torch.testing.assert_close(batch.returns, target.flatten())
+
+    gaussian = module_of("q-actor-critic/cartpole", "env.id=Pendulum-v1", "advantage.gamma=0.9")
+    params = policy_parameters(gaussian)
+    p = gaussian.runtime.unflatten(params, gaussian.SHAPES)
+    observations, following = torch.randn(2, 6, 1, 3, dtype=torch.float64)
+    actions, noise = torch.randn(2, 6, 1, 1, dtype=torch.float64)
+    batch = gaussian.make_batch(
+        params, observations, actions, rewards, terminated, truncated, following, noise
+    )
+    taken = gaussian.actor(p, following) + p["log_std"].exp() * noise
+    later = gaussian.critic(p, following, taken)
+    target = rewards + 0.9 * torch.where(terminated, 0, later)
+    torch.testing.assert_close(batch.returns, target.flatten())
+    acted = gaussian.critic(p, observations, actions).flatten()
+    torch.testing.assert_close(batch.advantages, acted)

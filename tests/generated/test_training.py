@@ -29,8 +29,15 @@ def last_tensors(folder):
     return tensors
 
 
+def short(name):
+    """Overrides for four short iterations; a search has no minibatches."""
+    if "cem" in name:
+        return ("training.total_steps=512", "update.rollout_steps=128", "env.num_envs=16")
+    return SHORT
+
+
 def test_every_variant_trains_with_finite_losses(module_of, variant, tmp_path):
-    module = module_of(*variant, *SHORT, "evaluation.episodes=2")
+    module = module_of(*variant, *short(variant[0]), "evaluation.episodes=2")
     before = module.initial_parameters(module.SEED)
     result = execute(module, tmp_path, mode="quiet")
     assert result.steps == 512
@@ -38,7 +45,8 @@ def test_every_variant_trains_with_finite_losses(module_of, variant, tmp_path):
     assert result.evaluation.episodes == 2
     assert len(rows(tmp_path)) == 4
     for row in rows(tmp_path):
-        assert all(math.isfinite(float(row[name])) for name in module.METRICS)
+        names = getattr(module, "METRICS", ("mean_score", "best_score", "mean_std"))
+        assert all(math.isfinite(float(row[name])) for name in names)
     tensors = last_tensors(tmp_path)
     parameters = {
         name.removeprefix("parameters."): tensor
@@ -63,28 +71,48 @@ def test_same_seed_same_run_and_another_seed_another(module_of, tmp_path):
 RESUMABLE = ("training.total_steps=1024", *SHORT[1:], "training.checkpoint_every=256")
 
 
-@pytest.mark.parametrize("backend", ["envpool", "gymnasium"])
-def test_a_killed_run_resumes_exactly(module_of, tmp_path, backend):
+BUFFER = "update={buffer: {rollouts: 3, clip: 2.0}}"
+KILLED = {
+    "envpool": (("ppo/hopper", *RESUMABLE), "update", 4 * 5),
+    "gymnasium": (("ppo/hopper", *RESUMABLE, "env.backend=gymnasium"), "update", 4 * 5),
+    "buffer": (("ppo/hopper", *RESUMABLE, BUFFER), "update", 3 * 4 * 5),
+    "search": (
+        (
+            "cem/cartpole",
+            "env={id: Hopper-v5, num_envs: 16, normalize: {observations: true}}",
+            "update.rollout_steps=128",
+            *RESUMABLE[::2],
+        ),
+        "refit",
+        5,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KILLED)
+def test_a_killed_run_resumes_exactly(module_of, tmp_path, kind):
     """What was written after the last checkpoint is thrown away, and made again the same."""
-    module = module_of("ppo/hopper", *RESUMABLE, f"env.backend={backend}")
+    spec, function, calls = KILLED[kind]
+    module = module_of(*spec)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     whole.mkdir()
     cut.mkdir()
     execute(module, whole, mode="quiet")
 
-    def killed(learner, *arguments):
+    def killed(*arguments):
         killed.calls += 1
-        if killed.calls > 4 * 5:  # in the sixth of eight iterations, after two checkpoints
+        if killed.calls > calls:  # in the sixth of eight iterations, after two checkpoints
             raise KeyboardInterrupt
-        return update(learner, *arguments)
+        return original(*arguments)
 
     killed.calls = 0
-    update, module.update = module.update, killed
+    original = getattr(module, function)
+    setattr(module, function, killed)
     try:
         with pytest.raises(KeyboardInterrupt):
             execute(module, cut, mode="quiet")
     finally:
-        module.update = update
+        setattr(module, function, original)
     assert checkpoints.latest(cut / "checkpoints").name == "step-000000000512"
     execute(module, cut, mode="quiet", resume=True)
     assert {k: v.tolist() for k, v in last_tensors(whole).items()} == {

@@ -312,10 +312,10 @@ def make_batch(
 ) -> Batch:
     """What `update` learns from: a Rollout's fields as tensors."""
     p = runtime.unflatten(params, SHAPES)
+    log_probs = log_prob(actor(p, observations), actions)
     values = critic(p, observations)
     next_values = critic(p, next_observations)
     advantages = gae(rewards, values, next_values, terminated, truncated)
-    log_probs = log_prob(actor(p, observations), actions)
     return Batch(
         observations=observations.flatten(0, 1),
         actions=actions.flatten(0, 1),

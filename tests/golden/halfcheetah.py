@@ -324,11 +324,10 @@ def make_batch(
 ) -> Batch:
     """What `update` learns from: a Rollout's fields as tensors, normalised."""
     p = runtime.unflatten(params, SHAPES)
+    log_probs = log_prob(actor(p, observations), p["log_std"], actions)
     values = critic(p, observations)
     next_values = critic(p, next_observations)
     advantages = gae(rewards, values, next_values, terminated, truncated)
-    mean = actor(p, observations)
-    log_probs = log_prob(mean, p["log_std"], actions)
     return Batch(
         observations=observations.flatten(0, 1),
         actions=actions.flatten(0, 1),
