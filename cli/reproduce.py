@@ -182,6 +182,9 @@ def _summarise(description: dict[str, Any], out: Path, figure: str) -> None:
                 read_curve(out / environment / algorithm / name / "metrics.csv", "episode_return")
                 for name in results
             ]
+            curves = [(steps, values) for steps, values in curves if len(steps)]
+            if not curves:  # too short for a single episode
+                continue
             curve = band(curves)
             panels.setdefault(environment, {})[label] = curve
             numbers.setdefault(environment, {})[algorithm] = {

@@ -65,6 +65,7 @@ def draw(panels: Mapping[str, Mapping[str, Band]], path: Path, *, columns: int =
         OSError, ValueError: the file cannot be written, or its ending is of no known format.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter
 
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
@@ -78,7 +79,7 @@ def draw(panels: Mapping[str, Mapping[str, Band]], path: Path, *, columns: int =
             color = f"C{labels.index(label)}"
             (lines[label],) = axis.plot(curve.steps, curve.mean, color=color, linewidth=1.2)
             axis.fill_between(curve.steps, curve.low, curve.high, color=color, alpha=0.2, lw=0)
-        axis.ticklabel_format(axis="x", style="sci", scilimits=(3, 3))
+        axis.xaxis.set_major_formatter(EngFormatter(sep=""))
         axis.tick_params(labelsize=8)
         axis.grid(alpha=0.3, linewidth=0.5)
     for axis in axes[len(panels) :]:
@@ -88,5 +89,6 @@ def draw(panels: Mapping[str, Mapping[str, Band]], path: Path, *, columns: int =
         axes[len(panels)].legend(handles, labels, loc="center", frameon=False, fontsize=9)
     else:
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=9)
-    figure.supxlabel("environment steps", fontsize=9)
+    for axis in axes[max(0, len(panels) - columns) : len(panels)]:
+        axis.set_xlabel("environment steps", fontsize=8)
     figure.savefig(path, dpi=150)

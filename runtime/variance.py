@@ -46,8 +46,13 @@ def gradient_samples(
     """Gradients of a module's policy objective from fresh rollouts, [K, P], the actor's part.
 
     Every batch starts from new episodes. `parameters` by name stand in for the initial ones; those
-    the module does not have are left out.
+    the module does not have are left out. A buffer holds the one rollout.
+
+    Raises:
+        ValueError: the module learns without a gradient.
     """
+    if not hasattr(module, "make_batch"):
+        raise ValueError("the cross-entropy method has no gradient to compare")
     start = unflatten(module.initial_parameters(module.SEED), module.SHAPES)
     start.update({name: x for name, x in (parameters or {}).items() if name in start})
     params = flatten(start, module.SHAPES)
@@ -74,7 +79,13 @@ def _batch(module: ModuleType, envs: Any, params: Tensor, seed: int) -> Any:
     w = {name: x.numpy() for name, x in unflatten(params, module.SHAPES).items()}
     normalize = [module.new_normalizer()] if hasattr(module, "new_normalizer") else []
     rollout, _ = module.collect(envs, w, *normalize, envs.reset(seed), noise)
-    return module.make_batch(params, *(torch.as_tensor(x) for x in rollout))
+    tensors = [torch.as_tensor(x) for x in rollout]
+    if hasattr(module, "action_log_probs"):
+        tensors.append(module.action_log_probs(params, tensors[0], tensors[1]))
+    if "next_noise" in inspect.signature(module.make_batch).parameters:
+        noise = module.draw_noise(rng, module.ROLLOUT_LENGTH, module.NUM_ENVS)
+        tensors.append(torch.as_tensor(noise))
+    return module.make_batch(params, *tensors)
 
 
 def _constants(module: ModuleType, objective: Any) -> list[Tensor]:

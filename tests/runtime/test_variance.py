@@ -29,6 +29,25 @@ def test_gradients_without_a_signal_have_no_relative_variance():
     assert spread(gradients, 1).relative == float("inf")
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ("off-policy/cartpole", "update.buffer.clip=2.0"),
+        ("q-actor-critic/cartpole", "env.id=Pendulum-v1"),
+        ("trpo/cartpole",),
+    ],
+)
+def test_every_kind_of_batch_has_a_gradient(module_of, spec):
+    gradients = gradient_samples(module_of(*spec), 2, 0)
+    assert gradients.isfinite().all()
+    assert (gradients != 0).any(-1).all()
+
+
+def test_a_search_has_no_gradient(module_of):
+    with pytest.raises(ValueError, match="no gradient"):
+        gradient_samples(module_of("cem/cartpole"), 2, 0)
+
+
 def test_samples_repeat_with_the_seed_and_take_given_parameters(module_of):
     module = module_of("a2c/cartpole")
     first, again = (gradient_samples(module, 3, 5) for _ in range(2))
