@@ -11,6 +11,10 @@ ROOT = Path(__file__).parents[1]
 # Mean return of the final evaluation that a spec must reach with its own seed.
 REACHES = {
     "a2c/cartpole": 450,
+    "cem/cartpole": 450,
+    "off-policy/cartpole": 450,
+    "ppo-lecture/cartpole": 450,
+    "q-actor-critic/cartpole": 450,
     "a2c-trust-region/cartpole": 300,
     "ppo/acrobot": -90,
     "ppo/lunarlander": 200,
