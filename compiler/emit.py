@@ -86,6 +86,10 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
     spec, facts, networks = plan.spec, plan.facts, plan.networks
     rows = scheduled(plan)
     of_loss = [row.argument for row in rows if row.of_loss]
+    region = spec.optimizer.trust_region is not None
+    # A trust region takes the policy's objective out of the loss, and its arguments with it.
+    of_update = [row.argument for row in rows if not (region and row.of_loss)]
+    typed = [Code(f"{name}: Tensor") for name in of_loss]
     renamed = {str(row.constant): row.argument for row in rows if row.of_loss}
     names = {str(row.argument): row.argument for row in rows}
     discrete, normalize = plan.discrete, spec.env.normalize
@@ -105,7 +109,8 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "critic": plan.has_critic,
         "searches": plan.searches,
         "trust_region": spec.optimizer.trust_region is not None,
-        "uses_kl": spec.optimizer.trust_region is None or plan.policy_objective.uses("kl"),
+        "uses_kl": not region or plan.policy_objective.uses("kl"),
+        "uses_ratio": not region or any(plan.policy_objective.uses(x) for x in ("ratio", "kl")),
         "advantage": {"gae": "advantage_gae.jinja", "q": "advantage_q.jinja"}.get(
             spec.advantage.estimator, "advantage_returns.jinja"
         ),
@@ -154,10 +159,12 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "adam_epsilon": Code("epsilon" if split_epsilon(plan) else "ADAM_EPSILON"),
         "scheduled": rows,
         "adaptive": [row for row in rows if row.adaptive],
-        "update_arguments": list(names.values()),
-        "loss_arguments": of_loss,
-        "typed_update_arguments": [Code(f"{name}: Tensor") for name in names],
-        "typed_loss_arguments": [Code(f"{name}: Tensor") for name in of_loss],
+        "update_arguments": of_update,
+        "loss_arguments": [] if region else of_loss,
+        "policy_arguments": of_loss,
+        "typed_update_arguments": [Code(f"{name}: Tensor") for name in of_update],
+        "typed_loss_arguments": [] if region else typed,
+        "typed_policy_arguments": typed,
     }
 
 

@@ -69,6 +69,18 @@ VARIANTS = {
         "env.normalize={observations: true, rewards: true}",
         "optimizer.actor.schedule=linear",
     ),
+    "episodes-trust-region": (
+        "trpo/cartpole",
+        "losses.policy.objective=score",
+        "update.sampling=episodes",
+        "optimizer.trust_region.backtracks=3",
+    ),
+    "scheduled-trust-region": (
+        "trpo/cartpole",
+        "losses.policy={objective: clip, schedule: linear}",
+        "losses.entropy={beta: 0.01, schedule: linear}",
+        "optimizer.critic.schedule=linear",
+    ),
     "buffer-trust-region": ("trpo/cartpole", "update={buffer: {rollouts: 2}}"),
     "q-gaussian": (
         "q-actor-critic/cartpole",

@@ -1,6 +1,7 @@
 """What the emitter writes: golden files, formatting, stability, and no string of a spec as code."""
 
 import ast
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,62 @@ def test_modules_are_formatted_and_clean(compiled_of, variant, tmp_path):
             [sys.executable, "-m", "ruff", *command, path], capture_output=True, text=True
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+# One of each line, at random, makes a spec; many of them make no sense and are refused.
+FEATURES = {
+    "algorithm": sorted(p.stem for p in (ROOT / "specs" / "presets").glob("*.yaml")),
+    "env": [
+        "{id: CartPole-v1}",
+        "{id: Hopper-v5, normalize: {observations: true, rewards: true}}",
+        "{id: Pendulum-v1, backend: gymnasium, max_episode_steps: 100}",
+    ],
+    "networks.actor.layers": ["[64, 64]", "[]", "[8]"],
+    "networks.critic": [None, "{share: actor}", "{layers: [16], activation: silu, init: default}"],
+    "advantage.estimator": [None, "gae", "q", "reward-to-go", "return"],
+    "advantage.baseline": [None, "mean"],
+    "advantage.normalize": [None, "true", "false"],
+    "losses.policy.schedule": [None, "linear"],
+    "losses.policy.objective": [None, "clip", "score", "ratio", "min(ratio, 2) * A - 0.1 * kl"],
+    "losses.value.clip": [None, "0.2"],
+    "losses.entropy": [None, "{beta: 0.01}", "{beta: 0.01, schedule: linear}"],
+    "optimizer.actor.schedule": [None, "linear"],
+    "optimizer.critic.lr": [None, "2e-3"],
+    "optimizer.critic.epsilon": [None, "1e-8"],
+    "optimizer.max_grad_norm": [None, "null", "0.5"],
+    "optimizer.trust_region": [None, None, "{kl_limit: 0.02}"],
+    "update.buffer": [None, None, "{rollouts: 2}", "{rollouts: 3, importance: ratio}", "{clip: 2}"],
+    "update.sampling": [None, "episodes"],
+    "update.target_kl": [None, "0.02"],
+    "training.total_steps": ["10_000", "10_000_000"],
+    "evaluation.every": [None, "5000"],
+}
+
+
+def test_combinations_of_features_make_clean_modules(tmp_path):
+    """No undefined name, unused line or odd layout, whatever features meet in a spec."""
+    rng, texts = random.Random(0), set()
+    for _ in range(300):
+        chosen = {key: rng.choice(values) for key, values in FEATURES.items()}
+        algorithm = chosen.pop("algorithm")
+        overrides = [f"{key}={value}" for key, value in chosen.items() if value is not None]
+        # Most specs keep most of their preset, or few would make sense.
+        overrides = [text for text in overrides if text[:4] == "env=" or rng.random() < 0.3]
+        try:
+            spec = resolve_text(f"ppoc: 1\nalgorithm: {algorithm}\n", "spec.yaml", overrides)
+            text = compile_spec(spec).module
+        except SpecError:
+            continue
+        if text not in texts:
+            texts.add(text)
+            (tmp_path / f"module_{len(texts)}.py").write_text(text, encoding="utf-8")
+    assert len(texts) > 100
+    config = f"--config={ROOT / 'pyproject.toml'}"
+    for command in (["format", "--diff", config], ["check", "--no-cache", "--quiet", config]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, tmp_path], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout[:3000] + done.stderr
 
 
 def test_modules_import_only_what_they_may(compiled_of, variant):

@@ -170,6 +170,38 @@ def test_the_step_equals_sb3_contribs(module_of, monkeypatch, kind, seed):
     assert (learner.params - expected).abs().max() < 2e-3 * moved
 
 
+@pytest.mark.parametrize("name", ["trpo/cartpole", "a2c/cartpole", "reinforce/cartpole"])
+def test_an_entropy_bonus_adds_its_gradient(module_of, name):
+    """Of policy objectives with and without it, by β ∇H."""
+    plain = module_of(name, *(TINY if name[0] == "t" else ()))
+    scheduled = "losses.entropy={beta: 0.3, schedule: linear}"
+    bonus = module_of(name, *(TINY if name[0] == "t" else ()), scheduled)
+    params = random_parameters(plain, 9)
+    generator = torch.Generator().manual_seed(0)
+    columns = {
+        "observations": torch.randn(B, 4, generator=generator).double(),
+        "actions": torch.randint(2, (B,), generator=generator),
+        "weights": torch.ones(B).double(),
+    }
+    batch = plain.Batch(
+        *(columns.get(field, torch.zeros(B).double()) for field in plain.Batch._fields)
+    )
+
+    def objective(module):
+        return module.surrogate if hasattr(module, "surrogate") else module.loss
+
+    def entropy(params):
+        p = plain.runtime.unflatten(params, plain.SHAPES)
+        logits = plain.actor(p, batch.observations)
+        return torch.distributions.Categorical(logits=logits).entropy().mean()
+
+    sign = 1 if name[0] == "t" else -1
+    without = torch.func.grad(lambda x: objective(plain)(x, batch)[0])(params)
+    beta = torch.tensor(0.3, dtype=torch.float64)
+    found = torch.func.grad(lambda x: objective(bonus)(x, batch, beta)[0])(params)
+    torch.testing.assert_close(found - without, sign * 0.3 * torch.func.grad(entropy)(params))
+
+
 @pytest.mark.parametrize("kind", SPECS)
 def test_the_step_waits_for_no_device(module_of, kind):
     module = module_of(SPECS[kind])
