@@ -122,7 +122,7 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "episodes": spec.update.sampling == "episodes",
         "buffer": spec.update.buffer is not None,
         "products": plan.weighs_decisions,
-        "clips_importance": plan.weighs_decisions and spec.update.buffer.clip is not None,
+        "clips_importance": plan.clips_importance,
         "target_kl": spec.update.target_kl is not None,
         "compile_update": plan.compile_update,
         "single_thread": plan.single_thread,

@@ -74,6 +74,12 @@ class Plan:
         return self.batch_size * (buffer.rollouts if buffer else 1)
 
     @property
+    def clips_importance(self) -> bool:
+        """Whether those products have a largest value."""
+        buffer = self.spec.update.buffer
+        return self.weighs_decisions and buffer is not None and buffer.clip is not None
+
+    @property
     def minibatch_size(self) -> int:
         """M, samples a gradient step."""
         size = self.spec.update.minibatch_size
