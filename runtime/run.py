@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppoc.runtime import checkpoint as checkpoints
+from ppoc.runtime.compiled import Function, compile_step
 from ppoc.runtime.envs import VectorEnv
 from ppoc.runtime.evaluate import Policy, evaluate
 from ppoc.runtime.metrics import MetricsWriter
@@ -144,6 +145,10 @@ class Run:
             self._messages.append(text)
         else:
             self._display.message(text)
+
+    def compile(self, update: Function) -> Function:
+        """A compiled form of `update`, made at its first call or taken from an earlier run's."""
+        return compile_step(update, self.message)
 
     def log(self, steps: int, metrics: Mapping[str, float]) -> None:
         """Record the metrics of an iteration that ended at `steps` environment steps.

@@ -1,6 +1,7 @@
 """What many tests need: a spec compiled and imported."""
 
 import functools
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -151,6 +152,11 @@ def module_of() -> Callable[..., ModuleType]:
 @pytest.fixture
 def compiled_of() -> Callable[..., Compiled]:
     return compile_zoo
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["PPOC_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from gymnasium.spaces import Box, Discrete
 from stable_baselines3 import A2C, PPO
 
 from peers import Spaces, fill_buffer, flat_parameters, set_parameters
+from ppoc.runtime.compiled import compile_step
 
 B = 96
 
@@ -250,17 +251,21 @@ def test_update_waits_for_no_device(module_of, name):
     assert metrics.device == meta
 
 
-def test_compiled_update_equals_eager(module_of):
-    module = module_of("ppo/halfcheetah")
+@pytest.mark.parametrize("target_kl", ["null", "1.0"])
+def test_compiled_update_equals_eager(module_of, target_kl):
+    module = module_of("ppo/halfcheetah", f"update.target_kl={target_kl}")
     params, batch = random_batch(module, 7, torch.float32)
     zeros = torch.zeros_like(params)
     learner = module.Learner(params, zeros, zeros, torch.zeros((), dtype=torch.float64))
-    compiled = torch.compile(module.update, fullgraph=True, dynamic=False)
+    compiled = compile_step(module.update, print)
     eager_learner, compiled_learner = learner, learner
-    rate = torch.tensor(3e-4)
+    rest = [torch.tensor(3e-4)]
+    if target_kl != "null":
+        rest = [torch.tensor(True), *rest]
     for start in range(0, 80, 16):
         indices = torch.arange(start, start + 16)
-        eager_learner, eager = module.update(eager_learner, batch, indices, rate)
-        compiled_learner, fused = compiled(compiled_learner, batch, indices, rate)
+        eager_learner, *_, eager = module.update(eager_learner, batch, indices, *rest)
+        compiled_learner, *active, fused = compiled(compiled_learner, batch, indices, *rest)
+        assert all(flag.dtype == torch.bool for flag in active)
         torch.testing.assert_close(fused, eager, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(compiled_learner.params, eager_learner.params, rtol=0, atol=1e-5)

@@ -400,8 +400,7 @@ def train(run: runtime.Run) -> None:
         normalize.load(run.checkpoint["observations"])
         scale_rewards.load(run.checkpoint["rewards"])
     learner = Learner(*(tensor.to(run.device) for tensor in learner))
-    step = torch.compile(update, fullgraph=True, dynamic=False)
-    run.message("compiling the update: half a minute the first time, seconds after that")
+    step = run.compile(update)
 
     for iteration in run.iterations(NUM_ITERATIONS, BATCH_SIZE):
         if iteration % CHECKPOINT_EVERY == 0 or iteration == run.first_iteration:

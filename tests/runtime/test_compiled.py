@@ -1,0 +1,85 @@
+"""Functions compiled ahead of time: the same numbers, kept for later, whatever lies there."""
+
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+
+from ppoc.runtime import compiled
+
+
+class State(NamedTuple):
+    x: Tensor
+    count: Tensor
+
+
+def decay(state, inputs, rate, *, factor=0.5):
+    """Something with a gradient, a constant tensor and several results."""
+    slope = torch.func.grad(lambda x: (torch.tanh(x) * inputs).sum())(state.x)
+    moved = state.x * torch.tensor(factor) - rate * slope
+    return State(moved, state.count + 1), moved.sum(), moved.norm()
+
+
+ARGUMENTS = (State(torch.linspace(-1, 1, 37), torch.zeros(())), torch.ones(37), torch.tensor(0.1))
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("PPOC_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def assert_equal(found, expected):
+    assert type(found[0]) is State
+    torch.testing.assert_close(list(found[0]), list(expected[0]))
+    torch.testing.assert_close(list(found[1:]), list(expected[1:]))
+
+
+def test_a_function_is_compiled_once_and_then_loaded(cache):
+    said = []
+    for _ in range(2):
+        step = compiled.compile_step(decay, said.append)
+        state = expected = ARGUMENTS[0]
+        for _ in range(3):
+            found = step(state, *ARGUMENTS[1:])
+            assert_equal(found, decay(expected, *ARGUMENTS[1:]))
+            state, expected = found[0], found[0]
+    assert len(said) == 1
+    (package,) = cache.iterdir()
+    assert package.suffix == ".pt2"
+
+    # A damaged package is made again; a constant that changed makes another.
+    package.write_bytes(package.read_bytes()[:1000])
+    assert_equal(compiled.compile_step(decay, said.append)(*ARGUMENTS), decay(*ARGUMENTS))
+    assert len(said) == 2
+
+    def other(*arguments):
+        return decay(*arguments, factor=0.25)
+
+    assert_equal(compiled.compile_step(other, said.append)(*ARGUMENTS), other(*ARGUMENTS))
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_a_tensor_given_twice_is_two_inputs(cache):
+    same = torch.ones(37)
+    step = compiled.compile_step(decay, print)
+    state = State(same, torch.zeros(()))
+    assert_equal(step(state, same, ARGUMENTS[2]), decay(state, same, ARGUMENTS[2]))
+    other = 2 * torch.ones(37)
+    assert_equal(step(state, other, ARGUMENTS[2]), decay(state, other, ARGUMENTS[2]))
+
+
+def test_a_cache_that_cannot_be_made_is_done_without(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("PPOC_CACHE", str(tmp_path / "file" / "cache"))
+    assert_equal(compiled.compile_step(decay, print)(*ARGUMENTS), decay(*ARGUMENTS))
+
+
+def test_where_the_cache_is(monkeypatch, tmp_path):
+    monkeypatch.delenv("PPOC_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert compiled.cache_folder() == tmp_path / "ppoc"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert compiled.cache_folder() == tmp_path / ".cache" / "ppoc"
