@@ -17,6 +17,7 @@ def diff(
     Changing several things at once hides which of them mattered; this shows how many were changed.
     """
     from ppoc.compiler.difference import differences
+    from ppoc.compiler.lints import LECTURE
     from ppoc.compiler.resolve import resolve
 
     rows = differences(resolve(left), resolve(right))
@@ -31,4 +32,8 @@ def diff(
         left_text, right_text = (json.dumps(value) for value in (row.left, row.right))
         origins = f"{row.left_origin} → {row.right_origin}"
         print(f"{row.path:<{width}}  {left_text} → {right_text}  ({origins})")
-    print(f"{len(rows)} value{'s differ' if len(rows) > 1 else ' differs'}")
+    if len(rows) == 1:
+        print("1 value differs")
+        return
+    print(f"{len(rows)} values differ")
+    print(f"change one at a time, or a better run will not say which of them helped ({LECTURE})")

@@ -1,6 +1,7 @@
 """`ppoc variance`: which of these specs has the quieter policy gradient?"""
 
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,6 +35,12 @@ def variance(
     parameters = _parameters(run) if run is not None else None
     for path in specs:
         rows[str(path)] = _measure(path, overrides or [], batches, seed, parameters)
+    sizes = {row["batch_size"] for row in rows.values()}
+    if len(sizes) > 1:
+        terminal.say(
+            f"warning: batches of {', '.join(map(str, sorted(sizes)))} steps are compared; more steps "
+            "alone mean less variance (-s update.rollout_steps=N makes them equal)"
+        )
     if plot is not None:
         _draw({name: row["relative"] for name, row in rows.items()}, plot)
     if as_json:
@@ -84,16 +91,22 @@ def _parameters(run: Path) -> Any:
 
 
 def _draw(relative: dict[str, float], path: Path) -> None:
-    """Bars of relative variance, on a logarithmic axis."""
+    """Relative variances as points on a logarithmic axis, which has no zero to draw bars from."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         terminal.fail(terminal.MISUSE, "--plot needs matplotlib: pip install 'ppoc[plot]'")
     figure = Figure(figsize=(7, 1 + 0.5 * len(relative)), layout="constrained")
     axes = figure.add_subplot()
-    axes.barh(list(relative), list(relative.values()))
-    axes.invert_yaxis()
+    axes.plot(list(relative.values()), range(len(relative)), "o", markersize=8)
+    axes.set_yticks(range(len(relative)), list(relative))
+    axes.set_ylim(len(relative) - 0.5, -0.5)
+    axes.grid(alpha=0.3)
     axes.set_xscale("log")
+    for row, value in enumerate(relative.values()):
+        if not math.isfinite(value):
+            place = (0.01, row)
+            axes.annotate("all noise", place, xycoords=("axes fraction", "data"), va="center")
     axes.set_xlabel("variance of one batch's gradient / |mean gradient|²")
     try:
         figure.savefig(path, dpi=150)

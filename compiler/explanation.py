@@ -1,7 +1,7 @@
 """`ppoc explain SPEC`: what a spec optimises, as mathematics with the numbers filled in."""
 
 from ppoc.compiler.formula import Name
-from ppoc.compiler.language import Advantage, AgentSpec, Buffer, CrossEntropy
+from ppoc.compiler.language import Advantage, AgentSpec, Buffer, CrossEntropy, TrustRegion
 from ppoc.compiler.notation import latex, unicode_text
 from ppoc.compiler.objectives import Objective, policy_objective, value_objective, walk
 from ppoc.compiler.resolve import Resolved
@@ -23,7 +23,7 @@ def explain(resolved: Resolved, *, tex: bool = False) -> str:
         *([_block("value function, minimised", value)] if value else []),
         _advantage(spec.advantage, products),
         *([_buffer(spec.update.buffer)] if spec.update.buffer else []),
-        f"whole loss, minimised\n    {_total(resolved)}",
+        _steps(spec),
         _symbols(*(objective for objective in (policy, value) if objective)),
     ]
     return "\n\n".join(blocks)
@@ -56,10 +56,11 @@ def _advantage(advantage: Advantage, products: bool) -> str:
     gamma, lam = advantage.gamma, advantage.lambda_
     rho = " ρₜ₊₁" if products else ""
     if advantage.estimator == "gae":
+        further = f" + {gamma * lam:.6g}{rho} Âₜ₊₁" if gamma * lam else ""
         return (
             "advantage: generalised advantage estimation (Schulman et al. 2016, eq. 16)\n"
             f"    δₜ = rₜ + γ V(sₜ₊₁) − V(sₜ),   Âₜ = δₜ + γλ{rho} Âₜ₊₁\n"
-            f"    δₜ = rₜ + {gamma:g} V(sₜ₊₁) − V(sₜ),   Âₜ = δₜ + {gamma * lam:.6g}{rho} Âₜ₊₁\n"
+            f"    δₜ = rₜ + {gamma:g} V(sₜ₊₁) − V(sₜ),   Âₜ = δₜ{further}\n"
             "    V(sₜ₊₁) is 0 after a terminal state, and kept after a time limit"
         )
     baseline = " − their mean over the batch" if advantage.baseline == "mean" else ""
@@ -104,13 +105,27 @@ def _block(what: str, objective: Objective) -> str:
     return "\n".join(lines)
 
 
-def _total(resolved: Resolved) -> str:
-    losses = resolved.spec.losses
-    critic = resolved.spec.networks.critic is not None
-    text = "−policy" + (f" + {losses.value.coefficient:g}·value" if critic else "")
-    if losses.entropy.beta:
-        text += f" − {losses.entropy.beta:g}·entropy"
-    return text
+def _steps(spec: AgentSpec) -> str:
+    """What moves the parameters: one loss, or a constrained problem beside the critic's loss."""
+    entropy = f" − {spec.losses.entropy.beta:g}·entropy" if spec.losses.entropy.beta else ""
+    value = f"{spec.losses.value.coefficient:g}·value"
+    region = spec.optimizer.trust_region
+    if region is None:
+        critic = f" + {value}" if spec.networks.critic is not None else ""
+        return f"whole loss, minimised\n    −policy{critic}{entropy}"
+    return f"{_region(region, entropy)}\n\ncritic's loss, minimised\n    {value}"
+
+
+def _region(region: TrustRegion, entropy: str) -> str:
+    bonus = entropy.replace("−", "+")
+    return (
+        "policy's step: constrained, once an iteration (Schulman et al. 2015, eq. 14)\n"
+        f"    maximise policy{bonus}   subject to   E[KL(π_old, π)] ≤ {region.kl_limit:g}\n"
+        f"    along x with (F + {region.damping:g} I) x = g, by {region.cg_iterations} conjugate-"
+        "gradient iterations; F is Fisher's matrix, g the gradient\n"
+        f"    by √(2·{region.kl_limit:g} / xᵀFx), then shorter by {region.backtrack_ratio:g} up to "
+        f"{region.backtracks - 1} times until limit and improvement hold"
+    )
 
 
 def _symbols(*objectives: Objective) -> str:
@@ -126,13 +141,22 @@ def _symbols(*objectives: Objective) -> str:
 
 
 def _latex(resolved: Resolved, policy: Objective, value: Objective | None) -> str:
-    losses = resolved.spec.losses
+    losses, region = resolved.spec.losses, resolved.spec.optimizer.trust_region
     lines = [rf"L^{{\pi}}(\theta) &= \hat{{\mathbb{{E}}}}_t\left[{latex(policy.tree)}\right]"]
-    total = r"L &= -L^{\pi}"
+    bonus = rf"{losses.entropy.beta:g}\,\mathcal{{H}}[\pi_\theta]" if losses.entropy.beta else ""
+    weighed = rf"{losses.value.coefficient:g}\,L^{{V}}"
     if value is not None:
         lines.append(rf"L^{{V}}(\phi) &= \hat{{\mathbb{{E}}}}_t\left[{latex(value.tree)}\right]")
-        total += rf" + {losses.value.coefficient:g}\,L^{{V}}"
-    if losses.entropy.beta:
-        total += rf" - {losses.entropy.beta:g}\,\mathcal{{H}}[\pi_\theta]"
-    body = " \\\\\n".join([*lines, total])
+    if region is not None:
+        surrogate = r"L^{\pi}(\theta)" + (f" + {bonus}" if bonus else "")
+        limit = r"\overline{\mathrm{KL}}(\pi_{\theta_{\mathrm{old}}}, \pi_\theta)"
+        lines.append(
+            rf"\theta &\leftarrow \arg\max_\theta {surrogate} "
+            rf"\quad \text{{subject to}} \quad {limit} \le {region.kl_limit:g}"
+        )
+        lines.append(rf"\phi &\leftarrow \arg\min_\phi {weighed}")
+    else:
+        critic = f" + {weighed}" if value is not None else ""
+        lines.append(r"L &= -L^{\pi}" + critic + (f" - {bonus}" if bonus else ""))
+    body = " \\\\\n".join(lines)
     return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"

@@ -201,6 +201,15 @@ def test_explain_prints_mathematics(ppoc, spec):
     assert (wrong.code, "did you mean `ratio`" in wrong.err) == (1, True)
 
 
+def test_explain_has_a_trust_region_as_a_constraint(ppoc, spec):
+    change = ("-s", "algorithm=trpo", "-s", "losses.entropy.beta=0.01")
+    text = ppoc("explain", spec, *change).out
+    assert "maximise policy + 0.01·entropy   subject to   E[KL(π_old, π)] ≤ 0.01" in text
+    assert "whole loss" not in text
+    tex = ppoc("explain", spec, *change, "--latex").out
+    assert r"\text{subject to}" in tex
+
+
 def test_diff_compares_meaning(ppoc, spec, tmp_path):
     other = tmp_path / "other.yaml"
     other.write_text(spec.read_text().replace("lr: 3e-4", "lr: 0.0003"))
@@ -212,6 +221,10 @@ def test_diff_compares_meaning(ppoc, spec, tmp_path):
         "1 value differs",
     ]
     assert json.loads(ppoc("diff", spec, other, "--json").out)[0]["path"] == "losses.policy.epsilon"
+    other.write_text("extends: agent.yaml\nlosses: {policy: {ε: 0.1}, entropy: {β: 0.01}}\n")
+    *_, count, advice = ppoc("diff", spec, other).out.splitlines()
+    assert count == "2 values differ"
+    assert "one at a time" in advice
 
 
 def test_variance_compares_estimators(ppoc, tmp_path):

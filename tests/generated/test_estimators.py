@@ -131,10 +131,11 @@ def true_values(module, params):
     return total / STEPS
 
 
-def test_variance_falls_from_return_to_reward_to_go_to_a_baseline(module_of):
+def test_variance_falls_from_return_to_reward_to_go_to_a_baseline_to_gae(module_of):
     """The lecture's order, with a critic that knows the values."""
     modules = [module_of(*ESTIMATORS[name]) for name in ESTIMATORS]
     critic = modules[-1]
+    modules.append(module_of(*ESTIMATORS["learned baseline"], "advantage.lambda=0.9"))
     params = policy_parameters(critic)
     p = critic.runtime.unflatten(params, critic.SHAPES)
     weight = torch.zeros_like(p["critic.0.weight"])
@@ -144,8 +145,9 @@ def test_variance_falls_from_return_to_reward_to_go_to_a_baseline(module_of):
     variances = []
     for module in modules:
         own = module.runtime.flatten({n: p[n] for n in module.SHAPES}, module.SHAPES)
-        variances.append(moments(module, known if module is critic else own).variance)
-    assert variances[0] > variances[1] > variances[2]
+        knows = "critic.0.weight" in module.SHAPES
+        variances.append(moments(module, known if knows else own).variance)
+    assert variances[0] > variances[1] > variances[2] > variances[3]
 
 
 def test_returns_by_hand(module_of):
