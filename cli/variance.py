@@ -38,8 +38,8 @@ def variance(
     sizes = {row["batch_size"] for row in rows.values()}
     if len(sizes) > 1:
         terminal.say(
-            f"warning: batches of {', '.join(map(str, sorted(sizes)))} steps are compared; more steps "
-            "alone mean less variance (-s update.rollout_steps=N makes them equal)"
+            f"warning: batches of {', '.join(map(str, sorted(sizes)))} steps are compared; more "
+            "steps alone mean less variance (-s update.rollout_steps=N makes them equal)"
         )
     if plot is not None:
         _draw({name: row["relative"] for name, row in rows.items()}, plot)
