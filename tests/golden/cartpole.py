@@ -8,6 +8,7 @@ minibatch, O = 4 observation components, A = 2 actions, P = 9155 parameters.
 
 [GAE]  Schulman et al. 2016, High-dimensional continuous control using generalized advantage
        estimation, arXiv:1506.02438
+[HS]   Hillis and Steele 1986, Data parallel algorithms, Communications of the ACM 29(12)
 [Adam] Kingma and Ba 2015, Adam: a method for stochastic optimization, arXiv:1412.6980
 """
 
@@ -142,6 +143,19 @@ def draw_noise(rng: np.random.Generator, steps: int, num_envs: int) -> np.ndarra
 # ── Advantage ─────────────────────────────────────────────────────────────────────────────────────
 
 
+def discounted_sums(terms: Tensor, decays: Tensor) -> Tensor:
+    """yₜ = xₜ + dₜ yₜ₊₁ of terms x and decays d, [T, N], with nothing after the last; [T, N].
+
+    All steps at once, by recursive doubling ([HS]): after k rounds each sum spans 2ᵏ steps.
+    """
+    sums, span = terms, 1
+    while span < len(terms):
+        sums = torch.cat([sums[:-span] + decays[:-span] * sums[span:], sums[-span:]])
+        decays = torch.cat([decays[:-span] * decays[span:], decays[-span:]])
+        span *= 2
+    return sums
+
+
 def gae(
     rewards: Tensor, values: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor
 ) -> Tensor:
@@ -155,12 +169,7 @@ def gae(
     """
     deltas = rewards + GAMMA * next_values * ~terminated - values
     decays = GAMMA * LAMBDA * (~(terminated | truncated)).to(rewards)
-    advantages = torch.empty_like(deltas)
-    advantage = torch.zeros_like(deltas[0])
-    for t in reversed(range(len(deltas))):
-        advantage = torch.addcmul(deltas[t], decays[t], advantage)
-        advantages[t] = advantage
-    return advantages
+    return discounted_sums(deltas, decays)
 
 
 # ── Loss ──────────────────────────────────────────────────────────────────────────────────────────
