@@ -125,6 +125,7 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "clips_importance": plan.clips_importance,
         "target_kl": spec.update.target_kl is not None,
         "compile_update": plan.compile_update,
+        "compile_fisher": plan.compile_fisher,
         "single_thread": plan.single_thread,
         "evaluate_every": spec.evaluation.every is not None,
         "evaluation_deterministic": spec.evaluation.deterministic,
@@ -162,9 +163,14 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "update_arguments": of_update,
         "loss_arguments": [] if region else of_loss,
         "policy_arguments": of_loss,
+        "multiply": Code("multiply"),
         "typed_update_arguments": [Code(f"{name}: Tensor") for name in of_update],
         "typed_loss_arguments": [] if region else typed,
         "typed_policy_arguments": typed,
+        "typed_step_arguments": [
+            *typed,
+            Code("multiply: Callable[..., Tensor] = fisher_product"),
+        ],
     }
 
 

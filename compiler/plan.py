@@ -27,6 +27,7 @@ class Plan:
     spec: AgentSpec
     facts: EnvFacts
     compile_update: bool = False
+    compile_fisher: bool = False
     single_thread: bool = False
     decisions: tuple[Decision, ...] = ()
 
@@ -110,6 +111,12 @@ class Plan:
         """Minibatch updates in the whole run."""
         update = self.spec.update
         return self.num_iterations * update.epochs * (self.num_samples // self.minibatch_size)
+
+    @property
+    def num_fisher_products(self) -> int:
+        """Products with Fisher's matrix in the whole run, one of each iteration for the length."""
+        region = self.spec.optimizer.trust_region
+        return 0 if region is None else self.num_iterations * (region.cg_iterations + 1)
 
     @property
     def num_parameters(self) -> int:

@@ -14,13 +14,13 @@ import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
 from torch.fx import GraphModule
 
-Function = Callable[..., tuple[Any, ...]]
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 # Inductor compiles a test program for each instruction set to see whether the compiler knows it:
 # 7 of 19 seconds. It uses only those that the processor has, which any compiler torch takes knows.
@@ -30,28 +30,29 @@ OPTIONS = {"cpp.vec_isa_ok": True}
 def compile_step(function: Function, message: Callable[[str], None]) -> Function:
     """A compiled form of a function of tensors and NamedTuples of them, compiled at its first call.
 
-    The function returns a NamedTuple, then tensors. All later calls must have the shapes and types
-    of the first, and lie on the same device.
+    The function returns a tensor, or a tuple of tensors and NamedTuples of them. All later calls
+    must have the shapes and types of the first, and lie on the same device.
 
     Args:
         message: told when the first call has to wait for a compiler.
     """
-    step: Function | None = None
+    step: Callable[..., Any] | None = None
 
-    def call(*arguments: Any) -> tuple[Any, ...]:
+    def call(*arguments: Any) -> Any:
         nonlocal step
         if step is None:
             step = _build(function, arguments, message)
         return step(*arguments)
 
-    return call
+    return cast(Function, call)
 
 
 def _build(
-    function: Function, arguments: Sequence[Any], message: Callable[[str], None]
-) -> Function:
+    function: Callable[..., Any], arguments: Sequence[Any], message: Callable[[str], None]
+) -> Callable[..., Any]:
+    name = function.__name__
     if _flat(arguments)[0].device.type != "cpu":
-        message("compiling the update: about a minute the first time, seconds after that")
+        message(f"compiling {name}: about a minute the first time, seconds after that")
         return torch.compile(function, fullgraph=True, dynamic=False)
     # Copies, since one tensor given twice would be traced as one input.
     inputs = [tensor.detach().clone() for tensor in _flat(arguments)]
@@ -59,7 +60,7 @@ def _build(
     package = _writable(cache_folder()) / f"{_key(graph)}.pt2"
     run = _load(package)
     if run is None:
-        message("compiling the update: some 15 seconds, once for these shapes and settings")
+        message(f"compiling {name}: some 15 seconds, once for these shapes and settings")
         try:
             _compile(graph, inputs, package)
             run = _load(package)
@@ -67,10 +68,10 @@ def _build(
             cause = str(error).strip().partition("\n")[0]
             message(f"the compiler failed ({type(error).__name__}: {cause})")
     if run is None:
-        message("going on with an uncompiled update, which is slower")
+        message(f"going on with {name} uncompiled, which is slower")
         return function
 
-    def step(*arguments: Any) -> tuple[Any, ...]:
+    def step(*arguments: Any) -> Any:
         return make(run(_flat(arguments)))
 
     return step
@@ -103,39 +104,42 @@ def _flat(arguments: Sequence[Any]) -> list[Tensor]:
     return flat
 
 
+def _kinds(parts: Sequence[Any]) -> list[tuple[type[Any] | None, int]]:
+    """Of each part, its type and size; of a single tensor, None and 1."""
+    return [(None, 1) if isinstance(part, Tensor) else (type(part), len(part)) for part in parts]
+
+
+def _assemble(kinds: Sequence[tuple[type[Any] | None, int]], flat: Sequence[Tensor]) -> list[Any]:
+    """Parts of those kinds from the tensors in them."""
+    parts, start = [], 0
+    for kind, size in kinds:
+        parts.append(flat[start] if kind is None else kind(*flat[start : start + size]))
+        start += size
+    return parts
+
+
 def _trace(
-    function: Function, arguments: Sequence[Any], inputs: Sequence[Tensor]
-) -> tuple[GraphModule, Callable[[Sequence[Tensor]], tuple[Any, ...]]]:
+    function: Callable[..., Any], arguments: Sequence[Any], inputs: Sequence[Tensor]
+) -> tuple[GraphModule, Callable[[Sequence[Tensor]], Any]]:
     """The function as a graph of its flat inputs, and what makes its result of the graph's.
 
     `arguments` give the structure that `inputs` are the tensors of.
     """
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    kind: type[Any] | None = None
+    takes = _kinds(arguments)
+    result: Any = None
 
     def flat(*tensors: Tensor) -> list[Tensor]:
-        nonlocal kind
-        waiting = iter(tensors)
-        rebuilt = [
-            next(waiting)
-            if isinstance(argument, Tensor)
-            else type(argument)(*(next(waiting) for _ in argument))
-            for argument in arguments
-        ]
-        first, *rest = function(*rebuilt)
-        kind = type(first)
-        return [*first, *rest]
+        nonlocal result
+        result = function(*_assemble(takes, tensors))
+        return [result] if isinstance(result, Tensor) else _flat(result)
 
     graph: GraphModule = make_fx(flat)(*inputs)
-    assert kind is not None
-    size = len(kind._fields)
-    result = kind
-
-    def make(outputs: Sequence[Tensor]) -> tuple[Any, ...]:
-        return (result(*outputs[:size]), *outputs[size:])
-
-    return graph, make
+    if isinstance(result, Tensor):
+        return graph, lambda outputs: outputs[0]
+    gives = _kinds(result)
+    return graph, lambda outputs: tuple(_assemble(gives, outputs))
 
 
 def _key(graph: GraphModule) -> str:

@@ -17,12 +17,23 @@ def test_a_long_run_is_compiled_and_a_short_one_is_not(compiled_of):
     assert "torch.func" not in short.module
 
 
+def test_a_trust_regions_products_are_compiled_in_a_long_run(compiled_of):
+    long, short = (
+        compiled_of("trpo/halfcheetah", f"training.total_steps={steps}")
+        for steps in (1_000_000, 20_000)
+    )
+    assert "multiply = run.compile(fisher_product)" in long.module
+    assert "multiply = fisher_product" in short.module
+
+
 def test_without_a_cxx_compiler_nothing_is_compiled(compiled_of, monkeypatch):
     plan = compiled_of("ppo/halfcheetah").plan
     monkeypatch.setattr(passes.shutil, "which", lambda name: None)
     decided = passes.choose_update(plan)
     assert not decided.compile_update
     assert "C++" in decided.decisions[-1].reason
+    region = compiled_of("trpo/halfcheetah").plan
+    assert not passes.choose_fisher_product(region).compile_fisher
 
 
 @pytest.mark.parametrize(("width", "single"), [(64, True), (1024, False)])

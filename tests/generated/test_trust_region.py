@@ -9,6 +9,7 @@ from sb3_contrib.trpo import trpo
 from stable_baselines3.common.distributions import kl_divergence
 
 from peers import Spaces, fill_buffer, flat_parameters, set_parameters
+from ppoc.runtime.compiled import compile_step
 
 B = 64
 SPECS = {"gaussian": "trpo/halfcheetah", "categorical": "trpo/cartpole"}
@@ -212,3 +213,17 @@ def test_the_step_waits_for_no_device(module_of, kind):
     after, metrics = module.policy_step(learner, module.Batch(*(x.to(meta) for x in batch)))
     assert after.params.device == meta
     assert metrics.shape == (4,)
+
+
+def test_a_compiled_product_gives_the_same_step(module_of):
+    module = module_of(SPECS["gaussian"], *TINY)
+    params = random_parameters(module, 5)
+    batch = random_batch(module, params, 6)
+    learner = module.initial_learner(1)._replace(params=params)
+    product = compile_step(module.fisher_product, print)
+    (found, measured), (expected, known) = (
+        module.policy_step(learner, batch, *more) for more in ([product], [])
+    )
+    torch.testing.assert_close(found.params, expected.params)
+    torch.testing.assert_close(measured, known)
+    assert not torch.equal(found.params, params)
