@@ -1,21 +1,24 @@
-"""Training throughput beside Stable-Baselines3, at the same hyper-parameters, in one run.
+"""Training throughput beside other libraries, at the same hyper-parameters, in one run.
 
     python benchmarks/throughput.py [--task halfcheetah cartpole] [--repeats 5]
+        [--python run_tianshou=PATH ...] [--only NAME ...]
 
 Each measurement is a fresh process; the contenders alternate, so that a drift of the machine falls
-on both. Two rates of environment steps a second:
+on all of them. What is measured, in environment steps a second:
 
 - steady: from the end of the first iteration to the end of training, logging and checkpoints
   included. The first iteration holds what is paid once (compiling), so it is left out.
-- whole: all steps over all seconds of the training call, what is paid once included, with an empty
-  compile cache. By default the slower peer runs fewer steps, since its rate is flat; --equal-steps
-  gives both the same.
+- whole: all steps over all seconds of the training call. For ppoc with its compiled update kept
+  from an earlier run, and in a row of its own with nothing kept.
 
-Prints a table and writes it to benchmarks/results/throughput.{json,md}.
+ppoc runs more steps than its peers, whose rates are flat, so that its learning is seen too.
+benchmarks/contenders/ has a script for each; --python gives one an interpreter of its own that has
+its library. Prints a table and writes it to benchmarks/results/throughput.{json,md}.
 """
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
@@ -25,158 +28,165 @@ import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, NamedTuple
+
+from ppoc.compiler.build import compile_spec
+from ppoc.compiler.resolve import resolve
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-
-# Spec, steps for ppoc, steps for peers.
-TASKS = {"halfcheetah": (300_000, 24_576), "cartpole": (100_000, 30_720)}
+CONTENDERS = ROOT / "benchmarks" / "contenders"
 
 
-def measure_ppoc(task: str, steps: int) -> dict[str, float]:
-    """Compile and train the zoo's spec for a task; evaluation is left out."""
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = tempfile.mkdtemp()  # nothing compiled beforehand
-    import csv
+class Task(NamedTuple):
+    """A spec of the zoo, with what the benchmark changes in it."""
 
-    from ppoc.compiler.build import compile_spec
-    from ppoc.compiler.resolve import resolve
-    from ppoc.runtime.launch import load_module
-    from ppoc.runtime.run import Run
-
-    overrides = [f"training.total_steps={steps}", "evaluation.every=null"]
-    compiled = compile_spec(resolve(ROOT / "specs" / "ppo" / f"{task}.yaml", overrides))
-    folder = Path(tempfile.mkdtemp())
-    compiled.write(folder)
-    module = load_module(folder / "module.py")
-    start = time.perf_counter()
-    with Run(folder, mode="quiet") as run:
-        module.train(run)
-    seconds = time.perf_counter() - start
-    with (folder / "metrics.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    later = sum(module.BATCH_SIZE / float(row["steps_per_second"]) for row in rows[1:])
-    done = len(rows) * module.BATCH_SIZE
-    return {
-        "steps": done,
-        "steady": (done - module.BATCH_SIZE) / later,
-        "whole": done / seconds,
-        "return": float(rows[-1]["episode_return"]),
-    }
+    spec: str
+    overrides: tuple[str, ...]
+    steps: int  # of ppoc
+    peer_steps: int
 
 
-def measure_sb3_one_thread(task: str, steps: int) -> dict[str, float]:
-    """Stable-Baselines3 with torch kept to one thread, which suits networks this small."""
-    import torch
-
-    torch.set_num_threads(1)
-    return measure_sb3(task, steps)
-
-
-def measure_sb3(task: str, steps: int) -> dict[str, float]:
-    """Stable-Baselines3's PPO with the hyper-parameters of the zoo's spec, as installed."""
-    from stable_baselines3 import PPO
-    from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback
-    from stable_baselines3.common.env_util import make_vec_env
-    from stable_baselines3.common.vec_env import VecNormalize
-
-    from ppoc.compiler.resolve import resolve
-
-    spec = resolve(ROOT / "specs" / "ppo" / f"{task}.yaml").spec
-    envs = make_vec_env(spec.env.id, n_envs=spec.env.num_envs, seed=1)
-    if spec.env.normalize.observations:
-        envs = VecNormalize(envs, gamma=spec.advantage.gamma)
-    rate, clip = spec.optimizer.actor.lr, spec.losses.policy.epsilon
-    folder = tempfile.mkdtemp()
-    model = PPO(
-        "MlpPolicy",
-        envs,
-        learning_rate=(lambda left: left * rate),
-        clip_range=(lambda left: left * clip) if spec.losses.policy.schedule == "linear" else clip,
-        clip_range_vf=spec.losses.value.clip,
-        n_steps=spec.update.rollout_steps // spec.env.num_envs,
-        batch_size=spec.update.minibatch_size,
-        n_epochs=spec.update.epochs,
-        gamma=spec.advantage.gamma,
-        gae_lambda=spec.advantage.lambda_,
-        vf_coef=spec.losses.value.coefficient,
-        ent_coef=spec.losses.entropy.beta,
-        max_grad_norm=spec.optimizer.max_grad_norm,
-        tensorboard_log=folder,
-        device="cpu",
-        seed=1,
-    )
-
-    class Marks(BaseCallback):
-        """The time at which each iteration ended."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.times: list[float] = []
-
-        def _on_step(self) -> bool:
-            return True
-
-        def _on_rollout_start(self) -> None:
-            self.times.append(time.perf_counter())
-
-    marks = Marks()
-    every = max(1, steps // 10 // spec.env.num_envs)
-    start = time.perf_counter()
-    model.learn(steps, callback=[marks, CheckpointCallback(every, folder)])
-    end = time.perf_counter()
-    batch = spec.update.rollout_steps
-    returns = [episode["r"] for episode in model.ep_info_buffer]
-    return {
-        "steps": model.num_timesteps,
-        "steady": (model.num_timesteps - batch) / (end - marks.times[1]),
-        "whole": model.num_timesteps / (end - start),
-        "return": statistics.fmean(returns) if returns else float("nan"),
-    }
-
-
-CONTENDERS = {
-    "ppoc": measure_ppoc,
-    "stable-baselines3": measure_sb3,
-    "stable-baselines3, one thread": measure_sb3_one_thread,
+# Both as the zoo has them; CartPole compiled, as for a second run of the same spec.
+TASKS = {
+    "halfcheetah": Task("ppo/halfcheetah", (), 300_000, 24_576),
+    "halfcheetah, one environment": Task("ppo/halfcheetah", ("env.num_envs=1",), 200_000, 12_288),
+    "cartpole": Task("ppo/cartpole", ("training.compile=always",), 300_000, 30_720),
 }
 
 
-def run_one(contender: str, task: str, steps: int) -> dict[str, float]:
-    command = [sys.executable, __file__, "--one", contender, task, str(steps)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+class Contender(NamedTuple):
+    """A script of benchmarks/contenders, with its arguments."""
+
+    script: str
+    arguments: tuple[str, ...] = ()
+
+
+PEERS = {
+    "stable-baselines3": Contender("run_sb3"),
+    "stable-baselines3, one thread": Contender("run_sb3", ("one-thread",)),
+    "cleanrl, one thread": Contender("run_cleanrl", ("one-thread",)),
+    "leanrl, one thread": Contender("run_leanrl", ("one-thread",)),
+    "sbx": Contender("run_sbx", ("one-thread",)),
+    "tianshou, one thread": Contender("run_tianshou", ("one-thread",)),
+    "torchrl, one thread": Contender("run_torchrl", ("one-thread",)),
+    "pufferlib, one thread": Contender("run_pufferlib", ("one-thread",)),
+}
+OWN = ("ppoc", "ppoc, nothing kept", "bare stepping")
+
+
+def description(task: Task, steps: int) -> dict[str, Any]:
+    """What a peer is told: the values of the resolved spec."""
+    spec = resolve(ROOT / "specs" / f"{task.spec}.yaml", list(task.overrides)).spec
+    actor, policy, value = spec.optimizer.actor, spec.losses.policy, spec.losses.value
+    return {
+        "env_id": spec.env.id,
+        "num_envs": spec.env.num_envs,
+        "rollout_steps": spec.update.rollout_steps,
+        "epochs": spec.update.epochs,
+        "minibatch_size": spec.update.minibatch_size,
+        "gamma": spec.advantage.gamma,
+        "lam": spec.advantage.lambda_,
+        "lr": actor.lr,
+        "lr_schedule": actor.schedule,
+        "clip_range": policy.epsilon,
+        "clip_schedule": policy.schedule,
+        "value_clip": value.clip,
+        "value_coefficient": value.coefficient,
+        "entropy_beta": spec.losses.entropy.beta,
+        "max_grad_norm": spec.optimizer.max_grad_norm,
+        "adam_epsilon": actor.epsilon,
+        "normalize_observations": spec.env.normalize.observations,
+        "normalize_rewards": spec.env.normalize.rewards,
+        "layers": spec.networks.actor.layers,
+        "activation": spec.networks.actor.activation,
+        "total_steps": steps,
+        "seed": spec.training.seed,
+    }
+
+
+def command(name: str, task: Task, pythons: dict[str, str]) -> list[str]:
+    """What measures a contender once."""
+    if name == "bare stepping":
+        path = ROOT / "specs" / f"{task.spec}.yaml"
+        backend = compile_spec(resolve(path, list(task.overrides))).plan.facts.backend
+        arguments = [json.dumps(description(task, task.steps)), backend]
+        return [sys.executable, str(CONTENDERS / "run_stepping.py"), *arguments]
+    if name in OWN:
+        spec = str(ROOT / "specs" / f"{task.spec}.yaml")
+        changes = [*task.overrides, f"training.total_steps={task.steps}", "evaluation.every=null"]
+        return [sys.executable, str(CONTENDERS / "run_ppoc.py"), spec, *changes]
+    script, more = PEERS[name]
+    python = pythons.get(script, sys.executable)
+    told = json.dumps(description(task, task.peer_steps))
+    return [python, str(CONTENDERS / f"{script}.py"), told, *more]
+
+
+def run_one(name: str, task: Task, pythons: dict[str, str], cache: str) -> dict[str, Any]:
+    """One measurement, or why there is none."""
+    kept = tempfile.mkdtemp() if name == "ppoc, nothing kept" else cache
+    own = {"PPOC_CACHE": kept, "TORCHINDUCTOR_CACHE_DIR": f"{kept}/inductor"}
+    environment = {**os.environ, **(own if name in OWN else {}), "STARTED": str(time.time())}
+    done = subprocess.run(
+        command(name, task, pythons), capture_output=True, text=True, check=False, env=environment
+    )
     if done.returncode != 0:
-        raise SystemExit(f"{contender} on {task} failed:\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        return {"reason": lines[-1]}
+    row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return row
 
 
-def compare(task: str, repeats: int, equal_steps: bool) -> dict[str, list[dict[str, float]]]:
-    own, peers = TASKS[task]
-    rows: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS}
+def compare(
+    task: Task, repeats: int, names: list[str], pythons: dict[str, str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Rows of each contender, one a repeat; of one that cannot run, the reason, once."""
+    cache = tempfile.mkdtemp()
+    if "ppoc" in names:
+        run_one("ppoc", task._replace(steps=1), pythons, cache)  # compiles, and keeps what it made
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for repeat in range(repeats):
-        for name in CONTENDERS:
-            row = run_one(name, task, own if name == "ppoc" or equal_steps else peers)
-            rows[name].append(row)
-            print(f"{task} {repeat + 1}/{repeats} {name}: {row}", file=sys.stderr, flush=True)
+        for name in names:
+            if rows[name] and "reason" in rows[name][0]:
+                continue
+            if name == "ppoc, nothing kept" and repeat >= 3:
+                continue  # what it adds is the compiler, which varies little
+            rows[name].append(run_one(name, task, pythons, cache))
+            print(f"{repeat + 1}/{repeats} {name}: {rows[name][-1]}", file=sys.stderr, flush=True)
     return rows
 
 
-def table(results: dict[str, dict[str, list[dict[str, float]]]]) -> str:
+def table(results: dict[str, dict[str, list[dict[str, Any]]]]) -> str:
     lines = [
-        "| task | contender | steps | steady steps/s | ratio | whole steps/s | ratio | runs |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| task | contender | steps | steady steps/s | ppoc is | whole steps/s | ppoc is | MiB "
+        "| return | runs |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for task, rows in results.items():
         middle = {
             name: {key: statistics.median(run[key] for run in runs) for key in runs[0]}
             for name, runs in rows.items()
+            if runs and "reason" not in runs[0]
         }
-        own = middle["ppoc"]
-        for name, row in middle.items():
-            ratios = [f"{own[key] / row[key]:.1f}×" for key in ("steady", "whole")]
+        own = middle.get("ppoc")
+        for name, runs in rows.items():
+            if name not in middle:
+                lines.append(f"| {task} | {name} | {runs[0]['reason']} | | | | | | | 0 |")
+                continue
+            row = middle[name]
+            ratios = [f"{own[x] / row[x]:.1f}×" if own else "–" for x in ("steady", "whole")]
+            score = "–" if math.isnan(row["return"]) else f"{row['return']:.0f}"
             lines.append(
                 f"| {task} | {name} | {row['steps']:,.0f} | {row['steady']:,.0f} | {ratios[0]} "
-                f"| {row['whole']:,.0f} | {ratios[1]} | {len(rows[name])} |"
+                f"| {row['whole']:,.0f} | {ratios[1]} | {row['memory_mib']:.0f} | {score} "
+                f"| {len(runs)} |"
             )
+        for name in ("ppoc", "ppoc, nothing kept"):
+            if name in middle:
+                first = middle[name]["first"]
+                lines.append(
+                    f"| {task} | {name}: first iteration done after {first:.1f} s | | | | | | | | |"
+                )
     return "\n".join(lines)
 
 
@@ -184,19 +194,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--task", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--equal-steps", action="store_true")
-    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--only", nargs="+", choices=[*OWN, *PEERS], default=[*OWN, *PEERS])
+    parser.add_argument("--python", nargs="+", default=[], metavar="run_NAME=PATH")
     arguments = parser.parse_args()
-    if arguments.one:
-        name, task, steps = arguments.one
-        print(json.dumps(CONTENDERS[name](task, int(steps))))
-        return
-    results = {
-        task: compare(task, arguments.repeats, arguments.equal_steps) for task in arguments.task
-    }
+    pythons = dict(pair.split("=", 1) for pair in arguments.python)
+    results = {}
+    for name in arguments.task:
+        results[name] = compare(TASKS[name], arguments.repeats, arguments.only, pythons)
     names = ("ppoc", "torch", "stable-baselines3", "gymnasium", "envpool", "numpy")
     record = {
-        "command": " ".join(["python", "benchmarks/throughput.py", *sys.argv[1:]]),
+        "command": "python benchmarks/throughput.py",
         "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores",
         "versions": {name: version(name) for name in names},
         "results": results,
@@ -204,7 +211,9 @@ def main() -> None:
     text = table(results)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "throughput.json").write_text(json.dumps(record, indent=1) + "\n")
-    note = f"`{record['command']}` on {record['machine']}; medians; ratio is ppoc over the row.\n"
+    note = (
+        f"`{record['command']}` on {record['machine']}; medians; `ppoc is` so many times as fast.\n"
+    )
     (RESULTS / "throughput.md").write_text(f"{note}\n{text}\n")
     print(text)
 

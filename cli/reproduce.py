@@ -115,7 +115,11 @@ def _run_all(cells: list[Cell], out: Path, figure: str, steps: int, jobs: int) -
         command = _command(cell, out, figure, steps, threads)
         if jobs > 1 or not sys.stderr.isatty():
             command.append("--quiet")
-        code = subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode
+        # Runs side by side must not each spread over every core, or they wait for each other.
+        environment = {**os.environ, **({"OMP_NUM_THREADS": str(threads)} if threads else {})}
+        code = subprocess.run(
+            command, check=False, stdout=subprocess.DEVNULL, env=environment
+        ).returncode
         done += 1
         score = _result(cell.folder(out))
         what = f"{score['evaluation']['mean']:.1f}" if score else "failed"

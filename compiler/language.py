@@ -50,8 +50,10 @@ class Environment(BaseModel):
     num_envs: Annotated[int, Field(ge=1, le=100_000)] = Field(
         8, description="Environments stepped side by side."
     )
-    backend: Literal["auto", "gymnasium", "envpool"] = Field(
-        "auto", description="What runs the environments; auto: envpool where it has this one."
+    backend: Literal["auto", "gymnasium", "envpool", "torch"] = Field(
+        "auto",
+        description="What runs the environments; torch: classic control, all as one tensor. auto: "
+        "torch for 512 or more of those, else envpool where it has this one.",
     )
     threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = Field(
         "auto", description="envpool's worker threads; auto: one a core."
@@ -317,6 +319,12 @@ class Training(BaseModel):
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="auto: CUDA where there is one."
+    )
+    compile: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="Whether the update is compiled, which takes seconds once: what is compiled is "
+        "kept for the next run of the same shapes and settings. auto: where this run alone is long "
+        "enough to earn that back.",
     )
     checkpoint_every: Count | None = Field(
         None, description="Environment steps between checkpoints; null: ten in a run."

@@ -6,33 +6,21 @@ from collections.abc import Callable
 
 from ppoc.compiler.plan import Decision, Plan
 
-# Measured on two CPU cores with two 64×64 networks and minibatches of 64: 1.0 ms an eager update,
-# 0.3 ms a compiled one, 24 s to compile it the first time (benchmarks/update.py).
+# Measured on two CPU cores with two 64×64 networks (benchmarks/passes.py): what compiling takes the
+# first time, and what a call gains: an update on a minibatch of 64, a Fisher product on 2,048.
 SECONDS_TO_COMPILE = 12.0
 SECONDS_GAINED = 0.7e-3
 SECONDS_GAINED_PRODUCT = 3e-3
 CXX_COMPILERS = (os.environ.get("CXX", "g++"), "clang++", "c++", "cl")
 
 
-def _has_compiler() -> bool:
-    return any(shutil.which(name) for name in CXX_COMPILERS)
-
-
 def choose_update(plan: Plan) -> Plan:
     """Compile the update where the run is long enough to earn back the time that takes."""
     if plan.searches:
         return plan.decide(Decision("update", "NumPy", "the cross-entropy method has no gradient"))
-    if not _has_compiler():
-        why = f"torch.compile needs a C++ compiler ({', '.join(CXX_COMPILERS)}), and none is found"
-        return plan.decide(Decision("update", "eager", why), compile_update=False)
-    gain = plan.num_updates * SECONDS_GAINED
-    worth_it = gain > SECONDS_TO_COMPILE
-    reason = (
-        f"{plan.num_updates:,} updates gain about {gain:.0f} s from being compiled, "
-        f"which takes about {SECONDS_TO_COMPILE:.0f} s"
-    )
-    choice = "torch.compile" if worth_it else "eager"
-    return plan.decide(Decision("update", choice, reason), compile_update=worth_it)
+    compiled, reason = _worth_compiling(plan, plan.num_updates, "updates", SECONDS_GAINED)
+    choice = Decision("update", "compiled" if compiled else "eager", reason)
+    return plan.decide(choice, compile_update=compiled)
 
 
 def choose_fisher_product(plan: Plan) -> Plan:
@@ -40,11 +28,26 @@ def choose_fisher_product(plan: Plan) -> Plan:
     products = plan.num_fisher_products
     if not products:
         return plan
-    gain = products * SECONDS_GAINED_PRODUCT
-    worth_it = gain > SECONDS_TO_COMPILE and _has_compiler()
-    reason = f"{products:,} products gain about {gain:.0f} s from being compiled"
-    choice = "compiled" if worth_it else "eager"
-    return plan.decide(Decision("Fisher product", choice, reason), compile_fisher=worth_it)
+    compiled, reason = _worth_compiling(plan, products, "products", SECONDS_GAINED_PRODUCT)
+    choice = Decision("Fisher product", "compiled" if compiled else "eager", reason)
+    return plan.decide(choice, compile_fisher=compiled)
+
+
+def _worth_compiling(plan: Plan, count: int, what: str, gain_each: float) -> tuple[bool, str]:
+    """Whether to compile something called so often, and why."""
+    wanted = plan.spec.training.compile
+    if wanted == "never":
+        return False, "training.compile is never"
+    if not any(shutil.which(name) for name in CXX_COMPILERS):
+        return False, f"that needs a C++ compiler ({', '.join(CXX_COMPILERS)}), and none is found"
+    if wanted == "always":
+        return True, "training.compile is always"
+    gain = count * gain_each
+    reason = (
+        f"{count:,} {what} gain about {gain:.0f} s from being compiled, "
+        f"which takes about {SECONDS_TO_COMPILE:.0f} s the first time"
+    )
+    return gain > SECONDS_TO_COMPILE, reason
 
 
 def choose_threads(plan: Plan) -> Plan:

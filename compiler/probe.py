@@ -15,13 +15,27 @@ from ppoc.compiler.suggest import did_you_mean
 ID = ("env", "id")
 RANDOM_STEPS = 200
 
+# The classic-control tasks of ppoc.runtime.classic_control, and from how many of them on a step as
+# tensors is faster than envpool's: some 250 on two cores, tenfold at 4,096 (benchmarks/scaling.py).
+TENSOR_ENVIRONMENTS = frozenset(
+    {
+        "CartPole-v0",
+        "CartPole-v1",
+        "Acrobot-v1",
+        "Pendulum-v1",
+        "MountainCar-v0",
+        "MountainCarContinuous-v0",
+    }
+)
+MANY_ENVIRONMENTS = 512
+
 
 @dataclass(frozen=True)
 class EnvFacts:
     """What the compiler needs to know of an environment."""
 
     env_id: str
-    backend: str  # gymnasium or envpool
+    backend: str  # gymnasium, envpool or torch
     observation_size: int  # O
     action_kind: str  # discrete or continuous
     action_size: int  # A: number of choices, or of components
@@ -181,13 +195,27 @@ def _backend(resolved: Resolved, observations: Any, actions: Any) -> str:
     if wanted == "gymnasium":
         return wanted
     path = ("env", "backend")
-    problem = _envpool_problem(resolved, observations, actions)
+    many = resolved.spec.env.num_envs >= MANY_ENVIRONMENTS
+    if wanted == "torch" or (wanted == "auto" and many):
+        problem = _tensor_problem(resolved)
+        if not problem:
+            return "torch"
+    if wanted != "torch":
+        problem = _envpool_problem(resolved, observations, actions)
     if wanted == "auto":
         return "gymnasium" if problem else "envpool"
     if problem:
         help = "use `backend: gymnasium` or `auto`"
         raise _fail(resolved, "E107", path, problem, help)
     return wanted
+
+
+def _tensor_problem(resolved: Resolved) -> str:
+    """Why an environment cannot be stepped as a tensor, or nothing."""
+    env_spec = resolved.spec.env
+    if env_spec.id not in TENSOR_ENVIRONMENTS:
+        return f"`{env_spec.id}` is none of {', '.join(sorted(TENSOR_ENVIRONMENTS))}"
+    return "environments as tensors take no options" if env_spec.options else ""
 
 
 def _envpool_problem(resolved: Resolved, observations: Any, actions: Any) -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from gymnasium import Env, Space
 
-Backend = Literal["gymnasium", "envpool"]
+Backend = Literal["gymnasium", "envpool", "torch"]
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
@@ -104,6 +104,12 @@ def make(
         envs: VectorEnv
         if backend == "gymnasium":
             envs = _GymnasiumEnvs(env_id, num_envs, arguments)
+        elif backend == "torch":
+            from ppoc.runtime import classic_control
+
+            if options:
+                raise ValueError("environments as tensors take no options")
+            envs = classic_control.make(env_id, num_envs, max_episode_steps=max_episode_steps)
         else:
             threads = threads or min(num_envs, len(os.sched_getaffinity(0)))
             envs = _EnvpoolEnvs(env_id, num_envs, threads, arguments)

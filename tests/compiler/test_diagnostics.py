@@ -11,8 +11,9 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
 
 from ppoc.compiler.build import compile_spec
 from ppoc.compiler.diagnostics import CODES, Diagnostic, Span, SpecError, ordered, render, to_json
-from ppoc.compiler.probe import probe
+from ppoc.compiler.probe import TENSOR_ENVIRONMENTS, probe
 from ppoc.compiler.resolve import resolve, resolve_text
+from ppoc.runtime import classic_control
 
 HEAD = "ppoc: 1\nalgorithm: ppo\nenv: {id: CartPole-v1}\n"
 
@@ -242,6 +243,20 @@ def test_an_environment_registered_late_is_found():
         assert problems(env("PpocLate-v0")) == []
     finally:
         del gymnasium.registry["PpocLate-v0"]
+
+
+def test_many_classic_control_tasks_are_stepped_as_tensors():
+    assert classic_control.ENVIRONMENTS.keys() == TENSOR_ENVIRONMENTS
+    for more, backend in (
+        (", num_envs: 512", "torch"),
+        (", num_envs: 256", "envpool"),
+        (", num_envs: 512, options: {sutton_barto_reward: true}", "gymnasium"),
+        (", backend: torch", "torch"),
+    ):
+        text = env("CartPole-v1", more)
+        assert probe(resolve_text(text, "spec.yaml")).backend == backend
+    found = problems(env("Ant-v5", ", backend: torch"))
+    assert ([d.code for d in found], "MountainCar-v0" in found[0].message) == (["E107"], True)
 
 
 def test_an_envpool_that_cannot_be_imported(monkeypatch):

@@ -17,6 +17,17 @@ def test_a_long_run_is_compiled_and_a_short_one_is_not(compiled_of):
     assert "torch.func" not in short.module
 
 
+@pytest.mark.parametrize(("choice", "compiled"), [("always", True), ("never", False)])
+def test_a_spec_may_say_whether_to_compile(compiled_of, choice, compiled):
+    steps = 10_000 if choice == "always" else 1_000_000
+    flags = (f"training.total_steps={steps}", f"training.compile={choice}")
+    for name in ("ppo/halfcheetah", "trpo/halfcheetah"):
+        plan = compiled_of(name, *flags).plan
+        assert plan.compile_update is compiled
+        assert plan.compile_fisher is (compiled and name.startswith("trpo"))
+        assert choice in plan.decisions[0].reason
+
+
 def test_a_trust_regions_products_are_compiled_in_a_long_run(compiled_of):
     long, short = (
         compiled_of("trpo/halfcheetah", f"training.total_steps={steps}")

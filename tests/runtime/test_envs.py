@@ -8,13 +8,15 @@ from ppoc.runtime.envs import EnvironmentFailure, Step, VectorEnv, make
 
 pytestmark = pytest.mark.filterwarnings("ignore:compiler attribute:RuntimeWarning")
 
-BACKENDS = ["gymnasium", "envpool"]
+BACKENDS = ["gymnasium", "envpool", "torch"]
 ENV_IDS = ["CartPole-v1", "Pendulum-v1", "HalfCheetah-v5"]
 
 
 @pytest.fixture(params=BACKENDS)
 def backend(request):
     pytest.importorskip(request.param)
+    if request.param == "torch" and request.node.callspec.params.get("env_id") == "HalfCheetah-v5":
+        pytest.skip("not an environment that torch steps")
     return request.param
 
 
@@ -142,6 +144,7 @@ def test_gymnasium_equals_single_environments_reset_by_hand(env_id):
                 observation, _ = env.reset()
 
 
+@pytest.mark.parametrize("backend", ["gymnasium", "envpool"])
 def test_options_reach_the_environment(backend):
     free, dear = (
         make("HalfCheetah-v5", 1, backend=backend, options={"ctrl_cost_weight": weight})
@@ -202,8 +205,14 @@ def test_failures_keep_their_cause():
 def test_unknown_environments_and_spaces_are_refused(backend):
     with pytest.raises(EnvironmentFailure, match="cannot make Nonsense-v0"):
         make("Nonsense-v0", 1, backend=backend)
-    with pytest.raises(EnvironmentFailure, match="Box of one dimension"):
+    refused = "no tensor environment" if backend == "torch" else "Box of one dimension"
+    with pytest.raises(EnvironmentFailure, match=refused):
         make("FrozenLake-v1", 1, backend=backend)
+
+
+def test_environments_as_tensors_take_no_options():
+    with pytest.raises(EnvironmentFailure, match="no options"):
+        make("CartPole-v1", 2, backend="torch", options={"sutton_barto_reward": True})
 
 
 @pytest.mark.parametrize(
