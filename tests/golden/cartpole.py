@@ -273,7 +273,7 @@ class Rollout(NamedTuple):
 
 def make_envs(num_envs: int) -> runtime.VectorEnv:
     """Environments that reset themselves within the step that ends an episode."""
-    return runtime.make_envs(ENV_ID, num_envs, backend="envpool")
+    return runtime.make_envs(ENV_ID, num_envs, backend="gymnasium")
 
 
 def collect(
