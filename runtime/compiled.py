@@ -8,19 +8,26 @@ called without a check.
 
 import contextlib
 import hashlib
+import json
 import logging
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor
-from torch.fx import GraphModule
+
+if TYPE_CHECKING:
+    from torch.fx import GraphModule
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Run = Callable[[list[Tensor]], list[Tensor]]
+# Type and size of each part of a result, None for a single tensor; None: the result is a tensor.
+Kinds = list[tuple[type[Any] | None, int]] | None
 
 # Inductor compiles a test program for each instruction set to see whether the compiler knows it:
 # 7 of 19 seconds. It uses only those that the processor has, which any compiler torch takes knows.
@@ -54,13 +61,21 @@ def _build(
     if _flat(arguments)[0].device.type != "cpu":
         message(f"compiling {name}: about a minute the first time, seconds after that")
         return torch.compile(function, fullgraph=True, dynamic=False)
+    folder = _writable(cache_folder())
+    note = folder / f"{_source_key(function, arguments)}.json"
+    plain = getattr(function, "__closure__", ()) is None  # its source says all that it is
+    known = _read_note(note, arguments) if plain else None
+    if known is not None:
+        run = _load(folder / known.package)
+        if run is not None:
+            return _step(run, known.gives)
     # Copies, since one tensor given twice would be traced as one input.
     inputs = [tensor.detach().clone() for tensor in _flat(arguments)]
-    graph, make = _trace(function, arguments, inputs)
-    package = _writable(cache_folder()) / f"{_key(graph)}.pt2"
+    graph, gives = _trace(function, arguments, inputs)
+    package = folder / f"{_graph_key(graph)}.pt2"
     run = _load(package)
     if run is None:
-        message(f"compiling {name}: some 15 seconds, once for these shapes and settings")
+        message(f"compiling {name}: some 10 seconds, once for these shapes and settings")
         try:
             _compile(graph, inputs, package)
             run = _load(package)
@@ -70,11 +85,62 @@ def _build(
     if run is None:
         message(f"going on with {name} uncompiled, which is slower")
         return function
+    if plain:
+        _write_note(note, Note(package.name, gives))
+    return _step(run, gives)
 
-    def step(*arguments: Any) -> Any:
-        return make(run(_flat(arguments)))
 
-    return step
+def _step(run: Run, gives: Kinds) -> Callable[..., Any]:
+    """What calls a compiled function: its arguments laid flat, its result put together."""
+    if gives is None:
+        return lambda *arguments: run(_flat(arguments))[0]
+    return lambda *arguments: tuple(_assemble(gives, run(_flat(arguments))))
+
+
+class Note(NamedTuple):
+    """What an earlier run found out about a function, so that it need not be traced again."""
+
+    package: str
+    gives: Kinds
+
+
+def _source_key(function: Callable[..., Any], arguments: Sequence[Any]) -> str:
+    """Differs where a trace would: by the source of function and runtime, by shapes and types.
+
+    Also differs where a trace would not, such as by seed: then the trace finds the package.
+    """
+    digest = hashlib.sha256(f"{function.__qualname__} {_machine()}".encode())
+    code = getattr(function, "__code__", None)
+    source = [] if code is None else [Path(code.co_filename)]
+    for path in (*source, *sorted(Path(__file__).parent.glob("*.py"))):
+        with contextlib.suppress(OSError):
+            digest.update(path.read_bytes())
+    kinds = [(kind.__name__ if kind else "", size) for kind, size in _kinds(arguments)]
+    layout = [(str(x.dtype), tuple(x.shape), x.stride()) for x in _flat(arguments)]
+    digest.update(f"{kinds} {layout}".encode())
+    return digest.hexdigest()[:32]
+
+
+def _read_note(path: Path, arguments: Sequence[Any]) -> Note | None:
+    """The note in a file; None where there is none that fits the arguments' types."""
+    types = {kind.__name__: kind for kind, _ in _kinds(arguments) if kind}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        package, gives = str(content["package"]), content["gives"]
+        if not re.fullmatch(r"[0-9a-f]{32}\.pt2", package):
+            return None
+        kinds = gives and [(types[name] if name else None, int(size)) for name, size in gives]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Note(package, kinds)
+
+
+def _write_note(path: Path, note: Note) -> None:
+    gives = note.gives and [(kind.__name__ if kind else None, size) for kind, size in note.gives]
+    part = path.with_name(f"{path.stem}.{os.getpid()}.part")
+    with contextlib.suppress(OSError):  # the next run traces again
+        part.write_text(json.dumps({"package": note.package, "gives": gives}), encoding="utf-8")
+        part.replace(path)
 
 
 def cache_folder() -> Path:
@@ -120,8 +186,8 @@ def _assemble(kinds: Sequence[tuple[type[Any] | None, int]], flat: Sequence[Tens
 
 def _trace(
     function: Callable[..., Any], arguments: Sequence[Any], inputs: Sequence[Tensor]
-) -> tuple[GraphModule, Callable[[Sequence[Tensor]], Any]]:
-    """The function as a graph of its flat inputs, and what makes its result of the graph's.
+) -> tuple["GraphModule", Kinds]:
+    """The function as a graph of its flat inputs, and the kinds of parts that it returns.
 
     `arguments` give the structure that `inputs` are the tensors of.
     """
@@ -136,24 +202,25 @@ def _trace(
         return [result] if isinstance(result, Tensor) else _flat(result)
 
     graph: GraphModule = make_fx(flat)(*inputs)
-    if isinstance(result, Tensor):
-        return graph, lambda outputs: outputs[0]
-    gives = _kinds(result)
-    return graph, lambda outputs: tuple(_assemble(gives, outputs))
+    return graph, None if isinstance(result, Tensor) else _kinds(result)
 
 
-def _key(graph: GraphModule) -> str:
+def _machine() -> str:
+    """What compiled code depends on beside the function."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{torch.__version__} {capability} {torch.get_num_threads()}"
+
+
+def _graph_key(graph: "GraphModule") -> str:
     """Differs where the compiled code would: by graph, constants, torch, processor and threads."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(_machine().encode())
     digest.update(graph.print_readable(print_output=False, include_stride=True).encode())
     for name, tensor in sorted(graph.named_buffers()):
         digest.update(f"{name} {tensor.dtype} {tensor.tolist()}".encode())
-    digest.update(f"{torch.__version__} {torch.backends.cpu.get_cpu_capability()}".encode())
-    digest.update(f"{torch.get_num_threads()}".encode())
     return digest.hexdigest()[:32]
 
 
-def _compile(graph: GraphModule, inputs: Sequence[Tensor], package: Path) -> None:
+def _compile(graph: "GraphModule", inputs: Sequence[Tensor], package: Path) -> None:
     """Compile a graph into a package, which appears whole or not at all."""
     from torch._inductor import aoti_compile_and_package
     from torch._inductor import config as inductor
@@ -172,13 +239,18 @@ def _compile(graph: GraphModule, inputs: Sequence[Tensor], package: Path) -> Non
         part.unlink(missing_ok=True)
 
 
-def _load(package: Path) -> Callable[[list[Tensor]], list[Tensor]] | None:
+def _load(package: Path) -> Run | None:
     """The function in a package; None where there is none that torch can load."""
     if not package.is_file():
         return None
+    # What torch._inductor.aoti_load_package calls: by itself it takes no time, while importing
+    # torch._inductor, which only compiling needs, takes two seconds and 100 MiB.
+    single_threaded, runners, any_device = True, 1, -1
     try:
-        loaded = torch._inductor.aoti_load_package(str(package), run_single_threaded=True)
+        loader = torch._C._aoti.AOTIModelPackageLoader(
+            str(package), "model", single_threaded, runners, any_device
+        )
     except RuntimeError:
         return None
-    run: Callable[[list[Tensor]], list[Tensor]] = loaded.loader.boxed_run
+    run: Run = loader.boxed_run
     return run

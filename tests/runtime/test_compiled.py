@@ -46,8 +46,7 @@ def test_a_function_is_compiled_once_and_then_loaded(cache):
             assert_equal(found, decay(expected, *ARGUMENTS[1:]))
             state, expected = found[0], found[0]
     assert len(said) == 1
-    (package,) = cache.iterdir()
-    assert package.suffix == ".pt2"
+    (package,) = cache.glob("*.pt2")
 
     # A damaged package is made again; a constant that changed makes another.
     package.write_bytes(package.read_bytes()[:1000])
@@ -58,7 +57,35 @@ def test_a_function_is_compiled_once_and_then_loaded(cache):
         return decay(*arguments, factor=0.25)
 
     assert_equal(compiled.compile_step(other, said.append)(*ARGUMENTS), other(*ARGUMENTS))
-    assert len(list(cache.iterdir())) == 2
+    assert len(list(cache.glob("*.pt2"))) == 2
+
+
+def test_what_an_earlier_run_noted_is_not_traced_again(cache, monkeypatch):
+    expected = decay(*ARGUMENTS)
+    assert_equal(compiled.compile_step(decay, print)(*ARGUMENTS), expected)
+    (note,) = cache.glob("*.json")
+
+    def never(*arguments):
+        raise AssertionError("traced")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(compiled, "_trace", never)
+        assert_equal(compiled.compile_step(decay, print)(*ARGUMENTS), expected)
+        longer = (State(torch.ones(5), torch.zeros(())), *ARGUMENTS[1:])
+        with pytest.raises(AssertionError, match="traced"):  # another shape is another function
+            compiled.compile_step(decay, print)(*longer)
+
+    # Whatever stands in a note, the result is the function's.
+    for text in ("", "[]", '{"package": "../../x.pt2", "gives": null}', '{"package": 3}'):
+        note.write_text(text)
+        assert_equal(compiled.compile_step(decay, print)(*ARGUMENTS), expected)
+
+    def scaled(factor):
+        return lambda state, inputs, rate: decay(state, inputs, rate, factor=factor)
+
+    for factor in (0.5, 0.25):  # the same source, but not the same function
+        function = scaled(factor)
+        assert_equal(compiled.compile_step(function, print)(*ARGUMENTS), function(*ARGUMENTS))
 
 
 def test_a_tensor_given_twice_is_two_inputs(cache):
