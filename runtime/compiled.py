@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 import torch
 from torch import Tensor
 
+from ppoc.runtime.graphs import Recorded
+from ppoc.runtime.structure import Kinds, assemble, flat, kinds
+
 if TYPE_CHECKING:
     from torch.fx import GraphModule
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Run = Callable[[list[Tensor]], list[Tensor]]
-# Type and size of each part of a result, None for a single tensor; None: the result is a tensor.
-Kinds = list[tuple[type[Any] | None, int]] | None
 
 # Inductor compiles a test program for each instruction set to see whether the compiler knows it:
 # 7 of 19 seconds. It uses only those that the processor has, which any compiler torch takes knows.
@@ -58,9 +59,11 @@ def _build(
     function: Callable[..., Any], arguments: Sequence[Any], message: Callable[[str], None]
 ) -> Callable[..., Any]:
     name = function.__name__
-    if _flat(arguments)[0].device.type != "cpu":
+    device = flat(arguments)[0].device.type
+    if device != "cpu":
         message(f"compiling {name}: about a minute the first time, seconds after that")
-        return torch.compile(function, fullgraph=True, dynamic=False)
+        fused = torch.compile(function, fullgraph=True, dynamic=False)
+        return Recorded(fused, arguments) if device == "cuda" else fused
     folder = _writable(cache_folder())
     note = folder / f"{_source_key(function, arguments)}.json"
     plain = getattr(function, "__closure__", ()) is None  # its source says all that it is
@@ -70,7 +73,7 @@ def _build(
         if run is not None:
             return _step(run, known.gives)
     # Copies, since one tensor given twice would be traced as one input.
-    inputs = [tensor.detach().clone() for tensor in _flat(arguments)]
+    inputs = [tensor.detach().clone() for tensor in flat(arguments)]
     graph, gives = _trace(function, arguments, inputs)
     package = folder / f"{_graph_key(graph)}.pt2"
     run = _load(package)
@@ -90,18 +93,18 @@ def _build(
     return _step(run, gives)
 
 
-def _step(run: Run, gives: Kinds) -> Callable[..., Any]:
+def _step(run: Run, gives: Kinds | None) -> Callable[..., Any]:
     """What calls a compiled function: its arguments laid flat, its result put together."""
     if gives is None:
-        return lambda *arguments: run(_flat(arguments))[0]
-    return lambda *arguments: tuple(_assemble(gives, run(_flat(arguments))))
+        return lambda *arguments: run(flat(arguments))[0]
+    return lambda *arguments: tuple(assemble(gives, run(flat(arguments))))
 
 
 class Note(NamedTuple):
     """What an earlier run found out about a function, so that it need not be traced again."""
 
     package: str
-    gives: Kinds
+    gives: Kinds | None  # None: the result is a single tensor
 
 
 def _source_key(function: Callable[..., Any], arguments: Sequence[Any]) -> str:
@@ -115,24 +118,24 @@ def _source_key(function: Callable[..., Any], arguments: Sequence[Any]) -> str:
     for path in (*source, *sorted(Path(__file__).parent.glob("*.py"))):
         with contextlib.suppress(OSError):
             digest.update(path.read_bytes())
-    kinds = [(kind.__name__ if kind else "", size) for kind, size in _kinds(arguments)]
-    layout = [(str(x.dtype), tuple(x.shape), x.stride()) for x in _flat(arguments)]
-    digest.update(f"{kinds} {layout}".encode())
+    parts = [(kind.__name__ if kind else "", size) for kind, size in kinds(arguments)]
+    layout = [(str(x.dtype), tuple(x.shape), x.stride()) for x in flat(arguments)]
+    digest.update(f"{parts} {layout}".encode())
     return digest.hexdigest()[:32]
 
 
 def _read_note(path: Path, arguments: Sequence[Any]) -> Note | None:
     """The note in a file; None where there is none that fits the arguments' types."""
-    types = {kind.__name__: kind for kind, _ in _kinds(arguments) if kind}
+    types = {kind.__name__: kind for kind, _ in kinds(arguments) if kind}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        package, gives = str(content["package"]), content["gives"]
+        package, named = str(content["package"]), content["gives"]
         if not re.fullmatch(r"[0-9a-f]{32}\.pt2", package):
             return None
-        kinds = gives and [(types[name] if name else None, int(size)) for name, size in gives]
+        gives = named and [(types[name] if name else None, int(size)) for name, size in named]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return Note(package, kinds)
+    return Note(package, gives)
 
 
 def _write_note(path: Path, note: Note) -> None:
@@ -160,49 +163,25 @@ def _writable(folder: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix="ppoc-"))
 
 
-def _flat(arguments: Sequence[Any]) -> list[Tensor]:
-    flat: list[Tensor] = []
-    for argument in arguments:
-        if isinstance(argument, Tensor):
-            flat.append(argument)
-        else:
-            flat.extend(argument)
-    return flat
-
-
-def _kinds(parts: Sequence[Any]) -> list[tuple[type[Any] | None, int]]:
-    """Of each part, its type and size; of a single tensor, None and 1."""
-    return [(None, 1) if isinstance(part, Tensor) else (type(part), len(part)) for part in parts]
-
-
-def _assemble(kinds: Sequence[tuple[type[Any] | None, int]], flat: Sequence[Tensor]) -> list[Any]:
-    """Parts of those kinds from the tensors in them."""
-    parts, start = [], 0
-    for kind, size in kinds:
-        parts.append(flat[start] if kind is None else kind(*flat[start : start + size]))
-        start += size
-    return parts
-
-
 def _trace(
     function: Callable[..., Any], arguments: Sequence[Any], inputs: Sequence[Tensor]
-) -> tuple["GraphModule", Kinds]:
+) -> tuple["GraphModule", Kinds | None]:
     """The function as a graph of its flat inputs, and the kinds of parts that it returns.
 
     `arguments` give the structure that `inputs` are the tensors of.
     """
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    takes = _kinds(arguments)
+    takes = kinds(arguments)
     result: Any = None
 
-    def flat(*tensors: Tensor) -> list[Tensor]:
+    def run(*tensors: Tensor) -> list[Tensor]:
         nonlocal result
-        result = function(*_assemble(takes, tensors))
-        return [result] if isinstance(result, Tensor) else _flat(result)
+        result = function(*assemble(takes, tensors))
+        return [result] if isinstance(result, Tensor) else flat(result)
 
-    graph: GraphModule = make_fx(flat)(*inputs)
-    return graph, None if isinstance(result, Tensor) else _kinds(result)
+    graph: GraphModule = make_fx(run)(*inputs)
+    return graph, None if isinstance(result, Tensor) else kinds(result)
 
 
 def _machine() -> str:

@@ -105,11 +105,11 @@ def make(
         if backend == "gymnasium":
             envs = _GymnasiumEnvs(env_id, num_envs, arguments)
         elif backend == "torch":
-            from ppoc.runtime import classic_control
+            from ppoc.runtime import tensor_envs
 
             if options:
                 raise ValueError("environments as tensors take no options")
-            envs = classic_control.make(env_id, num_envs, max_episode_steps=max_episode_steps)
+            envs = tensor_envs.make(env_id, num_envs, max_episode_steps=max_episode_steps)
         else:
             threads = threads or min(num_envs, len(os.sched_getaffinity(0)))
             envs = _EnvpoolEnvs(env_id, num_envs, threads, arguments)

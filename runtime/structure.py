@@ -1,0 +1,34 @@
+"""Tensors and NamedTuples of them, laid flat and put together again."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+# Of each part, its type and how many tensors it has; of a single tensor, None and 1.
+Kinds = list[tuple[type[Any] | None, int]]
+
+
+def flat(parts: Sequence[Any]) -> list[Tensor]:
+    """The tensors of parts that are tensors, or NamedTuples of them."""
+    tensors: list[Tensor] = []
+    for part in parts:
+        if isinstance(part, Tensor):
+            tensors.append(part)
+        else:
+            tensors.extend(part)
+    return tensors
+
+
+def kinds(parts: Sequence[Any]) -> Kinds:
+    """What `assemble` needs to know of parts."""
+    return [(None, 1) if isinstance(part, Tensor) else (type(part), len(part)) for part in parts]
+
+
+def assemble(kinds: Kinds, tensors: Sequence[Tensor]) -> list[Any]:
+    """Parts of those kinds from the tensors in them."""
+    parts, start = [], 0
+    for kind, size in kinds:
+        parts.append(tensors[start] if kind is None else kind(*tensors[start : start + size]))
+        start += size
+    return parts
