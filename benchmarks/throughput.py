@@ -13,7 +13,8 @@ on all of them. What is measured, in environment steps a second:
 
 ppoc runs more steps than its peers, whose rates are flat, so that its learning is seen too.
 benchmarks/contenders/ has a script for each; --python gives one an interpreter of its own that has
-its library. Prints a table and writes it to benchmarks/results/throughput.{json,md}.
+its library. Prints a table and writes it to benchmarks/results/throughput.{json,md}, where tasks
+that were not run keep the rows they had.
 """
 
 import argparse
@@ -209,7 +210,8 @@ def main() -> None:
     parser.add_argument("--python", nargs="+", default=[], metavar="run_NAME=PATH")
     arguments = parser.parse_args()
     pythons = dict(pair.split("=", 1) for pair in arguments.python)
-    results = {}
+    path = RESULTS / "throughput.json"
+    results = json.loads(path.read_text())["results"] if path.exists() else {}
     for name in arguments.task:
         results[name] = compare(TASKS[name], arguments.repeats, arguments.only, pythons)
     names = ("ppoc", "torch", "stable-baselines3", "gymnasium", "envpool", "numpy")
@@ -221,7 +223,7 @@ def main() -> None:
     }
     text = table(results)
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "throughput.json").write_text(json.dumps(record, indent=1) + "\n")
+    path.write_text(json.dumps(record, indent=1) + "\n")
     note = (
         f"`{record['command']}` on {record['machine']}; medians; `ppoc is` so many times as fast.\n"
     )
