@@ -31,8 +31,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Run = Callable[[list[Tensor]], list[Tensor]]
 
 OPTIONS = {
-    # Inductor compiles a test program for each instruction set, to see whether the compiler knows
-    # it: 7 of 19 seconds. It uses only those of the processor, which any compiler torch takes knows.
+    # Inductor compiles a test program for each instruction set to see whether the compiler knows
+    # it: 7 of 19 seconds. It uses only those of the processor, which any such compiler knows.
     "cpp.vec_isa_ok": True,
     # tanh(x) as 2 / (1 + exp(−2x)) − 1, right to 1e-7: a tenth to a fifth of an update's time.
     "cpp.use_decompose_tanh": True,

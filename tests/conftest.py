@@ -130,6 +130,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("variant", VARIANTS.values(), ids=VARIANTS.keys())
 
 
+MODULES = tempfile.TemporaryDirectory(prefix="ppoc-test-")  # removed when the tests are over
+
+
 @functools.cache
 def compile_zoo(name: str, *overrides: str) -> Compiled:
     """A spec of the zoo, compiled with overrides."""
@@ -139,7 +142,7 @@ def compile_zoo(name: str, *overrides: str) -> Compiled:
 @functools.cache
 def zoo_module(name: str, *overrides: str) -> ModuleType:
     """A spec of the zoo, compiled with overrides and imported."""
-    folder = Path(tempfile.mkdtemp(prefix="ppoc-test-"))
+    folder = Path(tempfile.mkdtemp(dir=MODULES.name))
     compile_zoo(name, *overrides).write(folder)
     return load_module(folder / "module.py")
 
