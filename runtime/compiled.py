@@ -143,10 +143,12 @@ def _read_note(path: Path, arguments: Sequence[Any]) -> Note | None:
 
 
 def _write_note(path: Path, note: Note) -> None:
-    gives = note.gives and [(kind.__name__ if kind else None, size) for kind, size in note.gives]
+    named: list[tuple[str | None, int]] | None = None
+    if note.gives is not None:
+        named = [(kind.__name__ if kind else None, size) for kind, size in note.gives]
     part = path.with_name(f"{path.stem}.{os.getpid()}.part")
     with contextlib.suppress(OSError):  # the next run traces again
-        part.write_text(json.dumps({"package": note.package, "gives": gives}), encoding="utf-8")
+        part.write_text(json.dumps({"package": note.package, "gives": named}), encoding="utf-8")
         part.replace(path)
 
 

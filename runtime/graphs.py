@@ -20,7 +20,7 @@ WARM_UPS = 3
 
 def record(run: Callable[[], list[Tensor]]) -> tuple[list[Tensor], Callable[[], Any]]:
     """Record what `run` does: its results, and what does it again into the same results."""
-    side = torch.cuda.Stream()
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(WARM_UPS):
@@ -57,7 +57,7 @@ class Recorded:
     def __call__(self, *arguments: Any) -> Any:
         """The function's result for arguments of the shapes that it was recorded with."""
         given = flat(arguments)
-        last = self._given or [None] * len(given)
+        last: Sequence[Tensor | None] = self._given or [None] * len(given)
         for buffer, tensor, before in zip(self._buffers, given, last, strict=True):
             if tensor is not before:
                 buffer.copy_(tensor)
