@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 Run = Callable[[list[Tensor]], list[Tensor]]
 
+KEPT = 200  # packages, of some 2 MB each
 OPTIONS = {
     # Inductor compiles a test program for each instruction set to see whether the compiler knows
     # it: 7 of 19 seconds. It uses only those of the processor, which any such compiler knows.
@@ -219,9 +220,19 @@ def _compile(graph: "GraphModule", inputs: Sequence[Tensor], package: Path) -> N
             exported = torch.export.export(graph, tuple(inputs))
             aoti_compile_and_package(exported, package_path=str(part))
         part.replace(package)
+        _prune(package.parent)
     finally:
         logging.getLogger("torch").setLevel(level)
         part.unlink(missing_ok=True)
+
+
+def _prune(folder: Path) -> None:
+    """Remove the packages that have not been loaded for longest, and notes, beyond KEPT of each."""
+    for pattern in ("*.pt2", "*.json"):
+        with contextlib.suppress(OSError):  # another run may have been faster
+            newest = sorted(folder.glob(pattern), key=lambda path: -path.stat().st_mtime)
+            for path in newest[KEPT:]:
+                path.unlink()
 
 
 def _load(package: Path) -> Run | None:
@@ -237,5 +248,7 @@ def _load(package: Path) -> Run | None:
         )
     except RuntimeError:
         return None
+    with contextlib.suppress(OSError):
+        os.utime(package)  # in use, so not the next to be removed
     run: Run = loader.boxed_run
     return run

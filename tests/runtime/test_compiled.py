@@ -1,5 +1,6 @@
 """Functions compiled ahead of time: the same numbers, kept for later, whatever lies there."""
 
+import os
 from typing import NamedTuple
 
 import pytest
@@ -95,6 +96,19 @@ def test_a_tensor_given_twice_is_two_inputs(cache):
     assert_equal(step(state, same, ARGUMENTS[2]), decay(state, same, ARGUMENTS[2]))
     other = 2 * torch.ones(37)
     assert_equal(step(state, other, ARGUMENTS[2]), decay(state, other, ARGUMENTS[2]))
+
+
+def test_the_cache_keeps_what_was_used_last(cache, monkeypatch):
+    monkeypatch.setattr(compiled, "KEPT", 2)
+    cache.mkdir()
+    for age, name in enumerate(("new", "old", "older")):
+        for suffix in (".pt2", ".json"):
+            (cache / f"{name}{suffix}").write_text("")
+            os.utime(cache / f"{name}{suffix}", (1e9 - age, 1e9 - age))
+    step = compiled.compile_step(decay, print)
+    assert_equal(step(*ARGUMENTS), decay(*ARGUMENTS))
+    assert len(list(cache.glob("*.pt2"))) == 2
+    assert (cache / "new.pt2").exists()
 
 
 def test_a_cache_that_cannot_be_made_is_done_without(tmp_path, monkeypatch):
