@@ -31,7 +31,7 @@ REACHES = {
     "ppo/walker2d": 2000,
     "ppo-kl/cartpole": 450,
     "ppo-kl-adaptive/cartpole": 450,
-    "reinforce/cartpole": 400,
+    "reinforce/cartpole": 300,
     "reinforce-baseline/cartpole": 400,
     "reinforce-mean-baseline/cartpole": 400,
     "reinforce-to-go/cartpole": 400,
