@@ -14,7 +14,7 @@ import torch
 STEPS = 4
 REWARD = torch.tensor([[1.0, -0.5], [2.0, 0.3]], dtype=torch.float64)  # [state, action]
 TO_SECOND = torch.tensor([[0.2, 0.7], [0.6, 0.1]], dtype=torch.float64)  # P(next = 1 | s, a)
-PLAIN = ("networks.actor.layers=[]", "advantage.gamma=1.0")
+PLAIN = ("losses.entropy.beta=0.0", "networks.actor.layers=[]", "advantage.gamma=1.0")
 
 
 def one_hot(states):
