@@ -163,7 +163,7 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "update_arguments": of_update,
         "loss_arguments": [] if region else of_loss,
         "policy_arguments": of_loss,
-        "multiply": Code("multiply"),
+        "step_arguments": [*of_loss, Code("multiply")],
         "typed_update_arguments": [Code(f"{name}: Tensor") for name in of_update],
         "typed_loss_arguments": [] if region else typed,
         "typed_policy_arguments": typed,

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from ppoc.runtime.graphs import Recorded
-from ppoc.runtime.structure import Kinds, assemble, flat, kinds
+from ppoc.runtime.structure import Kinds, assemble, flat, kinds, put_together, take_apart
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
@@ -100,9 +100,7 @@ def _build(
 
 def _step(run: Run, gives: Kinds | None) -> Callable[..., Any]:
     """What calls a compiled function: its arguments laid flat, its result put together."""
-    if gives is None:
-        return lambda *arguments: run(flat(arguments))[0]
-    return lambda *arguments: tuple(assemble(gives, run(flat(arguments))))
+    return lambda *arguments: put_together(gives, run(flat(arguments)))
 
 
 class Note(NamedTuple):
@@ -180,15 +178,15 @@ def _trace(
     from torch.fx.experimental.proxy_tensor import make_fx
 
     takes = kinds(arguments)
-    result: Any = None
+    gives: Kinds | None = None
 
     def run(*tensors: Tensor) -> list[Tensor]:
-        nonlocal result
-        result = function(*assemble(takes, tensors))
-        return [result] if isinstance(result, Tensor) else flat(result)
+        nonlocal gives
+        results, gives = take_apart(function(*assemble(takes, tensors)))
+        return results
 
     graph: GraphModule = make_fx(run)(*inputs)
-    return graph, None if isinstance(result, Tensor) else kinds(result)
+    return graph, gives
 
 
 def _machine() -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ppoc.runtime.structure import assemble, flat, kinds
+from ppoc.runtime.structure import Kinds, assemble, flat, kinds, put_together, take_apart
 
 # How often a function runs before it is recorded, so that it is compiled and its memory is there.
 WARM_UPS = 3
@@ -44,15 +44,13 @@ class Recorded:
         takes = kinds(arguments)
         self._buffers = [tensor.clone() for tensor in flat(arguments)]
         self._given: list[Tensor] = []
-        result: Any = None
+        self._gives: Kinds | None = None
 
         def run() -> list[Tensor]:
-            nonlocal result
-            result = function(*assemble(takes, self._buffers))
-            return [result] if isinstance(result, Tensor) else flat(result)
+            results, self._gives = take_apart(function(*assemble(takes, self._buffers)))
+            return results
 
         self._results, self._replay = record(run)
-        self._gives = None if isinstance(result, Tensor) else kinds(result)
 
     def __call__(self, *arguments: Any) -> Any:
         """The function's result for arguments of the shapes that it was recorded with."""
@@ -63,5 +61,4 @@ class Recorded:
                 buffer.copy_(tensor)
         self._given = given
         self._replay()
-        results = [tensor.clone() for tensor in self._results]
-        return results[0] if self._gives is None else tuple(assemble(self._gives, results))
+        return put_together(self._gives, [tensor.clone() for tensor in self._results])

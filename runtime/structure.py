@@ -32,3 +32,15 @@ def assemble(kinds: Kinds, tensors: Sequence[Tensor]) -> list[Any]:
         parts.append(tensors[start] if kind is None else kind(*tensors[start : start + size]))
         start += size
     return parts
+
+
+def take_apart(result: Any) -> tuple[list[Tensor], Kinds | None]:
+    """The tensors of what a function returned, and their kinds; None: it is a single tensor."""
+    if isinstance(result, Tensor):
+        return [result], None
+    return flat(result), kinds(result)
+
+
+def put_together(kinds: Kinds | None, tensors: Sequence[Tensor]) -> Any:
+    """What `take_apart` took apart, of other tensors."""
+    return tensors[0] if kinds is None else tuple(assemble(kinds, tensors))
