@@ -28,7 +28,19 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,6
 EnvId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}$")]
 OptionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Formula = Annotated[str, StringConstraints(min_length=1, max_length=500)]
-Schedule = Literal["constant", "linear"]
+Point = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2)]
+Points = Annotated[list[Point], Field(min_length=2, max_length=100)]
+Schedule = Literal["constant", "linear", "cosine"] | Points
+SCHEDULE = (
+    "linear: to 0 at the end of training; cosine: likewise, along half a wave; or points "
+    "[progress, factor], joined by straight lines, with progress from 0 to 1."
+)
+CodeName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,127}:[A-Za-z_][A-Za-z0-9_.]{0,127}$")
+]
+Option = bool | int | float | str | list[int | float | str]
+Options = dict[OptionName, Option]
+WrapperName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.:]{0,255}$")]
 
 
 class Normalize(BaseModel):
@@ -40,6 +52,27 @@ class Normalize(BaseModel):
         False, description="Divide rewards by the standard deviation of the discounted return."
     )
     clip: Positive = Field(10.0, description="Clip what is normalised to ± this.")
+
+
+class Atari(BaseModel):
+    """The usual preprocessing of Atari games (Mnih et al. 2015; Machado et al. 2018)."""
+
+    model_config = STRICT
+    frame_skip: Annotated[int, Field(ge=1, le=100)] = Field(
+        4, description="Frames an action is held; the maximum of the last two is seen."
+    )
+    screen_size: Annotated[int, Field(ge=1, le=1024)] = Field(
+        84, description="Height and width, in pixels, that the screen is resized to."
+    )
+    grayscale: bool = Field(True, description="One channel of luminance instead of three colours.")
+    noop_max: Annotated[int, Field(ge=0, le=1000)] = Field(
+        30, description="The most random idle steps that an episode starts with."
+    )
+    episodic_life: bool = Field(
+        True, description="In training, the loss of a life ends an episode."
+    )
+    fire_reset: bool = Field(True, description="Press FIRE at a start, where a game needs it.")
+    clip_rewards: bool = Field(True, description="Learn from the sign of each reward.")
 
 
 class Environment(BaseModel):
@@ -62,23 +95,85 @@ class Environment(BaseModel):
     max_episode_steps: Count | None = Field(
         None, description="Time limit of an episode; null: the environment's own."
     )
-    options: dict[OptionName, bool | int | float | str] = Field(
+    options: Options = Field(
         default_factory=dict, description="Arguments of the environment's constructor."
+    )
+    atari: Atari | None = Field(
+        None, description="Preprocessing of an Atari game; {} takes the usual one."
+    )
+    frame_skip: Annotated[int, Field(ge=1, le=1000)] = Field(
+        1, description="Steps that each action is held; their rewards are added up."
+    )
+    grayscale: bool = Field(False, description="Turn colour images to one channel of luminance.")
+    resize: (
+        Annotated[list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=2, max_length=2)]
+        | None
+    ) = Field(None, description="Height and width that images are resized to; null: as they are.")
+    frame_stack: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="Latest observations that the agent sees, the newest last."
+    )
+    wrappers: Annotated[
+        list[
+            WrapperName | Annotated[dict[WrapperName, Options], Field(min_length=1, max_length=1)]
+        ],
+        Field(max_length=16),
+    ] = Field(
+        default_factory=list,
+        description="Wrappers around the environment, the innermost first: a name of "
+        "gymnasium.wrappers, MaskVelocity, or `package.module:Name` (with --trust); "
+        "`Name: {argument: value}` gives arguments.",
+    )
+    action_masks: bool = Field(
+        False,
+        description="Only take actions that the environment allows: by its method action_masks() "
+        "or the entry action_mask of its info.",
     )
     normalize: Normalize = Field(default_factory=Normalize)
 
 
-class Network(BaseModel):
-    """A multi-layer perceptron."""
+class Memory(BaseModel):
+    """A recurrent layer, for tasks whose observations do not tell all."""
 
     model_config = STRICT
+    kind: Literal["lstm", "gru"] = Field("lstm", description="The kind of cell.")
+    size: Annotated[int, Field(ge=1, le=8192)] = Field(128, description="Hidden units H.")
+
+
+Convolution = Annotated[
+    list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=3, max_length=3)
+]
+
+
+class Network(BaseModel):
+    """A network: convolutions for images, then memory, then fully connected layers, then a head."""
+
+    model_config = STRICT
+    body: Literal["mlp", "nature-cnn", "impala-cnn", "cnn", "custom"] = Field(
+        "mlp",
+        description="What observations first go through. nature-cnn: Mnih et al. 2015; impala-cnn: "
+        "Espeholt et al. 2018; cnn: your `convolutions`; custom: your `code`.",
+    )
+    convolutions: Annotated[list[Convolution], Field(max_length=16)] = Field(
+        default_factory=list,
+        description="For cnn: [filters, kernel size, stride] of each convolution.",
+    )
+    features: Annotated[int, Field(ge=1, le=65536)] | None = Field(
+        None,
+        description="Width of the layer after the convolutions; null: 512, for impala-cnn 256.",
+    )
+    code: CodeName | None = Field(
+        None,
+        description="For custom: `package.module:name` of a function from the shape of an "
+        "observation to a torch.nn.Module that gives features [N, F]. Needs --trust.",
+    )
+    memory: Memory | None = Field(None, description="null: the policy sees no more than now.")
     layers: list[Annotated[int, Field(ge=1, le=8192)]] = Field(
         default=[64, 64], max_length=16, description="Widths of the hidden layers."
     )
-    activation: Literal["tanh", "relu", "elu", "silu"] = Field(
+    activation: Literal["tanh", "relu", "elu", "silu", "gelu", "leaky_relu"] = Field(
         "tanh", description="After each hidden layer."
     )
-    init: Literal["orthogonal", "default"] = Field(
+    init: Literal["orthogonal", "xavier", "kaiming", "default"] = Field(
         "orthogonal", description="How weights start; default: as torch.nn.Linear's."
     )
 
@@ -86,6 +181,19 @@ class Network(BaseModel):
 class Actor(Network):
     """The policy's network."""
 
+    distribution: Literal["gaussian", "tanh-gaussian", "beta"] = Field(
+        "gaussian",
+        description="Of continuous actions. gaussian: clipped to the bounds on its way out; "
+        "tanh-gaussian: squashed into them; beta: Chou et al. 2017.",
+    )
+    std: Literal["independent", "state-dependent", "gsde"] = Field(
+        "independent",
+        description="Of Gaussian actions. independent: the same in all states; state-dependent: a "
+        "second head; gsde: noise that is a function of the state (Raffin et al. 2021).",
+    )
+    resample_every: Count | None = Field(
+        None, description="For gsde: steps between new noise; null: once a rollout."
+    )
     log_std_init: Annotated[float, Field(ge=-20, le=5)] = Field(
         0.0, description="Logarithm of the initial standard deviation of continuous actions."
     )
@@ -94,8 +202,10 @@ class Actor(Network):
 class Critic(Network):
     """The value function's network: its own, or the actor's body with a head of its own."""
 
-    share: Literal["actor"] | None = Field(
-        None, description="actor: use the actor's hidden layers; then give no others here."
+    share: Literal["actor", "body"] | None = Field(
+        None,
+        description="actor: use the actor's hidden layers; then give no others here. body: use "
+        "the actor's convolutions and memory, with layers of its own.",
     )
 
 
@@ -146,7 +256,7 @@ class PolicyLoss(BaseModel):
     epsilon: Annotated[float, Field(gt=0, le=10)] = Field(
         0.2, description="Clip range ε of the probability ratio."
     )
-    schedule: Schedule = Field("constant", description="Of ε; linear: to 0 at the end of training.")
+    schedule: Schedule = Field("constant", description=f"Of ε; {SCHEDULE}")
     kl_target: Positive | None = Field(
         None, description="Double or halve the parameter kl_weight to keep the KL near this."
     )
@@ -165,6 +275,7 @@ class ValueLoss(BaseModel):
     coefficient: Annotated[float, Field(ge=0)] = Field(
         0.5, description="Weight of the mean error, mean((V − R)²) for squared, in the loss."
     )
+    schedule: Schedule = Field("constant", description=f"Of the coefficient; {SCHEDULE}")
     clip: Positive | None = Field(
         None,
         description="Keep new values within ± this of old ones; null: do not. A formula calls it "
@@ -177,7 +288,7 @@ class EntropyBonus(BaseModel):
 
     model_config = STRICT
     beta: Annotated[float, Field(ge=0)] = Field(0.0, description="Weight β of the entropy bonus.")
-    schedule: Schedule = Field("constant", description="Of β; linear: to 0 at the end of training.")
+    schedule: Schedule = Field("constant", description=f"Of β; {SCHEDULE}")
 
 
 class Losses(BaseModel):
@@ -193,16 +304,26 @@ class Optimizer(BaseModel):
     """How one network's parameters move."""
 
     model_config = STRICT
-    kind: Literal["adam"] = Field("adam", description="Adam (Kingma and Ba 2015).")
+    kind: Literal["adam", "adamw", "rmsprop", "sgd"] = Field(
+        "adam", description="Adam (Kingma and Ba 2015), its variants, or gradient descent."
+    )
     lr: Positive = Field(3e-4, description="Learning rate.")
-    schedule: Literal["constant", "linear", "adaptive"] = Field(
-        "constant",
-        description="Of the rate; linear: to 0 at the end; adaptive: follows kl_target.",
+    schedule: Literal["constant", "linear", "cosine", "adaptive"] | Points = Field(
+        "constant", description=f"Of the rate; adaptive: follows kl_target; {SCHEDULE}"
     )
     kl_target: Positive | None = Field(
         None, description="The KL divergence of an update that an adaptive rate keeps near."
     )
-    epsilon: Positive = Field(1e-5, description="Adam's ε, in the denominator.")
+    epsilon: Positive = Field(1e-5, description="ε in the denominator of Adam, AdamW and RMSprop.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="AdamW's decay of the weights, a fraction of the learning rate."
+    )
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="Momentum of sgd (Polyak 1964)."
+    )
+    decay: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.99, description="rmsprop's decay of the mean of squared gradients."
+    )
 
 
 class TrustRegion(BaseModel):
@@ -299,6 +420,11 @@ class Update(BaseModel):
         "rollout",
         description="episodes: every iteration starts new episodes, and learns only from those "
         "that end within it.",
+    )
+    sequence_length: Count | None = Field(
+        None,
+        description="With memory: steps through which its gradient flows; null: as many as a "
+        "minibatch and a rollout of one environment both divide into.",
     )
     buffer: Buffer | None = Field(
         None, description="null: on-policy, each rollout is learnt from in its own iteration only."
