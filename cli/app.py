@@ -11,6 +11,7 @@ from ppoc.cli import (
     diff,
     eval,
     explain,
+    imports,
     init,
     reproduce,
     run,
@@ -38,6 +39,7 @@ app.command()(diff.diff)
 app.command()(variance.variance)
 app.command()(reproduce.reproduce)
 app.command()(schema.schema)
+app.add_typer(imports.app, name="import")
 app.add_typer(zoo.app, name="zoo")
 
 

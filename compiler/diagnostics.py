@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-# E00x is about reading, E01x structure, E1xx meaning, E2xx formulas; W is advice.
+# E00x is about reading, E01x structure, E1xx meaning, E2xx formulas, E9xx imports; W is advice.
 CODES = {
     "E001": "the spec cannot be read",
     "E002": "the text is not YAML",
@@ -38,6 +38,8 @@ CODES = {
     "E114": "a value that the cross-entropy method does not use",
     "E115": "a buffer of old samples that nothing weighs",
     "E201": "an objective that is no formula, or makes no sense",
+    "E901": "nothing that can be imported",
+    "E902": "a setting of another library that cannot be read",
     "W101": "less than one iteration is asked for",
     "W201": "the critic learns slower than the actor",
     "W202": "networks larger than needed",
@@ -122,13 +124,13 @@ def _render_one(diagnostic: Diagnostic, color: bool) -> str:
 
     style = _RED if diagnostic.severity == "error" else _YELLOW
     head = paint(f"{diagnostic.severity}[{diagnostic.code}]", style)
-    lines = [f"{head}: {paint(_escaped(diagnostic.message), _BOLD)}"]
+    lines = [f"{head}: {paint(escaped(diagnostic.message), _BOLD)}"]
     margin = " "
     if diagnostic.span is not None:
         span = diagnostic.span
         number = "" if span.is_override else str(span.line)
         margin = " " * max(1, len(number))
-        source = _escaped(span.source)
+        source = escaped(span.source)
         place = source if span.is_override else f"{source}:{span.line}:{span.column}"
         bar = paint(f"{margin} |", _BLUE)
         text, caret = _excerpt(span)
@@ -140,11 +142,11 @@ def _render_one(diagnostic: Diagnostic, color: bool) -> str:
         ]
     for label, text in (("why", diagnostic.why), ("help", diagnostic.help)):
         if text:
-            lines.append(f"{paint(f'{margin} =', _BLUE)} {label}: {_escaped(text)}")
+            lines.append(f"{paint(f'{margin} =', _BLUE)} {label}: {escaped(text)}")
     return "\n".join(lines)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """One printable line: what a spec or a library says must not steer the terminal."""
     line = text.replace("\n", " ")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)

@@ -1,0 +1,67 @@
+"""`ppoc import`: settings and models of other libraries become ppoc's."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ppoc.cli import terminal
+from ppoc.cli.zoo import write_new
+from ppoc.compiler.diagnostics import escaped
+
+if TYPE_CHECKING:
+    from ppoc.importing.rl_zoo import Imported
+
+app = typer.Typer(
+    help="Make specs and runs of other libraries' settings and models.", no_args_is_help=True
+)
+
+Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite.")]
+
+
+@app.command("rl-zoo")
+def rl_zoo(
+    file: Annotated[Path, typer.Argument(help="Such as RL Zoo's ppo.yml.", show_default=False)],
+    env: Annotated[
+        str | None,
+        typer.Option(help="Only this environment; also one that the file has no entry for."),
+    ] = None,
+    algorithm: Annotated[
+        Literal["ppo", "a2c", "trpo", "ppo-lstm"] | None,
+        typer.Option(help="What the file is for.", show_default="from its name and keys"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the specs.", show_default="here")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Turn the entries of an RL Zoo hyper-parameter file into specs that mean the same.
+
+    What a spec cannot say is a comment in it, and printed. An entry that has no spec is refused with
+    the reason, and the others are written.
+    """
+    from ppoc.importing.rl_zoo import convert
+
+    folder = out or Path()
+    refused = written = 0
+    for imported in convert(file, algorithm, env):
+        if imported.problems:
+            refused += 1
+            terminal.say(f"refused: {escaped(imported.entry)}")
+            terminal.report(imported.problems)
+            continue
+        _write(imported, folder, force)
+        written += 1
+    terminal.say(f"{written} written, {refused} refused")
+    if refused:
+        raise typer.Exit(terminal.SPEC_IS_WRONG)
+
+
+def _write(imported: "Imported", folder: Path, force: bool) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        terminal.fail(terminal.MISUSE, f"cannot make {folder}: {error.strerror}")
+    write_new(folder / f"{imported.name}.yaml", imported.text, force)
+    for note in imported.notes:
+        terminal.say(f"  {'.'.join(note.path)}: {escaped(note.text)}")

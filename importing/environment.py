@@ -1,0 +1,167 @@
+"""The environment of an RL Zoo entry: its id, its wrappers, its normalisation."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from ppoc.importing.entry import Entry
+
+WRAPPERS = ("env", "wrappers")
+NO_VELOCITY = re.compile(r"(.+)NoVel-v(\d+)")
+ATARI_ID = re.compile(r"ALE/\w+-v\d+|\w+NoFrameskip-v\d+")
+# Packages that register environments when they are imported, by what their ids look like.
+PACKAGES = {
+    r".*Bullet(Duck)?Env-v\d+": "pybullet_envs_gymnasium",
+    r"MiniGrid-.*|BabyAI-.*": "minigrid",
+}
+
+
+def environment(entry: Entry, env_id: str, num_envs: int) -> dict[str, Any]:
+    """`env` of an entry for one environment."""
+    env: dict[str, Any] = {"id": "", "num_envs": num_envs}
+    hidden = NO_VELOCITY.fullmatch(env_id)
+    env["id"] = newest(entry, f"{hidden[1]}-v{hidden[2]}" if hidden else env_id)
+    if hidden:
+        env["wrappers"] = ["MaskVelocity"]
+    for key in ("env_wrapper", "vec_env_wrapper"):
+        for name, arguments in _wrappers(entry, key):
+            _wrap(env, name, arguments)
+            entry.absorb(arguments)
+    if "frame_stack" in entry:
+        env["frame_stack"] = entry.count("frame_stack", 1)
+    env |= _normalization(entry)
+    options = entry.section("env_kwargs")
+    if options.names():
+        env["options"] = options.plain()
+    return env
+
+
+def newest(entry: Entry, env_id: str) -> str:
+    """The newest version of an environment where gymnasium has one."""
+    import gymnasium
+    from gymnasium.envs.registration import find_highest_version, get_env_id, parse_env_id
+
+    package = next((p for like, p in PACKAGES.items() if re.fullmatch(like, env_id)), None)
+    if package:
+        entry.note(("env", "id"), f"of the package {package}, which must be installed")
+        return env_id
+    try:
+        namespace, name, own = parse_env_id(env_id)
+    except gymnasium.error.Error:
+        return env_id  # the checks say what is wrong with it
+    found = find_highest_version(namespace, name)
+    if own is None or found is None or found <= own:
+        return env_id
+    newer = get_env_id(namespace, name, found)
+    entry.note(("env", "id"), f"{env_id} there; this is its newest version")
+    return newer
+
+
+def _normalization(entry: Entry) -> dict[str, Any]:
+    """VecNormalize's arguments: `normalize: true`, or a mapping of them."""
+    node = entry.take("normalize")
+    if node.value is None or isinstance(node.value, bool):
+        return {"normalize": {"observations": True, "rewards": True}} if node.value else {}
+    inner = entry.section("normalize")
+    clip = inner.number("clip_obs", 10.0, above=0)
+    clip_reward = inner.number("clip_reward", 10.0, above=0)
+    if clip_reward != clip:
+        inner.note(("env", "normalize"), f"clip_reward {clip_reward:g}: here as clip_obs, {clip:g}")
+    for key in ("gamma", "training"):  # the algorithm's own γ; on while training
+        inner.take(key)
+    values = {
+        "observations": inner.flag("norm_obs", True),
+        "rewards": inner.flag("norm_reward", True),
+        "clip": clip,
+    }
+    inner.leave(("env", "normalize"))
+    entry.absorb(inner)
+    return {"normalize": values}
+
+
+def _wrappers(entry: Entry, key: str) -> list[tuple[str, Entry]]:
+    """Dotted names of wrappers with their arguments, the innermost first."""
+    node = entry.take(key)
+    if node.value is None:
+        return []
+    items = node.value if isinstance(node.value, list) else [node]
+    found = []
+    for item in items:
+        if isinstance(item.value, str):
+            found.append((item.value, Entry({}, item.value)))
+        elif isinstance(item.value, dict) and item.value:
+            for name, arguments in item.value.items():
+                values = arguments.value if isinstance(arguments.value, dict) else {}
+                found.append((name, Entry(values, name)))
+        else:
+            entry.refuse(key, item, "the dotted name of a wrapper, or a mapping from it")
+    return found
+
+
+def _wrap(env: dict[str, Any], name: str, arguments: Entry) -> None:
+    """One wrapper more, as a key of `env` where there is one, else by its name."""
+    last = name.rpartition(".")[2]
+    if last in KNOWN:
+        KNOWN[last](env, arguments)
+        arguments.leave(WRAPPERS)
+        return
+    import gymnasium
+
+    own = name.startswith(("gymnasium.", "gym.")) and last in gymnasium.wrappers.__all__
+    if not own and not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", name, re.ASCII):
+        arguments.note(WRAPPERS, f"not carried over: the wrapper {name}")
+        return
+    code = last if own else f"{name.rpartition('.')[0]}:{last}"
+    if not own:
+        arguments.note(WRAPPERS, f"{code} is code: it runs with --trust only")
+    values = arguments.plain()
+    env.setdefault("wrappers", []).append({code: values} if values else code)
+
+
+def _atari(env: dict[str, Any], arguments: Entry) -> None:
+    env["atari"] = {
+        "frame_skip": arguments.count("frame_skip", 4),
+        "screen_size": arguments.count("screen_size", 84),
+        "noop_max": arguments.count("noop_max", 30, least=0),
+        "episodic_life": arguments.flag("terminal_on_life_loss", True),
+        "clip_rewards": arguments.flag("clip_reward", True),
+    }
+
+
+def _frame_skip(env: dict[str, Any], arguments: Entry) -> None:
+    env["frame_skip"] = arguments.count("skip", 4)
+
+
+def _resize(env: dict[str, Any], arguments: Entry) -> None:
+    node = arguments.take("shape")
+    sides = [x.value for x in node.value] if isinstance(node.value, list) else [node.value] * 2
+    if len(sides) != 2 or not all(type(side) is int and side > 0 for side in sides):
+        arguments.refuse("shape", node, "a whole number, or two")
+    else:
+        env["resize"] = sides
+
+
+def _grayscale(env: dict[str, Any], arguments: Entry) -> None:
+    env["grayscale"] = True
+    arguments.flag("keep_dim", True)  # a channel axis is there in any case
+
+
+def _mask_velocity(env: dict[str, Any], arguments: Entry) -> None:
+    env.setdefault("wrappers", []).append("MaskVelocity")
+
+
+def _stack(env: dict[str, Any], arguments: Entry) -> None:
+    env["frame_stack"] = arguments.count("n_stack", 4)
+
+
+# Of Stable-Baselines3, RL Zoo and gymnasium, whatever module they were in at the time.
+KNOWN: dict[str, Callable[[dict[str, Any], Entry], None]] = {
+    "AtariWrapper": _atari,
+    "FrameSkip": _frame_skip,
+    "ResizeObservation": _resize,
+    "YAMLCompatResizeObservation": _resize,
+    "GrayScaleObservation": _grayscale,
+    "GrayscaleObservation": _grayscale,
+    "MaskVelocityWrapper": _mask_velocity,
+    "VecFrameStack": _stack,
+}
