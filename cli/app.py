@@ -9,6 +9,7 @@ from ppoc.cli import (
     check,
     compile,
     diff,
+    eject,
     eval,
     explain,
     imports,
@@ -34,6 +35,7 @@ app.command()(check.check)
 app.command()(compile.compile)
 app.command()(run.run)
 app.command()(eval.eval)
+app.command()(eject.eject)
 app.command()(explain.explain)
 app.command()(diff.diff)
 app.command()(variance.variance)

@@ -37,8 +37,8 @@ def rl_zoo(
 ) -> None:
     """Turn the entries of an RL Zoo hyper-parameter file into specs that mean the same.
 
-    What a spec cannot say is a comment in it, and printed. An entry that has no spec is refused with
-    the reason, and the others are written.
+    What a spec cannot say is a comment in it, and printed. An entry that has no spec is refused
+    with the reason, and the others are written.
     """
     from ppoc.importing.rl_zoo import convert
 

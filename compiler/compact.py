@@ -1,4 +1,4 @@
-"""A spec as a person would write it: a preset, what differs from it, and comments where they belong.
+"""A spec as a person would write it: a preset, what differs from it, comments where they belong.
 
 The opposite of the lock, which has every value.
 """

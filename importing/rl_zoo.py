@@ -53,7 +53,7 @@ def read_entries(path: Path) -> dict[str, Node]:
     """Entry → its settings, of an RL Zoo file.
 
     Raises:
-        SpecError: the file cannot be read, is not YAML (E001 to E006), or is not of this kind (E901).
+        SpecError: the file cannot be read (E001 to E006), or is of another kind (E901).
     """
     root = parse(read(path), str(path))
     if not isinstance(root.value, dict):

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 FLUSH_SECONDS = 5
 
@@ -12,7 +13,8 @@ FLUSH_SECONDS = 5
 class MetricsWriter:
     """Writes one row per iteration to `folder/metrics.csv` and `folder/tensorboard/`.
 
-    The first row fixes the columns: `step`, then the metrics in the order given.
+    Without the package tensorboard, which an ejected module may lack, only the former. The first
+    row fixes the columns: `step`, then the metrics in the order given.
     """
 
     def __init__(self, folder: Path, resume_step: int | None = None) -> None:
@@ -24,21 +26,13 @@ class MetricsWriter:
         Raises:
             FileExistsError: the run is new and the folder has metrics already.
         """
-        # Not torch's SummaryWriter, which takes seconds to import where TensorFlow is installed.
-        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
-
         path = folder / "metrics.csv"
         self._columns: list[str] | None = None
         if resume_step is not None and path.exists():
             self._columns = _drop_after(path, resume_step)
         mode = "x" if resume_step is None else "a"
         self._file = path.open(mode, newline="", encoding="utf-8")
-        self._events = EventFileWriter(str(folder / "tensorboard"), flush_secs=FLUSH_SECONDS)
-        if resume_step is not None:
-            # TensorBoard then hides the events of the steps that will be taken again.
-            start = SessionLog(status=SessionLog.START)
-            self._events.add_event(Event(step=resume_step + 1, session_log=start))
+        self._events = _open_events(folder / "tensorboard", resume_step)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Append a row; a metric missing from `values` leaves its field empty.
@@ -54,7 +48,8 @@ class MetricsWriter:
             raise ValueError(f"metrics.csv has no column for {', '.join(unknown)}")
         row = [repr(float(values[name])) if name in values else "" for name in self._columns[1:]]
         self._append([str(step), *row])
-        self._write_event(step, values)
+        if self._events is not None:
+            self._write_event(step, values)
 
     def _append(self, fields: Sequence[str]) -> None:
         csv.writer(self._file, lineterminator="\n").writerow(fields)
@@ -71,7 +66,24 @@ class MetricsWriter:
     def close(self) -> None:
         """Write out what is buffered."""
         self._file.close()
-        self._events.close()
+        if self._events is not None:
+            self._events.close()
+
+
+def _open_events(folder: Path, resume_step: int | None) -> Any:
+    """A writer of TensorBoard's events; None where it is not installed."""
+    # Not torch's SummaryWriter, which takes seconds to import where TensorFlow is installed.
+    try:
+        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+    except ImportError:
+        return None
+    events = EventFileWriter(str(folder), flush_secs=FLUSH_SECONDS)
+    if resume_step is not None:
+        # TensorBoard then hides the events of the steps that will be taken again.
+        start = SessionLog(status=SessionLog.START)
+        events.add_event(Event(step=resume_step + 1, session_log=start))
+    return events
 
 
 def _drop_after(path: Path, step: int) -> list[str] | None:

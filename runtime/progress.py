@@ -8,6 +8,7 @@ import math
 import sys
 import time
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, Protocol, Self, TextIO
 
 if TYPE_CHECKING:
@@ -46,10 +47,11 @@ class Progress(Protocol):
 def progress(mode: Mode, total_steps: int, start_step: int = 0) -> Progress:
     """The progress of a run from `start_step` to `total_steps` environment steps.
 
-    `auto` is `rich` where standard error is a terminal and `plain` elsewhere.
+    `auto` is `rich` where standard error is a terminal and `plain` elsewhere, or without the
+    package rich.
     """
     if mode == "auto":
-        mode = "rich" if sys.stderr.isatty() else "plain"
+        mode = "rich" if sys.stderr.isatty() and find_spec("rich") else "plain"
     meter = Meter(total_steps, start_step)
     if mode == "rich":
         from rich.console import Console

@@ -1,0 +1,49 @@
+"""`ppoc eject`: a module that runs without ppoc."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppoc.cli import terminal
+from ppoc.cli.options import Overrides
+from ppoc.cli.zoo import write_new
+
+
+def eject(
+    target: Annotated[
+        Path,
+        typer.Argument(help="A spec file, a compiled folder or a run folder.", show_default=False),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", show_default=False)],
+    overrides: Overrides = None,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite.")] = False,
+) -> None:
+    """Write one file that trains and evaluates without ppoc.
+
+    It needs torch, numpy, gymnasium and safetensors, and envpool where the module steps with it.
+    """
+    from ppoc.exporting.eject import EjectError
+    from ppoc.exporting.eject import eject as ejected
+
+    try:
+        text = ejected(_module_text(target, overrides or []))
+    except EjectError as error:
+        terminal.fail(terminal.MISUSE, str(error))
+    write_new(out, text, force)
+
+
+def _module_text(target: Path, overrides: list[str]) -> str:
+    from ppoc.compiler.build import MODULE, compile_spec
+    from ppoc.compiler.resolve import resolve
+
+    if not target.is_dir():
+        compiled = compile_spec(resolve(target, overrides))
+        terminal.report(compiled.warnings)
+        return compiled.module
+    if overrides:
+        terminal.fail(terminal.MISUSE, "a compiled module takes no -s: eject the spec")
+    try:
+        return (target / MODULE).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        terminal.fail(terminal.MISUSE, f"cannot read {target / MODULE}: {error}")

@@ -1,0 +1,361 @@
+"""A generated module that runs without ppoc: the parts of the runtime it uses are in its file.
+
+What it uses is found in the syntax tree: from the names of `ppoc.runtime` in the module to what
+those definitions name in turn. A method that no used code has the name of is left out, and so is a
+branch that a constant argument rules out, such as the backends that the module does not ask for.
+Texts are copied, not printed anew, so comments stay; a name that two files have gets its file's in
+front.
+"""
+
+import ast
+import builtins
+import re
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import Iterator
+
+from ppoc.exporting.scopes import Names, names_of
+from ppoc.exporting.source import EjectError, Item, SourceFile, folder
+
+WIDTH = 100
+# Bases whose methods only our own code calls.
+PLAIN_BASES = {"NamedTuple", "Protocol", "Exception", "RuntimeError", "ValueError"}
+NOTE = "Ejected: what it uses of ppoc's runtime stands in this file, so that it runs without ppoc."
+
+__all__ = ["EjectError", "eject"]
+
+
+def eject(text: str) -> str:
+    """The text of a module that needs no ppoc, from that of a generated one.
+
+    Raises:
+        EjectError: it is no generated module, or a name in it cannot be resolved.
+    """
+    try:
+        ejection = _Ejection(text)
+    except SyntaxError as error:
+        raise EjectError(f"the module is not Python: {error}") from error
+    result = ejection.text()
+    _check(result)
+    return result
+
+
+class _Ejection:
+    """One ejection: what is used of the runtime, and what it is called in the end."""
+
+    def __init__(self, text: str) -> None:
+        self.module = SourceFile("module", text, {})
+        if self.module.imports.pop("runtime", "") != "from ppoc import runtime":
+            raise EjectError("the module does not import ppoc.runtime: is it ejected already?")
+        self.files: dict[str, SourceFile] = {}
+        self.constants: dict[Item, dict[str, str]] = {}
+        self.exports = self._file("__init__").runtime_names
+        self.module_uses = list(self._runtime_attributes())
+        self._note_constants()
+        self.used: set[Item] = set()
+        self.attributes = self._attribute_names(self.module, names_of(self.module.tree))
+        self._find_used()
+        self.final = self._final_names()
+
+    def _file(self, name: str) -> SourceFile:
+        if name not in self.files:
+            path = folder() / f"{name}.py"
+            constants = {i[1]: values for i, values in self.constants.items() if i[0] == name}
+            try:
+                text = path.read_text(encoding="utf-8")
+            except OSError as error:
+                raise EjectError(f"cannot read {path}: {error.strerror}") from error
+            self.files[name] = SourceFile(name, text, constants)
+        return self.files[name]
+
+    def _runtime_attributes(self) -> Iterator[ast.Attribute]:
+        for node in ast.walk(self.module.tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                if node.value.id == "runtime" and node.attr not in self.exports:
+                    raise EjectError(f"ppoc.runtime has no {node.attr}")
+                if node.value.id == "runtime":
+                    yield node
+
+    def _note_constants(self) -> None:
+        """The texts that the module gives, always the same, as named arguments to the runtime."""
+        found: dict[tuple[Item, str], set[str | None]] = {}
+        uses = {id(node): self.exports[node.attr] for node in self.module_uses}
+        for call in ast.walk(self.module.tree):
+            if isinstance(call, ast.Call) and id(call.func) in uses:
+                for keyword in call.keywords:
+                    value = getattr(keyword.value, "value", None)
+                    value = value if isinstance(value, str) else None
+                    found.setdefault((uses[id(call.func)], str(keyword.arg)), set()).add(value)
+        for (item, argument), values in found.items():
+            (value, *others) = values
+            if value is not None and not others:
+                self.constants.setdefault(item, {})[argument] = value
+
+    def _find_used(self) -> None:
+        """What the module needs, to a fixed point: a name more may wake a method more."""
+        roots = [self.exports[node.attr] for node in self.module_uses]
+        before: tuple[int, int] | None = None
+        while before != (len(self.used), len(self.attributes)):
+            before = len(self.used), len(self.attributes)
+            seen: set[Item] = set()
+            queue = list(roots)
+            while queue:
+                item = queue.pop()
+                if item not in seen:
+                    seen.add(item)
+                    queue += [target for target, _ in self._references(item)]
+            self.used = seen
+
+    def _definition(self, item: Item) -> ast.stmt:
+        found = self._file(item[0]).definitions.get(item[1])
+        if found is None:
+            raise EjectError(f"ppoc.runtime.{item[0]} does not define {item[1]}")
+        return found
+
+    def _references(self, item: Item) -> Iterator[tuple[Item, ast.Name | ast.Attribute]]:
+        """What a definition names of the runtime, and where."""
+        file, node = self._file(item[0]), self._definition(item)
+        dead = {id(part) for part in self._dead(item)}
+        living = node.body if isinstance(node, ast.ClassDef) else [node]
+        parts: list[ast.AST] = [part for part in living if id(part) not in dead]
+        if isinstance(node, ast.ClassDef):
+            parts += [*node.bases, *node.keywords, *node.decorator_list]
+        for part in parts:
+            names = names_of(part)
+            self.attributes |= self._attribute_names(file, names)
+            for attribute in names.attributes:
+                owner = attribute.value
+                if isinstance(owner, ast.Name) and owner.id in file.runtime_files:
+                    yield (file.runtime_files[owner.id], attribute.attr), attribute
+            for name in names.used:
+                if name.id in file.runtime_names:
+                    yield file.runtime_names[name.id], name
+                elif name.id in file.definitions:
+                    yield (file.name, name.id), name
+
+    def _attribute_names(self, file: SourceFile, names: Names) -> set[str]:
+        """Names after a dot, but those of imported modules, such as compile in re.compile."""
+        return {
+            node.attr
+            for node in names.attributes
+            if not (isinstance(node.value, ast.Name) and node.value.id in file.imports)
+        }
+
+    def _dead(self, item: Item) -> list[ast.FunctionDef]:
+        """Methods of a class that nothing used has the name of."""
+        node = self._definition(item)
+        if not isinstance(node, ast.ClassDef):
+            return []
+        known = {*self._file(item[0]).definitions, *PLAIN_BASES}
+        if any(not isinstance(base, ast.Name) or base.id not in known for base in node.bases):
+            return []
+        methods = [part for part in node.body if isinstance(part, ast.FunctionDef)]
+        return [m for m in methods if not m.name.startswith("__") and m.name not in self.attributes]
+
+    def _final_names(self) -> dict[Item, str]:
+        """What each definition is called: its name, where nothing else is called that."""
+        names = names_of(self.module.tree)
+        taken = {*names.bound, *self.module.definitions, *self.module.imports, *dir(builtins)}
+        for item in self.used:
+            taken |= names_of(self._definition(item)).bound
+            taken |= set(self._file(item[0]).imports)
+        counts = Counter(name for _, name in self.used)
+        final = {}
+        for file, name in self.used:
+            clash = counts[name] > 1 or name in taken
+            final[file, name] = _with_file(file, name) if clash else name
+        return final
+
+    # The text
+
+    def text(self) -> str:
+        """The whole file: docstring, imports, the runtime's parts, the module's own."""
+        own = self._own_text()
+        end = self.module.tree.body[0].end_lineno or 1  # of the docstring
+        docstring, own = own[:end], self._without_imports(own)
+        docstring[-1] = docstring[-1].removesuffix('"""')
+        parts = [text for name in self._order() for text in self._file_text(name)]
+        return "\n".join(
+            [
+                *docstring,
+                *textwrap.wrap(NOTE, WIDTH),
+                '"""',
+                "",
+                *self._imports("\n".join(parts)),
+                *parts,
+                *own[end:],
+            ]
+        )
+
+    def _own_text(self) -> list[str]:
+        edits = [(node, self.final[self.exports[node.attr]]) for node in self.module_uses]
+        return _edited(self.module.lines, edits)
+
+    def _without_imports(self, lines: list[str]) -> list[str]:
+        for statement in self.module.tree.body:
+            if isinstance(statement, ast.Import | ast.ImportFrom):
+                for number in range(statement.lineno - 1, statement.end_lineno or 0):
+                    lines[number] = ""
+        text = re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines))
+        end = (self.module.tree.body[0].end_lineno or 1) - 1
+        head = "\n".join(lines[: end + 1])
+        return [*head.split("\n"), *text[len(head) :].split("\n")[1:]]
+
+    def _order(self) -> list[str]:
+        """The used files, each after those that it imports."""
+        order: list[str] = []
+
+        def visit(name: str) -> None:
+            if name not in order and name not in visiting:
+                visiting.add(name)
+                for other in sorted(self._file(name).before):
+                    visit(other)
+                order.append(name)
+
+        visiting: set[str] = set()
+        used = {file for file, _ in self.used}
+        for name in sorted(used):
+            visit(name)
+        return [name for name in order if name in used]
+
+    def _file_text(self, name: str) -> Iterator[str]:
+        """A heading, and the used definitions of a file."""
+        file = self._file(name)
+        heading = f"# ── ppoc.runtime.{name} "
+        yield f"\n\n{heading}{'─' * (WIDTH - len(heading))}"
+        after = "\n"
+        for own, node in file.definitions.items():
+            if (name, own) in self.used:
+                gap = "\n\n" if isinstance(node, ast.FunctionDef | ast.ClassDef) else ""
+                yield (gap or after) + "\n".join(self._definition_lines((name, own)))
+                after = gap
+
+    def _definition_lines(self, item: Item) -> list[str]:
+        file, node = self._file(item[0]), self._definition(item)
+        edits = [(where, self.final[target]) for target, where in self._references(item)]
+        lines = _edited(file.lines, edits)
+        number = node.lineno - 1
+        lines[number] = re.sub(
+            rf"^(def |class )?{re.escape(item[1])}\b", rf"\g<1>{self.final[item]}", lines[number]
+        )
+        removed = {n for method in self._dead(item) for n in _extent(file.lines, method)}
+        if isinstance(node, ast.ClassDef):  # which its methods name in quotes
+            quoted = re.compile(rf'(-> |: )"{re.escape(item[1])}"')
+            lines = [quoted.sub(rf'\1"{self.final[item]}"', line) for line in lines]
+        kept = [lines[n] for n in _extent(file.lines, node) if n not in removed]
+        return re.sub(r"\n\n\n+", "\n\n", "\n".join(kept).rstrip()).split("\n")
+
+    def _imports(self, parts: str) -> list[str]:
+        """Import statements for all names that the file uses, standard library first."""
+        needed = dict(self.module.imports)
+        typing: set[str] = set()
+        for name in self._order():
+            file = self._file(name)
+            here = [self._definition(item) for item in self.used if item[0] == name]
+            texts = "\n".join(t for t in self._file_text(name))
+            used = {n.id for node in here for n in names_of(node).used}
+            for bound, statement in file.imports.items():
+                if bound not in used or not re.search(rf"\b{re.escape(bound)}\b", texts):
+                    continue
+                if needed.setdefault(bound, statement) != statement:
+                    raise EjectError(f"two files of the runtime import different {bound}")
+            for bound, statement in file.typing_imports.items():
+                if re.search(rf"\b{re.escape(bound)}\b", texts):
+                    typing.add(statement)
+        if typing:
+            needed["TYPE_CHECKING"] = "from typing import TYPE_CHECKING"
+        else:
+            needed.pop("TYPE_CHECKING", None)
+        lines = _sorted_imports(set(needed.values()))
+        if typing:
+            sorted_typing = [line for line in _sorted_imports(typing) if line]
+            lines += ["", "if TYPE_CHECKING:", *(f"    {line}" for line in sorted_typing)]
+        return lines
+
+
+def _with_file(file: str, name: str) -> str:
+    """A name with its file's in front, spelt as names of its kind are."""
+    private, plain = "_" if name.startswith("_") else "", name.lstrip("_")
+    if plain.isupper():
+        return f"{private}{file.upper()}_{plain}"
+    if plain[0].isupper():
+        return f"{private}{file.title().replace('_', '')}{plain}"
+    return f"{private}{file}_{plain}"
+
+
+def _edited(lines: list[str], edits: list[tuple[ast.Name | ast.Attribute, str]]) -> list[str]:
+    """Lines with expressions replaced; columns of a syntax tree count bytes."""
+    edited = list(lines)
+    places = {(n.lineno, n.col_offset, n.end_col_offset or 0, text): n for n, text in edits}
+    for (line, start, end, text), node in sorted(places.items(), key=lambda x: x[0], reverse=True):
+        raw = edited[line - 1].encode()
+        if raw[start:end].decode() != ast.unparse(node):
+            raise EjectError(f"cannot place {ast.unparse(node)} in: {edited[line - 1].strip()}")
+        edited[line - 1] = (raw[:start] + text.encode() + raw[end:]).decode()
+    return edited
+
+
+def _extent(lines: list[str], node: ast.stmt) -> range:
+    """The lines of a definition, from 0, with its decorators and the comments right above."""
+    decorators = getattr(node, "decorator_list", [])
+    first = min([node.lineno, *(d.lineno for d in decorators)]) - 1
+    indent = " " * node.col_offset
+    while first > 0 and lines[first - 1].startswith(f"{indent}#"):
+        first -= 1
+    return range(first, node.end_lineno or node.lineno)
+
+
+def _sorted_imports(statements: set[str]) -> list[str]:
+    """Statements as a formatter would sort them, with names of one module together."""
+    together: dict[str, set[str]] = {}
+    plain = set()
+    for statement in statements:
+        head, _, names = statement.partition(" import ")
+        if head.startswith("from "):
+            together.setdefault(head, set()).add(names)
+        else:
+            plain.add(statement)
+
+    def by_kind(name: str) -> tuple[bool, bool, str]:
+        return not name.isupper(), not name[0].isupper(), name
+
+    lines = [
+        *sorted(plain),
+        *(f"{h} import {', '.join(sorted(n, key=by_kind))}" for h, n in together.items()),
+    ]
+
+    def outside(line: str) -> bool:
+        return line.split()[1].partition(".")[0] not in sys.stdlib_module_names
+
+    def order(line: str) -> tuple[bool, str]:
+        return line.startswith("from "), line.split()[1]
+
+    groups = ([x for x in lines if outside(x) == wanted] for wanted in (False, True))
+    first, second = (sorted(group, key=order) for group in groups)
+    return [*first, "", *second]
+
+
+def _check(text: str) -> None:
+    """Every name of the file is defined in it, and none of ppoc is imported.
+
+    Raises:
+        EjectError: one is not: a mistake of this file.
+    """
+    tree = ast.parse(text)
+    known = set(dir(builtins)) | {"__file__", "__name__"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            module = getattr(node, "module", None) or node.names[0].name
+            if f"{module}.".startswith("ppoc."):
+                raise EjectError(f"line {node.lineno} still imports {module}")
+            known |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+    for statement in tree.body:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                known.add(node.name)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                known.add(node.id)
+    unknown = {name.id for name in names_of(tree).used if name.id not in known}
+    if unknown:
+        raise EjectError(f"nothing defines {', '.join(sorted(unknown))}")
