@@ -46,9 +46,11 @@ def _check_one(path: Path, overrides: list[str], probe: bool) -> list[Diagnostic
     resolved = resolve(path, overrides)
     if not probe:
         return resolved.warnings
+    from ppoc.compiler.fit import plan_for
     from ppoc.compiler.lints import rewards_are_large
     from ppoc.compiler.probe import probe as probe_environment
 
     facts = probe_environment(resolved, choose_backend=False)
+    plan_for(resolved, facts)
     advice = resolved.advice(rewards_are_large(resolved, facts.reward_range))
     return [*resolved.warnings, *advice]

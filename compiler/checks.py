@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ppoc.compiler.diagnostics import Diagnostic
+from ppoc.compiler.network_checks import NETWORK_CHECKS
 from ppoc.compiler.source import INHERITED
 
 if TYPE_CHECKING:
@@ -43,29 +44,6 @@ def environments_divide_the_rollout(resolved: "Resolved") -> Iterator[Diagnostic
             why="rollout_steps counts the steps of all environments together",
             help=f"the nearest numbers that they can: {', '.join(map(str, near))}",
         )
-
-
-def a_shared_critic_has_no_layers(resolved: "Resolved") -> Iterator[Diagnostic]:
-    """E108: `share: actor` and layers of the critic's own contradict each other."""
-    critic = resolved.spec.networks.critic
-    if critic is None or critic.share is None:
-        return
-    if not resolved.spec.networks.actor.layers:
-        yield resolved.error(
-            "E108",
-            ("networks", "critic", "share"),
-            "the actor has no hidden layers to share",
-            help="give `networks.actor.layers`, or remove `share: actor`",
-        )
-    for key in ("layers", "activation", "init"):
-        path = ("networks", "critic", key)
-        if resolved.origin(path).kind in ("spec", "extends", "override") and not resolved.is_lock:
-            yield resolved.error(
-                "E108",
-                path,
-                f"the critic shares the actor's layers, so `{key}` means nothing",
-                help=f"remove `{key}`, or remove `share: actor`",
-            )
 
 
 def advantages_need_two_samples(resolved: "Resolved") -> Iterator[Diagnostic]:
@@ -350,7 +328,6 @@ def _formula_errors(
 CHECKS: tuple[Check, ...] = (
     minibatches_divide_the_rollout,
     environments_divide_the_rollout,
-    a_shared_critic_has_no_layers,
     advantages_need_two_samples,
     some_estimators_need_a_critic,
     returns_have_no_critic,
@@ -361,6 +338,7 @@ CHECKS: tuple[Check, ...] = (
     a_search_has_no_gradients,
     at_least_one_iteration,
     objectives_are_formulas,
+    *NETWORK_CHECKS,
 )
 
 
