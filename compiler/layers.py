@@ -1,6 +1,6 @@
 """Parts of networks as source text: their layout, initialisers, and lines in torch and NumPy."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import Literal, Protocol
 
