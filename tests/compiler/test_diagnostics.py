@@ -204,7 +204,7 @@ def test_files_that_cannot_be_read(tmp_path):
         ("update.epochs=", "E011"),
         ("update.epochs=0", "E012"),
         ("update.epoch=1", "E010"),
-        ("training.seed=1e3", "E011"),
+        ("training.seed=1.5", "E011"),
     ],
 )
 def test_overrides_that_are_wrong_point_at_the_flag(override, code):
