@@ -62,6 +62,11 @@ class Resolved:
             return []
         return ordered(d for d in found if not _allowed(d, self.source_text))
 
+    def said(self, *paths: tuple[str, ...]) -> tuple[str, ...]:
+        """The first of some paths whose value is the spec's own; of none, the first."""
+        kinds = ("spec", "extends", "override")
+        return next((path for path in paths if self.origin(path).kind in kinds), paths[0])
+
     def error(
         self, code: str, path: tuple[str, ...], message: str, *, why: str = "", help: str = ""
     ) -> Diagnostic:
