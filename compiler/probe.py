@@ -317,7 +317,8 @@ def _images(
     from gymnasium.spaces import Box
 
     if not isinstance(space, Box) or len(space.shape) not in (2, 3):
-        message = f"observations of `{resolved.spec.env.id}` are {space}, not images"
+        what = f"a Box of {space.shape}" if isinstance(space, Box) else str(space)
+        message = f"observations of `{resolved.spec.env.id}` are {what}, not images"
         path = ("networks", "actor", "body")
         help = "use `body: mlp`; a convolution takes a Box of [height, width] or with channels"
         raise _fail(resolved, "E106", path, message, help)

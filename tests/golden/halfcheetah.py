@@ -376,7 +376,7 @@ def policy(
     normalize: runtime.ObservationNormalizer,
     rng: np.random.Generator | None = None,
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """From observations [N, O] to actions to take: a sample where `rng` is given, else the mode."""
+    """From observations [N, O] to actions: a sample where `rng` is given, else the mode."""
 
     def choose(observations: np.ndarray) -> np.ndarray:
         noise = np.zeros(1, np.float32) if rng is None else draw_noise(rng, 1, len(observations))[0]
