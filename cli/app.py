@@ -70,6 +70,7 @@ def main() -> None:
         app(prog_name="ppoc")
     except SpecError as error:
         terminal.report(error.diagnostics)
+        terminal.say(f"\n`ppoc explain {error.diagnostics[0].code}` says more")
         sys.exit(terminal.SPEC_IS_WRONG)
     except KeyboardInterrupt:
         terminal.say("stopped")

@@ -1,54 +1,91 @@
 """`ppoc check`: is this spec right?"""
 
-import json
+from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ppoc.cli import terminal
 from ppoc.cli.options import Overrides
-from ppoc.compiler.diagnostics import Diagnostic, SpecError, to_json
+
+if TYPE_CHECKING:
+    from ppoc.compiler.batch import Report
 
 
 def check(
-    specs: Annotated[list[Path], typer.Argument(help="Spec files.", show_default=False)],
+    specs: Annotated[
+        list[Path], typer.Argument(help="Spec files, or folders with specs.", show_default=False)
+    ],
     overrides: Overrides = None,
     probe: Annotated[
         bool, typer.Option(help="Make the environment once, to check its spaces too.")
     ] = True,
     format: Annotated[
-        Literal["text", "json"], typer.Option(help="How to print what was found.")
+        Literal["text", "json", "sarif", "github"],
+        typer.Option(help="How to print what was found."),
     ] = "text",
 ) -> None:
     """Check specs without training anything; every problem is shown with its place and its fix."""
-    found: list[Diagnostic] = []
-    wrong = 0
-    for path in specs:
-        try:
-            found += _check_one(path, overrides or [], probe)
-        except SpecError as error:
-            wrong += 1
-            found += error.diagnostics
-    if format == "json":
-        print(json.dumps(to_json(found), indent=2))
+    from ppoc.compiler.batch import check_all
+
+    paths, others = _files(specs)
+    try:
+        reports = check_all(paths, overrides or [], probe)
+    except BrokenProcessPool:
+        terminal.fail(
+            terminal.RUN_FAILED,
+            "making an environment ended the process that made it; check the specs one at a time "
+            "to find it, or all with --no-probe",
+        )
+    if format == "text":
+        found = [diagnostic for report in reports for diagnostic in report.found]
+        terminal.report(list(dict.fromkeys(found)))
     else:
-        terminal.report(found)
-        if not wrong:
-            print(f"ok: {len(specs)} spec{'s' if len(specs) > 1 else ''} checked")
-    if wrong:
-        raise typer.Exit(terminal.SPEC_IS_WRONG)
+        from ppoc.compiler import formats
+
+        text = getattr(formats, f"as_{format}")(reports)
+        if text:
+            print(text)
+    _conclude(reports, others, quiet=format != "text")
 
 
-def _check_one(path: Path, overrides: list[str], probe: bool) -> list[Diagnostic]:
-    from ppoc.compiler.resolve import resolve
+def _files(given: list[Path]) -> tuple[list[Path], int]:
+    """The specs to check, each once, and how many other YAML files the folders have."""
+    from ppoc.compiler.batch import specs_in
 
-    resolved = resolve(path, overrides)
-    if not probe:
-        return resolved.warnings
-    from ppoc.compiler.lints import rewards_are_large
-    from ppoc.compiler.probe import probe as probe_environment
+    paths: list[Path] = []
+    others = 0
+    for path in given:
+        if not path.is_dir():
+            paths.append(path)
+            continue
+        inside, left = specs_in(path)
+        if not inside:
+            terminal.fail(
+                terminal.MISUSE, f"no specs in {path}: none of its YAML files has `ppoc:`"
+            )
+        paths += inside
+        others += left
+    return list(dict.fromkeys(paths)), others
 
-    facts = probe_environment(resolved, choose_backend=False)
-    advice = resolved.advice(rewards_are_large(resolved, facts.reward_range))
-    return [*resolved.warnings, *advice]
+
+def _conclude(reports: Sequence["Report"], others: int, *, quiet: bool) -> None:
+    """The last line, and the exit code."""
+    wrong = sum(report.failed for report in reports)
+    found = {diagnostic for report in reports for diagnostic in report.found}
+    errors = sorted(d.code for d in found if d.severity == "error")
+    warnings = len(found) - len(errors)
+    parts = [terminal.count(warnings, "warning")] if warnings else []
+    if others:
+        parts.append(f"{terminal.count(others, 'other YAML file')} left alone")
+    if not wrong:
+        if not quiet:
+            print(", ".join([f"ok: {terminal.count(len(reports), 'spec')} checked", *parts]))
+        return
+    total = terminal.count(len(errors), "error")
+    of = f" in {wrong} of {terminal.count(len(reports), 'spec')}" if len(reports) > 1 else ""
+    parts = [f"\n{total}{of}", *parts]
+    terminal.say(f"{', '.join(parts)}; `ppoc explain {errors[0]}` says more")
+    raise typer.Exit(terminal.SPEC_IS_WRONG)

@@ -1,5 +1,6 @@
-"""`ppoc explain`: what does this spec optimise?"""
+"""`ppoc explain`: what does this spec optimise, and what does this code mean?"""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -10,14 +11,44 @@ from ppoc.cli.options import Overrides
 
 
 def explain(
-    spec: Annotated[Path, typer.Argument(help="A spec file, or a lock.", show_default=False)],
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SPEC|CODE",
+            help="A spec file, a lock, or the code of an error or a warning such as E104.",
+            show_default=False,
+        ),
+    ] = None,
     overrides: Overrides = None,
     tex: Annotated[bool, typer.Option("--latex", help="Print LaTeX.")] = False,
+    codes: Annotated[bool, typer.Option("--codes", help="List the codes, in Markdown.")] = False,
 ) -> None:
-    """Print a spec's objectives as mathematics, with the numbers filled in and their sources."""
+    """Print a spec's objectives as mathematics, with the numbers filled in and their sources; or
+    the page of a code: what it means, a spec that has it, and what to do."""
+    from ppoc.compiler.pages import index
+
+    if codes:
+        print(index(), end="")
+    elif what is None:
+        terminal.fail(terminal.MISUSE, "give a spec, a code such as E104, or --codes")
+    elif re.fullmatch(r"[EeWw][0-9]{3}", what) and not Path(what).exists():
+        _explain_code(what.upper())
+    else:
+        _explain_spec(Path(what), overrides or [], tex)
+
+
+def _explain_code(code: str) -> None:
+    from ppoc.compiler.pages import pages
+
+    if code not in pages():
+        terminal.fail(terminal.MISUSE, f"there is no code {code}; `ppoc explain --codes` has them")
+    print(pages()[code].text, end="")
+
+
+def _explain_spec(spec: Path, overrides: list[str], tex: bool) -> None:
     from ppoc.compiler.explanation import explain as explanation
     from ppoc.compiler.resolve import resolve
 
-    resolved = resolve(spec, overrides or [])
+    resolved = resolve(spec, overrides)
     terminal.report(resolved.warnings)
     print(explanation(resolved, tex=tex))

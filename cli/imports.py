@@ -7,7 +7,7 @@ import typer
 
 from ppoc.cli import terminal
 from ppoc.cli.zoo import write_new
-from ppoc.compiler.diagnostics import escaped
+from ppoc.compiler.diagnostics import printable
 
 if TYPE_CHECKING:
     from ppoc.importing.rl_zoo import Imported
@@ -47,7 +47,7 @@ def rl_zoo(
     for imported in convert(file, algorithm, env):
         if imported.problems:
             refused += 1
-            terminal.say(f"refused: {escaped(imported.entry)}")
+            terminal.say(f"refused: {printable(imported.entry)}")
             terminal.report(imported.problems)
             continue
         _write(imported, folder, force)
@@ -64,4 +64,4 @@ def _write(imported: "Imported", folder: Path, force: bool) -> None:
         terminal.fail(terminal.MISUSE, f"cannot make {folder}: {error.strerror}")
     write_new(folder / f"{imported.name}.yaml", imported.text, force)
     for note in imported.notes:
-        terminal.say(f"  {'.'.join(note.path)}: {escaped(note.text)}")
+        terminal.say(f"  {'.'.join(note.path)}: {printable(note.text)}")

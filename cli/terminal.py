@@ -24,6 +24,11 @@ def report(diagnostics: Sequence[Diagnostic]) -> None:
         say(render(diagnostics, color=sys.stderr.isatty()))
 
 
+def count(number: int, what: str) -> str:
+    """A number of things, such as `2 specs`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def fail(code: int, text: str) -> NoReturn:
     """End with an exit code and one message."""
     say(f"error: {text}")

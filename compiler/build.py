@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ppoc.compiler.diagnostics import Diagnostic
 from ppoc.compiler.emit import emit
+from ppoc.compiler.fit import plan_for
 from ppoc.compiler.lints import rewards_are_large
 from ppoc.compiler.lock import lock_text
 from ppoc.compiler.passes import run_passes
@@ -50,7 +51,7 @@ def compile_spec(resolved: Resolved) -> Compiled:
         SpecError: the environment is unknown, cannot be made, or has spaces ppoc cannot handle.
     """
     facts = probe(resolved)
-    plan = run_passes(Plan(resolved.spec, facts))
+    plan = run_passes(plan_for(resolved, facts))
     used = {name: version(name) for name in ("ppoc", "torch", "numpy")}
     used.update(versions(facts.backend))
     module = emit(plan)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ppoc.compiler.diagnostics import Diagnostic
+from ppoc.compiler.network_checks import NETWORK_CHECKS
 from ppoc.compiler.source import INHERITED
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def minibatches_divide_the_rollout(resolved: "Resolved") -> Iterator[Diagnostic]
         what = "a buffer" if update.buffer else "a rollout"
         yield resolved.error(
             "E101",
-            ("update", "minibatch_size"),
+            resolved.said(("update", "minibatch_size"), ("update", "rollout_steps")),
             f"minibatches of {update.minibatch_size} do not divide {what} of {samples} steps",
             why="every minibatch has the same size, so that the update compiles to one shape",
             help=f"the nearest sizes that do: {', '.join(map(str, sizes))}",
@@ -38,34 +39,11 @@ def environments_divide_the_rollout(resolved: "Resolved") -> Iterator[Diagnostic
         near = sorted({max(1, steps // envs) * envs, (steps // envs + 1) * envs})
         yield resolved.error(
             "E102",
-            ("update", "rollout_steps"),
+            resolved.said(("update", "rollout_steps"), ("env", "num_envs")),
             f"{envs} environments cannot share {steps} steps evenly",
             why="rollout_steps counts the steps of all environments together",
             help=f"the nearest numbers that they can: {', '.join(map(str, near))}",
         )
-
-
-def a_shared_critic_has_no_layers(resolved: "Resolved") -> Iterator[Diagnostic]:
-    """E108: `share: actor` and layers of the critic's own contradict each other."""
-    critic = resolved.spec.networks.critic
-    if critic is None or critic.share is None:
-        return
-    if not resolved.spec.networks.actor.layers:
-        yield resolved.error(
-            "E108",
-            ("networks", "critic", "share"),
-            "the actor has no hidden layers to share",
-            help="give `networks.actor.layers`, or remove `share: actor`",
-        )
-    for key in ("layers", "activation", "init"):
-        path = ("networks", "critic", key)
-        if resolved.origin(path).kind in ("spec", "extends", "override") and not resolved.is_lock:
-            yield resolved.error(
-                "E108",
-                path,
-                f"the critic shares the actor's layers, so `{key}` means nothing",
-                help=f"remove `{key}`, or remove `share: actor`",
-            )
 
 
 def advantages_need_two_samples(resolved: "Resolved") -> Iterator[Diagnostic]:
@@ -92,7 +70,7 @@ def some_estimators_need_a_critic(resolved: "Resolved") -> Iterator[Diagnostic]:
         name, why = needs[estimator]
         yield resolved.error(
             "E104",
-            ("advantage", "estimator"),
+            resolved.said(("advantage", "estimator"), ("networks", "critic")),
             f"{name} needs a critic",
             why=f"{why}, and `networks.critic` is null",
             help="give `networks.critic`, or use `estimator: reward-to-go`",
@@ -126,7 +104,7 @@ def returns_need_whole_episodes(resolved: "Resolved") -> Iterator[Diagnostic]:
     if spec.advantage.estimator not in ("gae", "q") and spec.update.sampling != "episodes":
         yield resolved.error(
             "E111",
-            ("advantage", "estimator"),
+            resolved.said(("advantage", "estimator"), ("update", "sampling")),
             f"`{spec.advantage.estimator}` needs whole episodes",
             why="without a critic nothing stands for the rewards after the end of a rollout",
             help="set `update.sampling: episodes`",
@@ -295,7 +273,7 @@ def at_least_one_iteration(resolved: "Resolved") -> Iterator[Diagnostic]:
     if total < steps:
         yield resolved.error(
             "W101",
-            ("training", "total_steps"),
+            resolved.said(("training", "total_steps"), ("update", "rollout_steps")),
             f"{total} steps are less than one iteration of {steps}",
             why="an iteration is always finished, so the run takes more steps than it says",
             help="lower update.rollout_steps, or raise training.total_steps",
@@ -350,7 +328,6 @@ def _formula_errors(
 CHECKS: tuple[Check, ...] = (
     minibatches_divide_the_rollout,
     environments_divide_the_rollout,
-    a_shared_critic_has_no_layers,
     advantages_need_two_samples,
     some_estimators_need_a_critic,
     returns_have_no_critic,
@@ -361,6 +338,7 @@ CHECKS: tuple[Check, ...] = (
     a_search_has_no_gradients,
     at_least_one_iteration,
     objectives_are_formulas,
+    *NETWORK_CHECKS,
 )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from math import inf, prod
 from typing import Any, NamedTuple
 
-from ppoc.compiler.language import TrustRegion
+from ppoc.compiler.language import Optimizer, TrustRegion
 from ppoc.compiler.plan import Plan
 
 
@@ -45,6 +45,7 @@ def constants(plan: Plan) -> Iterable[list[Constant]]:
         Constant("ROLLOUT_LENGTH", plan.rollout_length, "T"),
         Constant("BATCH_SIZE", plan.batch_size, "B = T·N"),
         *_buffer_constants(plan),
+        *_sequence_constants(plan),
         Constant("EPOCHS", spec.update.epochs, "passes over each batch"),
         Constant("MINIBATCH_SIZE", plan.minibatch_size, "M"),
         Constant("NUM_ITERATIONS", plan.num_iterations, f"{total:,} environment steps"),
@@ -62,6 +63,15 @@ def _buffer_constants(plan: Plan) -> Iterable[Constant]:
         yield Constant("NUM_SAMPLES", plan.num_samples, "K·B")
         if buffer.clip is not None:
             yield Constant("IMPORTANCE_CLIP", buffer.clip, "the largest product of ratios")
+
+
+def _sequence_constants(plan: Plan) -> Iterable[Constant]:
+    if plan.memory:
+        yield Constant("SEQUENCE_LENGTH", plan.sequence_length, "L, steps a gradient flows through")
+        sequences = plan.num_samples // plan.sequence_length
+        yield Constant("NUM_SEQUENCES", sequences, "B/L")
+        size = sum(cell.state_size for cell in plan.networks.cells)
+        yield Constant("STATE_SIZE", size, "S, numbers in the memory of an environment")
 
 
 def _schedule_constants(plan: Plan) -> Iterable[Constant]:
@@ -83,13 +93,14 @@ def _objective_constants(plan: Plan) -> Iterable[Constant]:
             "LAMBDA", advantage.lambda_, "λ of GAE: 0 for the TD error, 1 for the return"
         )
     if plan.policy_objective.uses("epsilon"):
-        yield Constant("CLIP_RANGE", losses.policy.epsilon, "ε" + _falling(losses.policy.schedule))
+        yield from _scheduled("CLIP_RANGE", losses.policy.epsilon, losses.policy.schedule, "ε")
     for name, value in losses.policy.parameters.items():
         yield Constant(f"OBJECTIVE_{name.upper()}", value, "a parameter of the policy's objective")
     if losses.policy.kl_target is not None:
         yield Constant("KL_TARGET", losses.policy.kl_target, "OBJECTIVE_KL_WEIGHT follows it")
     if plan.has_critic:
-        yield Constant("VALUE_COEFFICIENT", losses.value.coefficient)
+        value = losses.value
+        yield from _scheduled("VALUE_COEFFICIENT", value.coefficient, value.schedule)
     if plan.has_critic:
         for name, value in losses.value.parameters.items():
             note = "a parameter of the value function's objective"
@@ -97,8 +108,8 @@ def _objective_constants(plan: Plan) -> Iterable[Constant]:
     if plan.has_critic and losses.value.clip is not None:
         yield Constant("VALUE_CLIP_RANGE", losses.value.clip)
     if losses.entropy.beta:
-        note = "β" + _falling(losses.entropy.schedule)
-        yield Constant("ENTROPY_COEFFICIENT", losses.entropy.beta, note)
+        entropy = losses.entropy
+        yield from _scheduled("ENTROPY_COEFFICIENT", entropy.beta, entropy.schedule, "β")
 
 
 def _optimizer_constants(plan: Plan) -> Iterable[Constant]:
@@ -110,51 +121,94 @@ def _optimizer_constants(plan: Plan) -> Iterable[Constant]:
     if split_rate(plan):
         sizes = [size for _, size in plan.networks.actor_shapes()]
         yield Constant("ACTOR_SIZE", sum(prod(s) for s in sizes), "parameters before the critic's")
-        yield Constant("ACTOR_LEARNING_RATE", actor.lr, _falling(actor.schedule)[2:])
+        yield from _scheduled("ACTOR_LEARNING_RATE", actor.lr, actor.schedule)
         if actor.kl_target is not None:
             yield Constant("RATE_KL_TARGET", actor.kl_target, "ACTOR_LEARNING_RATE follows it")
-        yield Constant("CRITIC_LEARNING_RATE", critic.lr, _falling(critic.schedule)[2:])
+        yield from _scheduled("CRITIC_LEARNING_RATE", critic.lr, critic.schedule)
     else:
-        yield Constant("LEARNING_RATE", actor.lr, _falling(actor.schedule)[2:])
+        yield from _scheduled("LEARNING_RATE", actor.lr, actor.schedule)
         if actor.kl_target is not None:
             yield Constant("RATE_KL_TARGET", actor.kl_target, "LEARNING_RATE follows it")
-    yield Constant("ADAM_BETA1", 0.9)
-    yield Constant("ADAM_BETA2", 0.999)
-    yield Constant("ADAM_EPSILON", actor.epsilon)
+    yield from _kind_constants(actor)
     if split_epsilon(plan):
-        yield Constant("CRITIC_ADAM_EPSILON", critic.epsilon)
+        yield Constant(f"CRITIC_{epsilon_name(plan)}", critic.epsilon)
     if optimizer.max_grad_norm is not None:
         yield Constant("MAX_GRAD_NORM", optimizer.max_grad_norm)
     if update.target_kl is not None:
         yield Constant("TARGET_KL", update.target_kl, "1.5 times this ends an update early")
 
 
+def _kind_constants(optimizer: Optimizer) -> Iterable[Constant]:
+    if optimizer.kind in ("adam", "adamw"):
+        yield Constant("ADAM_BETA1", 0.9)
+        yield Constant("ADAM_BETA2", 0.999)
+        yield Constant("ADAM_EPSILON", optimizer.epsilon)
+    if optimizer.kind == "adamw":
+        yield Constant("WEIGHT_DECAY", optimizer.weight_decay)
+    if optimizer.kind == "rmsprop":
+        yield Constant("RMSPROP_DECAY", optimizer.decay)
+        yield Constant("RMSPROP_EPSILON", optimizer.epsilon)
+    if optimizer.kind == "sgd" and optimizer.momentum:
+        yield Constant("MOMENTUM", optimizer.momentum)
+
+
+def epsilon_name(plan: Plan) -> str:
+    """What the ε of the optimiser is called."""
+    kind = stepping(plan).kind
+    return "RMSPROP_EPSILON" if kind == "rmsprop" else "ADAM_EPSILON"
+
+
+def stepping(plan: Plan) -> Optimizer:
+    """The optimiser that takes gradient steps: under a trust region the critic's."""
+    optimizer = plan.spec.optimizer
+    return optimizer.critic if optimizer.trust_region is not None else optimizer.actor
+
+
 def _environment_constants(plan: Plan) -> Iterable[Constant]:
     env, facts = plan.spec.env, plan.facts
     if env.max_episode_steps is not None:
         yield Constant("MAX_EPISODE_STEPS", env.max_episode_steps)
-    if env.options:
-        yield Constant("ENV_OPTIONS", dict(env.options))
+    if facts.options:
+        yield Constant("ENV_OPTIONS", dict(facts.options))
+    if facts.wrappers and facts.backend != "envpool":
+        yield Constant("WRAPPERS", facts.wrappers, "the innermost first")
+    if facts.choices:
+        yield Constant("CHOICES", facts.choices, "of each component of an action")
+    if env.action_masks:
+        yield Constant("MASKED_LOGIT", -1e8, "of an action that may not be taken")
+    if plan.networks.std == "gsde" and plan.spec.networks.actor.resample_every is not None:
+        yield Constant("RESAMPLE_EVERY", plan.spec.networks.actor.resample_every, "steps")
     if env.normalize.observations or env.normalize.rewards:
         yield Constant("NORMALIZE_CLIP", env.normalize.clip, "in standard deviations")
     if bounded(plan):
-        yield Constant(
-            "ACTION_LOW", _scalar(facts.action_low), "actions are clipped on their way out"
+        clipped = plan.spec.networks.actor.distribution == "gaussian"
+        note = (
+            "actions are clipped on their way out" if clipped else "of what the environment takes"
         )
+        yield Constant("ACTION_LOW", _scalar(facts.action_low), note)
         yield Constant("ACTION_HIGH", _scalar(facts.action_high))
 
 
 def bounded(plan: Plan) -> bool:
     bounds = (*plan.facts.action_low, *plan.facts.action_high)
-    return not plan.discrete and any(abs(bound) != inf for bound in bounds)
+    return plan.facts.action_kind == "continuous" and any(abs(bound) != inf for bound in bounds)
 
 
 def _scalar(bounds: tuple[float, ...]) -> float | tuple[float, ...]:
     return bounds[0] if len(set(bounds)) == 1 else bounds
 
 
-def _falling(schedule: str) -> str:
-    return ", falling linearly to 0" if schedule == "linear" else ""
+def _scheduled(name: str, value: float, schedule: Any, note: str = "") -> Iterable[Constant]:
+    """A constant and, where it follows points, those."""
+    falls = {"linear": "falling linearly to 0", "cosine": "falling to 0 along half a cosine"}
+    points = isinstance(schedule, list)
+    words = "times SCHEDULE's factor" if points else falls.get(str(schedule), "")
+    words = words.replace("SCHEDULE", f"{name}_SCHEDULE")
+    yield Constant(name, value, ", ".join(part for part in (note, words) if part))
+    if points:
+        yield Constant(
+            f"{name}_SCHEDULE", tuple(zip(*schedule, strict=True)), "progress, and factors"
+        )
 
 
 def _trust_region_constants(region: TrustRegion) -> Iterable[Constant]:
@@ -166,9 +220,9 @@ def _trust_region_constants(region: TrustRegion) -> Iterable[Constant]:
 
 
 def split_epsilon(plan: Plan) -> bool:
-    """Whether actor and critic have different ε in Adam."""
+    """Whether actor and critic have different ε in the optimiser."""
     optimizer = plan.spec.optimizer
-    if not plan.has_critic or optimizer.trust_region is not None:
+    if not plan.has_critic or optimizer.trust_region is not None or optimizer.actor.kind == "sgd":
         return False
     return optimizer.actor.epsilon != optimizer.critic.epsilon
 
@@ -178,4 +232,4 @@ def split_rate(plan: Plan) -> bool:
     if not plan.has_critic or plan.spec.optimizer.trust_region is not None:
         return False
     actor, critic = plan.spec.optimizer.actor, plan.spec.optimizer.critic
-    return (actor.lr, actor.schedule, actor.epsilon) != (critic.lr, critic.schedule, critic.epsilon)
+    return (actor.lr, actor.schedule) != (critic.lr, critic.schedule) or split_epsilon(plan)

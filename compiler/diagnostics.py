@@ -1,52 +1,14 @@
-"""Diagnostics: what is wrong, where, why, and what to do about it."""
+"""Diagnostics: what is wrong, where, why, and what to do about it.
 
+E00x is about reading, E01x structure, E1xx meaning, E2xx formulas; W is advice. Each code has a
+page in codes/.
+"""
+
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-
-# E00x is about reading, E01x structure, E1xx meaning, E2xx formulas, E9xx imports; W is advice.
-CODES = {
-    "E001": "the spec cannot be read",
-    "E002": "the text is not YAML",
-    "E003": "a key is given twice",
-    "E004": "the document is too large",
-    "E005": "the document is not a mapping",
-    "E006": "a YAML feature that specs do not have",
-    "E010": "unknown key",
-    "E011": "wrong type",
-    "E012": "value out of range",
-    "E013": "a key is missing",
-    "E014": "unknown choice",
-    "E015": "unknown version of the spec language",
-    "E016": "unknown preset",
-    "E017": "a spec cannot be extended",
-    "E018": "an override cannot be applied",
-    "E101": "the minibatch size does not divide the rollout",
-    "E102": "the environments do not divide the rollout",
-    "E103": "unknown environment",
-    "E104": "an estimator without its critic",
-    "E105": "unsupported actions",
-    "E106": "unsupported observations",
-    "E107": "the backend cannot run the environment",
-    "E108": "a shared critic with layers of its own",
-    "E109": "advantages of a single sample cannot be normalised",
-    "E110": "a critic or baseline that nothing uses",
-    "E111": "returns of unfinished episodes",
-    "E112": "a trust region that cannot hold",
-    "E113": "an adaptive value without a target, or a target without one",
-    "E114": "a value that the cross-entropy method does not use",
-    "E115": "a buffer of old samples that nothing weighs",
-    "E201": "an objective that is no formula, or makes no sense",
-    "E901": "nothing that can be imported",
-    "E902": "a setting of another library that cannot be read",
-    "W101": "less than one iteration is asked for",
-    "W201": "the critic learns slower than the actor",
-    "W202": "networks larger than needed",
-    "W203": "many epochs without a limit on the KL divergence",
-    "W204": "GAE is turned off",
-    "W205": "large rewards are not normalised",
-}
 
 
 @dataclass(frozen=True)
@@ -58,11 +20,17 @@ class Span:
     column: int
     end_column: int
     text: str  # the whole line
+    via: str = ""  # how a spec comes to it, such as "extended by spec.yaml:1"
 
     @property
     def is_override(self) -> bool:
         """Whether the source is a command-line flag rather than a file."""
         return self.source.startswith("-s ")
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the source is a file, rather than a flag or a preset."""
+        return not self.is_override and not re.fullmatch(r"preset [a-z0-9-]+", self.source)
 
     def label(self) -> str:
         """Where this is, in a few words."""
@@ -71,7 +39,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One problem of a spec."""
+    """One problem of a spec; `code` is one of those that have a page."""
 
     code: str
     message: str
@@ -82,6 +50,11 @@ class Diagnostic:
     @property
     def severity(self) -> Literal["error", "warning"]:
         return "warning" if self.code.startswith("W") else "error"
+
+    @property
+    def reasons(self) -> tuple[tuple[str, str], ...]:
+        """What is said below the place, with what each is."""
+        return ("why", self.why), ("help", self.help)
 
 
 class SpecError(Exception):
@@ -124,14 +97,15 @@ def _render_one(diagnostic: Diagnostic, color: bool) -> str:
 
     style = _RED if diagnostic.severity == "error" else _YELLOW
     head = paint(f"{diagnostic.severity}[{diagnostic.code}]", style)
-    lines = [f"{head}: {paint(escaped(diagnostic.message), _BOLD)}"]
+    lines = [f"{head}: {paint(printable(diagnostic.message), _BOLD)}"]
     margin = " "
     if diagnostic.span is not None:
         span = diagnostic.span
         number = "" if span.is_override else str(span.line)
         margin = " " * max(1, len(number))
-        source = escaped(span.source)
+        source = printable(span.source)
         place = source if span.is_override else f"{source}:{span.line}:{span.column}"
+        place += f" ({printable(span.via)})" if span.via else ""
         bar = paint(f"{margin} |", _BLUE)
         text, caret = _excerpt(span)
         lines += [
@@ -140,13 +114,13 @@ def _render_one(diagnostic: Diagnostic, color: bool) -> str:
             f"{paint(f'{number:>{len(margin)}} |', _BLUE)} {text}",
             f"{bar} {paint(caret, style)}",
         ]
-    for label, text in (("why", diagnostic.why), ("help", diagnostic.help)):
+    for label, text in diagnostic.reasons:
         if text:
-            lines.append(f"{paint(f'{margin} =', _BLUE)} {label}: {escaped(text)}")
+            lines.append(f"{paint(f'{margin} =', _BLUE)} {label}: {printable(text)}")
     return "\n".join(lines)
 
 
-def escaped(text: str) -> str:
+def printable(text: str) -> str:
     """One printable line: what a spec or a library says must not steer the terminal."""
     line = text.replace("\n", " ")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
@@ -178,6 +152,7 @@ def to_json(diagnostics: Sequence[Diagnostic]) -> list[dict[str, Any]]:
                 "line": span.line if span else None,
                 "column": span.column if span else None,
                 "end_column": span.end_column if span else None,
+                "via": span.via if span else "",
                 "why": diagnostic.why,
                 "help": diagnostic.help,
             }

@@ -8,7 +8,16 @@ from typing import Any
 
 import jinja2
 
-from ppoc.compiler.constants import Constant, bounded, constants, split_epsilon
+from ppoc.compiler.constants import (
+    Constant,
+    bounded,
+    constants,
+    epsilon_name,
+    split_epsilon,
+    stepping,
+)
+from ppoc.compiler.distributions import GAUSSIANS
+from ppoc.compiler.layers import Residual
 from ppoc.compiler.literals import Code, identifier, literal, prose
 from ppoc.compiler.notation import statements, unicode_text
 from ppoc.compiler.objectives import Objective
@@ -16,6 +25,7 @@ from ppoc.compiler.plan import Plan
 from ppoc.compiler.schedules import scheduled
 
 WIDTH = 100
+STRING = re.compile(r"""\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'""")
 
 
 def emit(plan: Plan) -> str:
@@ -27,6 +37,7 @@ def emit(plan: Plan) -> str:
     groups = list(constants(plan))
     text = _environment().get_template("module.py.jinja").render(_context(plan, groups))
     text = re.sub(r"\n{4,}", "\n\n\n", text).rstrip("\n") + "\n"
+    text = "\n".join(folded(line) for line in text.split("\n"))
     expected = {c.name: c.value for group in groups for c in group}
     _verify(text, {**expected, "SHAPES": dict(plan.networks.shapes())})
     return text
@@ -42,7 +53,7 @@ def _environment() -> jinja2.Environment:
         finalize=_only_code,
     )
     environment.filters.update(literal=literal, prose=prose, assignment=_assignment)
-    environment.globals.update(fit=fit)
+    environment.globals.update(fit=fit, code=Code)
     return environment
 
 
@@ -61,7 +72,9 @@ def _assignment(constant: Constant) -> Code:
         return Code(line)
     if isinstance(value, tuple):
         items = [literal(item) for item in value]
-        return Code(f"{name} = ({note}\n" + "".join(f"    {item},\n" for item in items) + ")")
+        return Code(
+            f"{name} = ({note}\n" + "".join(folded(f"    {item},") + "\n" for item in items) + ")"
+        )
     items = [Code(f"{literal(key)}: {literal(item)}") for key, item in value.items()]
     return Code(f"{name} = {{{note}\n" + "".join(f"    {item},\n" for item in items) + "}")
 
@@ -81,6 +94,32 @@ def fit(prefix: str, fixed: str, more: list[Code], suffix: str, indent: int = 0)
     return Code(f"{prefix}\n{lines}{pad}{suffix}")
 
 
+def folded(line: str) -> str:
+    """A line of code that is too long, with the inside of its last fitting brackets on its own."""
+    if len(line) <= WIDTH or line.lstrip().startswith(("#", '"""')):
+        return line
+    indent = " " * (len(line) - len(line.lstrip()))
+    for start, end in reversed(_brackets(line)):
+        parts = (line[: start + 1], f"{indent}    {line[start + 1 : end]}", indent + line[end:])
+        if end > start + 1 and all(len(part) <= WIDTH for part in parts):
+            return "\n".join(parts)
+    return line
+
+
+def _brackets(line: str) -> list[tuple[int, int]]:
+    """Where the outermost brackets of a line begin and end."""
+    found, depth, start = [], 0, 0
+    for index, character in enumerate(STRING.sub(lambda m: "_" * len(m[0]), line)):
+        if character in "([{":
+            start = index if depth == 0 else start
+            depth += 1
+        elif character in ")]}":
+            depth -= 1
+            if depth == 0:
+                found.append((start, index))
+    return found
+
+
 def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
     """What the templates see: flags to branch on, and text that is code already."""
     spec, facts, networks = plan.spec, plan.facts, plan.networks
@@ -92,12 +131,29 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
     typed = [Code(f"{name}: Tensor") for name in of_loss]
     renamed = {str(row.constant): row.argument for row in rows if row.of_loss}
     names = {str(row.argument): row.argument for row in rows}
-    discrete, normalize = plan.discrete, spec.env.normalize
+    normalize, distribution = spec.env.normalize, plan.distribution
+    kind, shared = stepping(plan).kind, networks.has_body
+    source = "features" if shared else "observations"
     observations = "normalize(observations)" if normalize.observations else "observations"
     return {
         # Flags
-        "discrete": discrete,
-        "shared": networks.shared,
+        "policy": plan.policy,
+        "gaussian": plan.policy in GAUSSIANS,
+        "gsde": networks.std == "gsde",
+        "free_std": distribution.free_std,
+        "resample_every": spec.networks.actor.resample_every is not None,
+        "acts_in_numpy": networks.acts_in_numpy,
+        "action_kind": facts.action_kind,
+        "masks": spec.env.action_masks,
+        "memory": plan.memory,
+        "images": facts.images,
+        "has_body": shared,
+        "residual": any(isinstance(stage, Residual) for stage in networks.stages()),
+        "clip_rewards": spec.env.atari is not None and spec.env.atari.clip_rewards,
+        "episodic_life": spec.env.atari is not None and spec.env.atari.episodic_life,
+        "backend": facts.backend,
+        "optimizer": kind,
+        "momentum": stepping(plan).momentum > 0,
         "normalize_observations": normalize.observations,
         "normalize_rewards": normalize.rewards,
         "normalize_advantages": spec.advantage.normalize,
@@ -116,7 +172,7 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         ),
         "q": plan.learns_action_values,
         "residuals": Code("residuals" if plan.learns_action_values else "batch.advantages"),
-        "next_noise": plan.learns_action_values and not plan.discrete,
+        "next_noise": plan.learns_action_values and plan.policy == "gaussian",
         "estimator": spec.advantage.estimator,
         "baseline": spec.advantage.baseline == "mean",
         "episodes": spec.update.sampling == "episodes",
@@ -130,6 +186,9 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "evaluate_every": spec.evaluation.every is not None,
         "evaluation_deterministic": spec.evaluation.deterministic,
         "remaining_used": any("remaining" in line for row in rows for line in row.lines),
+        "progress_used": any("progress" in line for row in rows for line in row.lines),
+        "imports_math": (plan.policy in GAUSSIANS and not plan.searches)
+        or any("math.cos" in line for row in rows for line in row.lines),
         # Text
         "title": _title(plan),
         "shapes_note": _shapes_note(plan),
@@ -138,15 +197,16 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "shapes": networks.shapes(),
         "initialisers": networks.initialisers(),
         "networks": [] if plan.searches else networks.functions(),
-        "act": networks.numpy_actor("observations", stacked=plan.searches),
+        "act": networks.numpy_actor(stacked=plan.searches),
         "observation_size": facts.observation_size,
         "action_size": facts.action_size,
-        "features": Code("features" if networks.shared else "batch.observations"),
-        "at": Code("features" if networks.shared else "observations"),
-        "at_next": Code("next_features" if networks.shared else "next_observations"),
-        "policy_input": Code("body(p, observations)" if networks.shared else "observations"),
+        "features": Code("features" if shared else "batch.observations"),
+        "at": Code(source),
+        "at_next": Code(f"next_{source}"),
         "act_input": Code(observations),
-        "bounded": bounded(plan),
+        **_distribution_context(plan),
+        **_memory_context(plan),
+        **_optimizer_context(plan),
         "env_arguments": _env_arguments(plan),
         "stacked": _stacked_metrics(plan),
         "metrics": _metric_names(plan),
@@ -157,7 +217,7 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "num_samples": Code("NUM_SAMPLES" if spec.update.buffer else "BATCH_SIZE"),
         "entropy_coefficient": names.get("entropy_coefficient", Code("ENTROPY_COEFFICIENT")),
         "learning_rate": names.get("learning_rate", Code("LEARNING_RATE")),
-        "adam_epsilon": Code("epsilon" if split_epsilon(plan) else "ADAM_EPSILON"),
+        "value_coefficient": names.get("value_coefficient", Code("VALUE_COEFFICIENT")),
         "scheduled": rows,
         "adaptive": [row for row in rows if row.adaptive],
         "update_arguments": of_update,
@@ -171,6 +231,92 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
             *typed,
             Code("multiply: Callable[..., Tensor] = fisher_product"),
         ],
+    }
+
+
+def _distribution_context(plan: Plan) -> dict[str, Any]:
+    """How a module speaks of its actions."""
+    networks, distribution, facts = plan.networks, plan.distribution, plan.facts
+    shared, policy = networks.has_body, plan.policy
+    one = distribution.components is None
+    kind = "int64" if distribution.integers else "float32"
+    notes = {"gaussian": "before clipping to the bounds", "tanh-gaussian": "before tanh"}
+    letter = "" if one else (", K" if policy == "multi-categorical" else ", A")
+    note = f", {kind}" if distribution.integers else f", {notes.get(policy, 'in (0, 1)')}"
+    if policy == "bernoulli":
+        note = ", int64, 0 or 1"
+    clipped = bounded(plan) and policy == "gaussian"
+    taken = "np.clip(actions, ACTION_LOW, ACTION_HIGH)" if clipped else "actions"
+    inputs = "body(p, observations)" if shared else "observations"
+    source = "features" if shared else "observations"
+    batch = "features" if shared else "batch.observations"
+    head = networks.actor.head
+    return {
+        "dist": distribution.names,
+        "of_entropy": distribution.of_entropy,
+        "dist_of_features": distribution.of(batch),
+        "dist_of_inputs": distribution.of("inputs"),
+        "log_prob_at": distribution.log_prob(source, "actions"),
+        "log_prob_of_policy_input": distribution.log_prob(inputs, "actions"),
+        "distribution": distribution.template,
+        "mean_of_hidden": Code(head.affine("hidden", "torch")),
+        "head_name": f"{head.name}.weight",
+        "latent_size": head.inputs,
+        "more_action_axes": Code("" if one else f", {distribution.components}"),
+        "action_dtype": Code(f"np.{kind}"),
+        "actions_note": Code(f"[{_rows(plan)}{letter}]{note}"),
+        "rollout_actions_note": Code(f"[T, N{letter}]{note}"),
+        "clipped": clipped,
+        "taken": Code("scale(actions)" if policy in ("tanh-gaussian", "beta") else taken),
+        "zero_noise": Code("no_noise()" if policy == "beta" else "np.zeros(1, np.float32)"),
+        "letters": Code("C, H, W" if facts.images else "O"),
+        "observation_dtype": Code("np.uint8" if facts.images and facts.pixel > 1 else "np.float32"),
+        "mask_from": facts.observation_size,
+        "weights": Code("w" if networks.acts_in_numpy else "p"),
+        "weights_type": Code(f"dict[str, {'np.ndarray' if networks.acts_in_numpy else 'Tensor'}]"),
+        "as_weights": Code(f"runtime.{'as_arrays' if networks.acts_in_numpy else 'unflatten'}"),
+    }
+
+
+def _rows(plan: Plan) -> str:
+    return "B/L, L" if plan.memory else "B"
+
+
+def _memory_context(plan: Plan) -> dict[str, Any]:
+    """What a module with a memory needs to say, and how one without flattens its batch."""
+    networks = plan.networks
+    samples = "NUM_SAMPLES" if plan.spec.update.buffer else "BATCH_SIZE"
+
+    def flat(text: str, deep: bool = False) -> Code:
+        if plan.memory:
+            return Code(f"sequences({text})")
+        operation = "+" in text
+        return Code(f"{f'({text})' if operation else text}.flatten({'0, 1' if deep else ''})")
+
+    per = " // SEQUENCE_LENGTH" if plan.memory else ""
+    context = {
+        "flat": flat,
+        "b": Code(_rows(plan)),
+        "num_rows": Code("NUM_SEQUENCES" if plan.memory else samples),
+        "minibatch_rows": Code(f"MINIBATCH_SIZE{per}"),
+    }
+    normalizes = plan.spec.env.normalize.observations
+    names = ["observations", "noise", "starts", "state"]
+    context["collect_arguments"] = [Code(x) for x in ["normalize"] * normalizes + names]
+    return context | (networks.memory_lines() if plan.memory else {})
+
+
+def _optimizer_context(plan: Plan) -> dict[str, Any]:
+    optimizer = stepping(plan)
+    fields = {"adam": ["m", "v", "step"], "adamw": ["m", "v", "step"], "rmsprop": ["v"]}
+    kept = fields.get(optimizer.kind, ["m"] if optimizer.momentum else [])
+    pairs = ", ".join(f'"{name}": learner.{name}' for name in kept)
+    name = epsilon_name(plan)
+    return {
+        "optimizer_fields": Code("".join(f", {name}" for name in kept)),
+        "optimizer_state": Code("{" + pairs + "}"),
+        "epsilon_name": Code(name),
+        "epsilon": Code("epsilon" if split_epsilon(plan) else name),
     }
 
 
@@ -207,22 +353,24 @@ def _objective_comment(objective: Objective, verb: str) -> list[Code]:
 
 
 def _torch_functions(plan: Plan) -> list[str]:
-    bodies = (plan.networks.actor, plan.networks.critic)
-    used = {body.activation for body in bodies if body and body.layers}
-    extra = {"log_softmax"} if plan.discrete else set()
-    return sorted({"linear", *extra, *(used & {"elu", "silu"})})
+    return sorted(plan.networks.torch_functions() | plan.distribution.functions)
 
 
 def _shapes_note(plan: Plan) -> Code:
     facts = plan.facts
     rollouts = plan.spec.update.buffer
     buffer = f"K = {rollouts.rollouts} rollouts in the buffer, " if rollouts else ""
-    actions = "actions" if plan.discrete else "action components"
+    actions = "actions" if facts.action_kind == "discrete" else "action components"
+    if plan.policy == "multi-categorical":
+        actions = "choices in all"
+    size = f"O = {facts.observation_size} observation components, "
+    if facts.images:
+        size = "C×H×W = {}×{}×{} images, ".format(*facts.shape)
     minibatch = "" if plan.searches else f"M = {plan.minibatch_size} samples a minibatch, "
     text = (
         f"Shapes: T = {plan.rollout_length} time steps a rollout, N = {plan.spec.env.num_envs} "
         f"environments, B = T·N = {plan.batch_size} samples, {buffer}{minibatch}"
-        f"O = {facts.observation_size} observation components, "
+        f"{size}"
         f"A = {facts.action_size} {actions}, P = {plan.num_parameters} parameters."
     )
     return Code(textwrap.fill(text, WIDTH))
@@ -235,8 +383,14 @@ def _env_arguments(plan: Plan) -> list[Code]:
         arguments.append(Code(f"threads={literal(env.threads)}"))
     if env.max_episode_steps is not None:
         arguments.append(Code("max_episode_steps=MAX_EPISODE_STEPS"))
-    if env.options:
-        arguments.append(Code("options=ENV_OPTIONS"))
+    pooled = plan.facts.backend == "envpool"
+    atari = env.atari is not None and env.atari.episodic_life
+    if plan.facts.options:
+        arguments.append(Code(f"options={'options' if atari and pooled else 'ENV_OPTIONS'}"))
+    if plan.facts.wrappers and not pooled:
+        arguments.append(Code(f"wrappers={'wrappers' if atari else 'WRAPPERS'}"))
+    if plan.facts.package is not None:
+        arguments.append(Code(f"package={literal(plan.facts.package)}"))
     return arguments
 
 

@@ -23,7 +23,7 @@ def the_critic_learns_slower(resolved: "Resolved") -> Iterator[Diagnostic]:
     if optimizer.trust_region is None and optimizer.critic.lr < optimizer.actor.lr:
         yield resolved.error(
             "W201",
-            ("optimizer", "critic", "lr"),
+            resolved.said(("optimizer", "critic", "lr"), ("optimizer", "actor", "lr")),
             f"the critic learns slower ({optimizer.critic.lr:g}) than the actor "
             f"({optimizer.actor.lr:g})",
             why=f"advantages are only as good as the values they come from ({LECTURE})",

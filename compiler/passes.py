@@ -54,9 +54,7 @@ def choose_threads(plan: Plan) -> Plan:
     """Keep torch to one thread where a layer is too small to share out."""
     if plan.searches:
         return plan  # torch only draws the first parameters
-    work = max(
-        plan.minibatch_size * layer.inputs * layer.outputs for layer in plan.networks.layers()
-    )
+    work = max(plan.minibatch_size * layer.multiply_adds for layer in plan.networks.layers())
     single = work < 4_000_000
     reason = f"the largest layer is {work / 1e6:.1f} million multiply-adds a minibatch"
     return plan.decide(

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import ceil, prod
+from math import ceil, gcd, prod
 from typing import Any
 
 from ppoc.compiler import networks
+from ppoc.compiler.distributions import Distribution, Policy
 from ppoc.compiler.language import AgentSpec
 from ppoc.compiler.objectives import Objective, policy_objective, value_objective
 from ppoc.compiler.probe import EnvFacts
@@ -37,9 +38,28 @@ class Plan:
 
     @cached_property
     def networks(self) -> networks.Networks:
-        facts = self.facts
-        gaussian = not self.discrete and not self.searches
-        return networks.build(self.spec, facts.observation_size, facts.action_size, gaussian)
+        facts, masks = self.facts, self.spec.env.action_masks
+        policy: Policy = "categorical" if self.searches else self.policy
+        asked = networks.Interface(facts.shape, facts.pixel, policy, facts.action_size, masks)
+        return networks.build(self.spec, asked)
+
+    @property
+    def policy(self) -> Policy:
+        """The kind of the action distribution."""
+        kinds: dict[str, Policy] = {
+            "discrete": "categorical",
+            "multi-discrete": "multi-categorical",
+            "binary": "bernoulli",
+        }
+        return kinds.get(self.facts.action_kind, self.spec.networks.actor.distribution)
+
+    @property
+    def distribution(self) -> Distribution:
+        """The action distribution."""
+        facts, policy = self.facts, self.policy
+        components = {"discrete": None, "multi-discrete": len(facts.choices)}
+        free = self.networks.log_std_shape is not None and self.networks.std == "independent"
+        return Distribution(policy, free, components.get(facts.action_kind, facts.action_size))
 
     @property
     def learns_action_values(self) -> bool:
@@ -53,10 +73,6 @@ class Plan:
     @cached_property
     def value_objective(self) -> Objective:
         return value_objective(self.spec)
-
-    @property
-    def discrete(self) -> bool:
-        return self.facts.action_kind == "discrete"
 
     @property
     def batch_size(self) -> int:
@@ -85,6 +101,17 @@ class Plan:
         """M, samples a gradient step."""
         size = self.spec.update.minibatch_size
         return self.num_samples if size == "all" else size
+
+    @property
+    def memory(self) -> bool:
+        """Whether the policy has a memory."""
+        return bool(self.networks.cells)
+
+    @property
+    def sequence_length(self) -> int:
+        """L, steps through which the gradient of a memory flows."""
+        length = self.spec.update.sequence_length
+        return length or gcd(self.minibatch_size, self.rollout_length)
 
     @property
     def weighs_decisions(self) -> bool:

@@ -2,18 +2,35 @@
 
 import contextlib
 import importlib.util
+import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
+from math import prod
 from typing import Any
 
 from ppoc.compiler.diagnostics import Diagnostic, SpecError
+from ppoc.compiler.language import Environment
 from ppoc.compiler.resolve import Resolved
 from ppoc.compiler.suggest import did_you_mean
 
 ID = ("env", "id")
 RANDOM_STEPS = 200
+
+# Packages that register environments when imported, and the ids of those.
+PACKAGES = {
+    "ale_py": r"^ALE/|NoFrameskip-v4$|Deterministic-v4$",
+    "minigrid": r"^(MiniGrid|BabyAI)-",
+    "pybullet_envs_gymnasium": r"BulletEnv-v0$|BulletDuckEnv-v0$",
+    "highway_env": r"^(highway|merge|roundabout|parking|intersection|racetrack)(-\w+)*-v\d+$",
+    "gymnasium_robotics": r"^(Fetch|Hand|AntMaze|PointMaze|Adroit|Franka)\w*-v\d+$",
+}
+GAME = re.compile(r"^(?:ALE/(?P<sticky>\w+)-v5|(?P<plain>\w+)NoFrameskip-v4)$")
+
+# Wrappers of ppoc.runtime.wrappers that a spec may name.
+OWN_WRAPPERS = frozenset({"MaskVelocity"})
+BARRED_WRAPPERS = frozenset({"RecordVideo"})  # it writes where its arguments say
 
 # The classic-control tasks of ppoc.runtime.classic_control, and from how many of them on a step as
 # tensors is faster than envpool's: some 250 on two cores, tenfold at 4,096 (benchmarks/scaling.py).
@@ -35,18 +52,35 @@ CHEAP_ENVIRONMENTS = TENSOR_ENVIRONMENTS - {"Acrobot-v1"}
 FEW_ENVIRONMENTS = 8
 
 
+Layers = tuple[tuple[str, dict[str, Any]], ...]
+
+
 @dataclass(frozen=True)
 class EnvFacts:
     """What the compiler needs to know of an environment."""
 
-    env_id: str
+    env_id: str  # as the backend calls it
     backend: str  # gymnasium, envpool or torch
-    observation_size: int  # O
-    action_kind: str  # discrete or continuous
-    action_size: int  # A: number of choices, or of components
+    shape: tuple[int, ...]  # of an observation: (O,), or (C, H, W) of images
+    action_kind: str  # discrete, multi-discrete, binary or continuous
+    action_size: int  # A: number of choices, in all, or of components
+    choices: tuple[int, ...] = ()  # of each component of multi-discrete actions
     action_low: tuple[float, ...] = ()  # of continuous actions; may be infinite
     action_high: tuple[float, ...] = ()
+    pixel: float = 1.0  # the largest value in an image
     reward_range: float = 0.0  # the largest |reward| of RANDOM_STEPS random steps
+    wrappers: Layers = ()  # around a gymnasium environment
+    options: dict[str, Any] = field(default_factory=dict)  # as the backend calls them
+    package: str | None = None  # to import, so that the environment is registered
+
+    @property
+    def images(self) -> bool:
+        return len(self.shape) == 3
+
+    @property
+    def observation_size(self) -> int:
+        """O, components of an observation."""
+        return prod(self.shape)
 
 
 def probe(resolved: Resolved, *, choose_backend: bool = True) -> EnvFacts:
@@ -59,15 +93,70 @@ def probe(resolved: Resolved, *, choose_backend: bool = True) -> EnvFacts:
         SpecError: it is unknown or cannot be made (E103), its actions (E105) or observations
             (E106) are not of a kind ppoc handles, or the backend does not have it (E107).
     """
-    env_id = resolved.spec.env.id
-    _check_registered(resolved, env_id)
+    env_spec = resolved.spec.env
+    package = package_of(env_spec.id)
+    _check_registered(resolved, env_spec.id, package)
+    layers, options = named_layers(env_spec), _options(env_spec)
     with _quiet():
-        observations, actions, rewards = _look(resolved)
-    size = _observation_size(resolved, observations)
-    kind, count, low, high = _action_facts(resolved, actions)
-    ask = choose_backend or resolved.spec.env.backend != "auto"
-    backend = _backend(resolved, observations, actions) if ask else "gymnasium"
-    return EnvFacts(env_id, backend, size, kind, count, low, high, rewards)
+        observations, actions, rewards = _look(resolved, layers, options)
+    shape, pixel, layout = _observations(resolved, observations)
+    facts = replace(
+        _action_facts(resolved, actions),
+        env_id=env_spec.id,
+        shape=(shape[0] * env_spec.frame_stack, *shape[1:]),
+        pixel=pixel,
+        reward_range=rewards,
+        options=options,
+        package=package,
+    )
+    if env_spec.frame_stack > 1:
+        layout = (*layout, ("StackFrames", {"count": env_spec.frame_stack}))
+    if env_spec.action_masks:
+        layout = (*layout, ("AppendActionMask", {"size": facts.action_size}))
+    facts = replace(facts, wrappers=(*layers, *layout))
+    ask = choose_backend or env_spec.backend != "auto"
+    return _backend(resolved, facts, observations, actions) if ask else facts
+
+
+def named_layers(env: Environment) -> Layers:
+    """The wrappers that a spec asks for, the innermost first."""
+    layers: list[tuple[str, dict[str, Any]]] = []
+    if env.atari is not None:
+        atari = env.atari
+        arguments = {
+            "noop_max": atari.noop_max,
+            "frame_skip": atari.frame_skip,
+            "screen_size": atari.screen_size,
+            "grayscale_obs": atari.grayscale,
+        }
+        layers.append(("AtariPreprocessing", arguments))
+        layers += [("EpisodicLife", {})] * atari.episodic_life + [
+            ("FireReset", {})
+        ] * atari.fire_reset
+    if env.frame_skip > 1:
+        layers.append(("FrameSkip", {"skip": env.frame_skip}))
+    for wrapper in env.wrappers:
+        layers += [(wrapper, {})] if isinstance(wrapper, str) else [*wrapper.items()]
+    if env.grayscale:
+        layers.append(("GrayscaleObservation", {"keep_dim": False}))
+    if env.resize is not None:
+        layers.append(("ResizeObservation", {"shape": env.resize}))
+    return tuple((name, _tuples(arguments)) for name, arguments in layers)
+
+
+def _options(env: Environment) -> dict[str, Any]:
+    """The arguments of the environment's constructor; the Atari wrapper skips frames itself."""
+    own = {"frameskip": 1} if env.atari is not None else {}
+    return _tuples({**own, **env.options})
+
+
+def _tuples(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in arguments.items()}
+
+
+def package_of(env_id: str) -> str | None:
+    """The package, of those that ppoc knows, that registers an environment when imported."""
+    return next((name for name, ids in PACKAGES.items() if re.search(ids, env_id)), None)
 
 
 def versions(backend: str) -> dict[str, str]:
@@ -99,24 +188,31 @@ def _fail(
     return SpecError([found])
 
 
-def _check_registered(resolved: Resolved, env_id: str) -> None:
+def _check_registered(resolved: Resolved, env_id: str, package: str | None) -> None:
     if ":" in env_id:
         why = "a name before `:` is a Python module, which making the environment would import"
         help = "register the environment under a plain id"
         raise _fail(resolved, "E103", ID, f"`{env_id}` names a module", help, why)
+    if package is not None:
+        try:
+            importlib.import_module(package)
+        except Exception as error:  # a package may fail in any way
+            message = f"`{env_id}` needs the package {package}: {type(error).__name__}: {error}"
+            help = f"install it: `pip install {package.replace('_', '-')}`"
+            raise _fail(resolved, "E103", ID, message.replace("\n", " "), help) from None
     if env_id not in list_environments():
         close = did_you_mean(env_id, list_environments(), cutoff=0.7)
-        help = close or "`gymnasium.pprint_registry()` prints those it has"
+        help = close or _newer(env_id) or "`gymnasium.pprint_registry()` prints those it has"
         raise _fail(resolved, "E103", ID, f"gymnasium has no environment `{env_id}`", help)
 
 
-def _look(resolved: Resolved) -> tuple[Any, Any, float]:
-    """Observation and action space of the environment, and the range of its rewards."""
+def _look(resolved: Resolved, layers: Layers, options: dict[str, Any]) -> tuple[Any, Any, float]:
+    """Observation and action space within the wrappers, and the range of the rewards."""
     import gymnasium
 
     env_spec = resolved.spec.env
     limit = env_spec.max_episode_steps
-    arguments: dict[str, Any] = dict(env_spec.options)
+    arguments = dict(options)
     if limit is not None:
         arguments["max_episode_steps"] = limit
     if "mujoco" in str(gymnasium.registry[env_spec.id].entry_point):
@@ -131,6 +227,8 @@ def _look(resolved: Resolved) -> tuple[Any, Any, float]:
         message = f"`{env_spec.id}` cannot be made: {type(error).__name__}: {error}"
         help = _newer(env_spec.id)
         raise _fail(resolved, "E103", path, message.replace("\n", " "), help) from None
+    for layer in layers:
+        env = _wrapped(resolved, env, *layer)
     try:
         return env.observation_space, env.action_space, _reward_range(env)
     except AttributeError as error:  # gymnasium leaves declaring the spaces to the environment
@@ -138,6 +236,33 @@ def _look(resolved: Resolved) -> tuple[Any, Any, float]:
     finally:
         with contextlib.suppress(Exception):  # it is not needed any more
             env.close()
+
+
+def _wrapped(resolved: Resolved, env: Any, name: str, arguments: dict[str, Any]) -> Any:
+    """An environment in a wrapper of gymnasium's; those of the runtime change no space."""
+    from gymnasium import wrappers
+    from gymnasium.error import DependencyNotInstalled
+
+    path = ("env", "wrappers")
+    if name in {"EpisodicLife", "FireReset", "FrameSkip"} or name in OWN_WRAPPERS:
+        return env
+    found = getattr(wrappers, name, None)
+    if not isinstance(found, type) or name in BARRED_WRAPPERS or name.startswith("_"):
+        known = [x for x in vars(wrappers) if isinstance(getattr(wrappers, x), type)]
+        close = did_you_mean(name, [*known, *OWN_WRAPPERS])
+        help = f"{close} a name of gymnasium.wrappers, or MaskVelocity".strip()
+        raise _fail(resolved, "E122", path, f"no wrapper `{name}`", help)
+    if name in {"AtariPreprocessing", "GrayscaleObservation", "ResizeObservation"}:
+        key = {"A": "atari", "G": "grayscale", "R": "resize"}[name[0]]
+        path = ("env", key) if getattr(resolved.spec.env, key) else path
+    try:
+        return found(env, **arguments)
+    except DependencyNotInstalled as error:
+        message = f"`{name}` needs a package that is not installed"
+        raise _fail(resolved, "E122", path, message, help=str(error).strip()) from None
+    except Exception as error:  # a wrapper may object in any way
+        message = f"`{name}` does not fit: {type(error).__name__}: {error}".replace("\n", " ")
+        raise _fail(resolved, "E122", path, message, help="see gymnasium's reference") from None
 
 
 def _newer(env_id: str) -> str:
@@ -165,28 +290,66 @@ def _reward_range(env: Any) -> float:
     return largest
 
 
-def _observation_size(resolved: Resolved, space: Any) -> int:
-    from gymnasium.spaces import Box
+def _observations(
+    resolved: Resolved, space: Any
+) -> tuple[tuple[int, ...], float, tuple[tuple[str, dict[str, Any]], ...]]:
+    """The shape that the networks see, the largest value of a pixel, and what shapes it so."""
+    from gymnasium import spaces
 
-    if isinstance(space, Box) and _is_vector(space) and space.dtype.kind in "fiu":
-        return int(space.shape[0])
+    if resolved.spec.networks.actor.body != "mlp":
+        return _images(resolved, space)
+    if isinstance(space, spaces.Box) and _is_vector(space) and space.dtype.kind in "fiu":
+        return (int(space.shape[0]),), 1.0, ()
+    try:
+        size = spaces.flatdim(space)
+    except (NotImplementedError, ValueError):
+        size = 0
+    if size and getattr(space, "is_np_flattenable", True):
+        return (int(size),), 1.0, (("Flatten", {}),)
     message = f"observations of `{resolved.spec.env.id}` are {space}"
-    help = "ppoc takes a Box of one dimension for now; wrap the environment to flatten it"
+    help = "ppoc takes what gymnasium can flatten to a vector of one length"
     raise _fail(resolved, "E106", ID, message, help)
 
 
-def _action_facts(
+def _images(
     resolved: Resolved, space: Any
-) -> tuple[str, int, tuple[float, ...], tuple[float, ...]]:
-    from gymnasium.spaces import Box, Discrete
+) -> tuple[tuple[int, ...], float, tuple[tuple[str, dict[str, Any]], ...]]:
+    from gymnasium.spaces import Box
 
-    if isinstance(space, Discrete) and space.start == 0:
-        return "discrete", int(space.n), (), ()
-    if isinstance(space, Box) and _is_vector(space) and space.dtype.kind == "f":
-        low, high = (tuple(float(x) for x in bound) for bound in (space.low, space.high))
-        return "continuous", int(space.shape[0]), low, high
+    if not isinstance(space, Box) or len(space.shape) not in (2, 3):
+        what = f"a Box of {space.shape}" if isinstance(space, Box) else str(space)
+        message = f"observations of `{resolved.spec.env.id}` are {what}, not images"
+        path = ("networks", "actor", "body")
+        help = "use `body: mlp`; a convolution takes a Box of [height, width] or with channels"
+        raise _fail(resolved, "E106", path, message, help)
+    pixel = float(space.high.max()) if space.dtype.kind == "u" else 1.0
+    shape = tuple(int(side) for side in space.shape)
+    if len(shape) == 2:
+        return (1, *shape), pixel, (("ChannelsFirst", {}),)
+    if shape.index(min(shape)) == 0:
+        return shape, pixel, ()
+    return (shape[2], *shape[:2]), pixel, (("ChannelsFirst", {}),)
+
+
+def _action_facts(resolved: Resolved, space: Any) -> EnvFacts:
+    """Facts of the actions, the rest left empty."""
+    from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
+
+    def facts(kind: str, size: int, **more: Any) -> EnvFacts:
+        return EnvFacts("", "gymnasium", (), kind, size, **more)
+
+    if isinstance(space, Discrete):
+        return facts("discrete", int(space.n))
+    if isinstance(space, MultiDiscrete):
+        choices = tuple(int(n) for n in space.nvec.flatten())
+        return facts("multi-discrete", sum(choices), choices=choices)
+    if isinstance(space, MultiBinary):
+        return facts("binary", prod(space.shape))
+    if isinstance(space, Box) and space.dtype.kind == "f" and prod(space.shape):
+        low, high = (tuple(float(x) for x in bound.flat) for bound in (space.low, space.high))
+        return facts("continuous", prod(space.shape), action_low=low, action_high=high)
     message = f"actions of `{resolved.spec.env.id}` are {space}"
-    help = "ppoc takes Discrete from 0, or a floating-point Box of one dimension, for now"
+    help = "ppoc takes Discrete, MultiDiscrete, MultiBinary, and a Box of floating-point numbers"
     raise _fail(resolved, "E105", ID, message, help)
 
 
@@ -195,57 +358,84 @@ def _is_vector(space: Any) -> bool:
     return len(space.shape) == 1 and space.shape[0] > 0
 
 
-def _backend(resolved: Resolved, observations: Any, actions: Any) -> str:
-    wanted = resolved.spec.env.backend
-    if wanted == "gymnasium":
-        return wanted
-    path = ("env", "backend")
-    count = resolved.spec.env.num_envs
-    few = FEW_ENVIRONMENTS if resolved.spec.env.id in CHEAP_ENVIRONMENTS else 1
-    if wanted == "auto" and count <= few:
-        return "gymnasium"
-    many = count >= MANY_ENVIRONMENTS
-    if wanted == "torch" or (wanted == "auto" and many):
-        problem = _tensor_problem(resolved)
+def _backend(resolved: Resolved, facts: EnvFacts, observations: Any, actions: Any) -> EnvFacts:
+    """The facts for the backend that the spec asks for, or that is fastest."""
+    env = resolved.spec.env
+    if env.backend == "gymnasium":
+        return facts
+    few = FEW_ENVIRONMENTS if env.id in CHEAP_ENVIRONMENTS else 1
+    # An Atari game is better off with envpool's screens even alone.
+    if env.backend == "auto" and env.num_envs <= few and env.atari is None:
+        return facts
+    if env.backend == "torch" or (env.backend == "auto" and env.num_envs >= MANY_ENVIRONMENTS):
+        problem = _tensor_problem(resolved, facts)
         if not problem:
-            return "torch"
-    if wanted != "torch":
-        problem = _envpool_problem(resolved, observations, actions)
-    if wanted == "auto":
-        return "gymnasium" if problem else "envpool"
-    if problem:
-        help = "use `backend: gymnasium` or `auto`"
-        raise _fail(resolved, "E107", path, problem, help)
-    return wanted
+            return replace(facts, backend="torch")
+    if env.backend != "torch":
+        pooled = _as_envpool(resolved, facts)
+        problem = _envpool_problem(pooled, facts, observations, actions)
+        if not problem and pooled is not None:
+            return pooled
+    if env.backend == "auto":
+        return facts
+    help = "use `backend: gymnasium` or `auto`"
+    raise _fail(resolved, "E107", ("env", "backend"), problem, help)
 
 
-def _tensor_problem(resolved: Resolved) -> str:
+def _tensor_problem(resolved: Resolved, facts: EnvFacts) -> str:
     """Why an environment cannot be stepped as a tensor, or nothing."""
-    env_spec = resolved.spec.env
-    if env_spec.id not in TENSOR_ENVIRONMENTS:
-        return f"`{env_spec.id}` is none of {', '.join(sorted(TENSOR_ENVIRONMENTS))}"
-    return "environments as tensors take no options" if env_spec.options else ""
+    if facts.env_id not in TENSOR_ENVIRONMENTS:
+        return f"`{facts.env_id}` is none of {', '.join(sorted(TENSOR_ENVIRONMENTS))}"
+    if facts.wrappers:
+        return "environments as tensors take no wrappers"
+    return "environments as tensors take no options" if facts.options else ""
 
 
-def _envpool_problem(resolved: Resolved, observations: Any, actions: Any) -> str:
+def _as_envpool(resolved: Resolved, facts: EnvFacts) -> EnvFacts | None:
+    """The facts in envpool's words; None where it has none for them."""
+    env = resolved.spec.env
+    if env.atari is None:
+        return None if facts.options or facts.wrappers else replace(facts, backend="envpool")
+    game, atari = GAME.match(env.id), env.atari
+    expected = {"AtariPreprocessing", "EpisodicLife", "FireReset", "StackFrames", "ChannelsFirst"}
+    if game is None or env.options or any(name not in expected for name, _ in facts.wrappers):
+        return None
+    options = {
+        "frame_skip": atari.frame_skip,
+        "img_height": atari.screen_size,
+        "img_width": atari.screen_size,
+        "gray_scale": atari.grayscale,
+        "stack_num": env.frame_stack,
+        "noop_max": max(atari.noop_max, 1),
+        "use_fire_reset": atari.fire_reset,
+        "repeat_action_probability": 0.25 if game["sticky"] else 0.0,
+    }
+    name = f"{game['sticky'] or game['plain']}-v5"
+    return replace(facts, backend="envpool", env_id=name, options=options, package=None)
+
+
+def _envpool_problem(
+    pooled: EnvFacts | None, facts: EnvFacts, observations: Any, actions: Any
+) -> str:
     """Why envpool cannot run an environment as gymnasium does, or nothing."""
-    env_spec = resolved.spec.env
     if importlib.util.find_spec("envpool") is None:
         return "envpool is not installed"
-    if env_spec.options:
-        return "envpool's environments take other options than gymnasium's"
+    if pooled is None:
+        return "envpool's environments take other options and wrappers than gymnasium's"
     with _quiet():
         try:
             import envpool
         except Exception as error:  # a binary package may fail in any way
             return f"envpool cannot be imported: {error}"
-        if env_spec.id not in envpool.list_all_envs():
-            return f"envpool has no environment `{env_spec.id}`"
-        spec = envpool.make_spec(env_spec.id)
-        theirs = spec.gymnasium_observation_space, spec.gymnasium_action_space
-    for own, other in zip((observations, actions), theirs, strict=True):
-        if type(own) is not type(other) or own.shape != other.shape:
-            return f"envpool's `{env_spec.id}` has other spaces than gymnasium's"
+        if pooled.env_id not in envpool.list_all_envs():
+            return f"envpool has no environment `{pooled.env_id}`"
+        spec = envpool.make_spec(pooled.env_id, **pooled.options)
+        theirs, choices = spec.gymnasium_observation_space, spec.gymnasium_action_space
+    same_shape = theirs.shape == facts.shape
+    if type(theirs) is not type(observations) and not pooled.options:
+        same_shape = False
+    if not same_shape or type(choices) is not type(actions) or choices.shape != actions.shape:
+        return f"envpool's `{pooled.env_id}` has other spaces than gymnasium's"
     return ""
 
 

@@ -5,19 +5,21 @@ command line's overrides. Mappings merge; lists and scalars replace.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from ppoc.compiler import suggest
 from ppoc.compiler.checks import CHECKS
 from ppoc.compiler.diagnostics import Diagnostic, Span, SpecError, ordered
 from ppoc.compiler.language import AgentSpec
 from ppoc.compiler.lints import LINTS
+from ppoc.compiler.recovery import checked, recovered
 from ppoc.compiler.source import GREEK, INHERITED, MAX_DEPTH, Node, parse, read
 from ppoc.compiler.validate import explain
 
@@ -60,11 +62,29 @@ class Resolved:
             return []
         return ordered(d for d in found if not _allowed(d, self.source_text))
 
+    def said(self, *paths: tuple[str, ...]) -> tuple[str, ...]:
+        """The first of some paths whose value is the spec's own; of none, the first."""
+        kinds = ("spec", "extends", "override")
+        return next((path for path in paths if self.origin(path).kind in kinds), paths[0])
+
     def error(
         self, code: str, path: tuple[str, ...], message: str, *, why: str = "", help: str = ""
     ) -> Diagnostic:
         """A diagnostic about the value at a path, or the nearest place above it."""
         return Diagnostic(code, message, nearest(self.root, path), why=why, help=help)
+
+
+@dataclass(frozen=True)
+class Examined:
+    """All that is wrong with a spec, and the spec as far as it is right."""
+
+    found: list[Diagnostic]
+    resolved: Resolved | None  # None where the document cannot be read as a spec
+    whole: bool  # whether `resolved` lacks nothing
+
+    @property
+    def failed(self) -> bool:
+        return any(diagnostic.severity == "error" for diagnostic in self.found)
 
 
 def resolve(path: Path, overrides: Sequence[str] = ()) -> Resolved:
@@ -73,7 +93,7 @@ def resolve(path: Path, overrides: Sequence[str] = ()) -> Resolved:
     Raises:
         SpecError: with every problem of the spec that can be found without its environment.
     """
-    return _resolve(read(path), path, overrides)
+    return _right(examine(path, overrides))
 
 
 def resolve_text(text: str, name: str, overrides: Sequence[str] = ()) -> Resolved:
@@ -82,32 +102,77 @@ def resolve_text(text: str, name: str, overrides: Sequence[str] = ()) -> Resolve
     Raises:
         SpecError: as `resolve` does.
     """
-    return _resolve(text, Path(name), overrides)
+    return _right(_examine(text, Path(name), overrides))
 
 
-def _resolve(text: str, path: Path, overrides: Sequence[str]) -> Resolved:
-    own = _mapping(parse(text, str(path)))
+def examine(path: Path, overrides: Sequence[str] = ()) -> Examined:
+    """Every problem of a spec file that can be found without its environment."""
+    try:
+        return _examine(read(path), path, overrides)
+    except SpecError as error:
+        return Examined(error.diagnostics, None, whole=False)
+
+
+def _right(examined: Examined) -> Resolved:
+    if examined.failed or examined.resolved is None:
+        raise SpecError(examined.found)
+    return examined.resolved
+
+
+def _examine(text: str, path: Path, overrides: Sequence[str]) -> Examined:
+    found: list[Diagnostic] = []
+    layers = [_told(partial(_override, override), found) for override in overrides]
+    own = _told(lambda: _mapping(parse(text, str(path), found=found)), found)
+    if own is None:
+        return Examined(ordered(found), None, whole=False)
     is_lock = own.value.get("lock", Node(None)).value is not None
-    user = _extended(own, path, [path.resolve()])
-    for override in overrides:
-        user = merge(user, _override(override))
-    if is_lock:
-        root = user
-    else:
-        root = _with_name(merge(_preset(user), user), path)
-        root = _critic_like_actor(root)
+    user = _extended(own, path, [path.resolve()], found)
+    for layer in layers:
+        user = user if layer is None else merge(user, layer)
+    root = user
+    if not is_lock:
+        preset = _told(lambda: _preset(user), found) or Node({})
+        root = _critic_like_actor(_with_name(merge(preset, user), path))
+    return _checked(root, text, is_lock=is_lock, overridden=bool(overrides), found=found)
+
+
+def _told(step: Callable[[], Node], found: list[Diagnostic]) -> Node | None:
+    """What a step gives, or None and its problems among those found."""
+    try:
+        return step()
+    except SpecError as error:
+        found += error.diagnostics
+        return None
+
+
+def _checked(
+    root: Node, text: str, *, is_lock: bool, overridden: bool, found: list[Diagnostic]
+) -> Examined:
+    """What is wrong with a document besides what was found while it was read."""
+    spec: AgentSpec | None
+    errors: list[ErrorDetails] = []
     try:
         spec = AgentSpec.model_validate(root.plain())
     except ValidationError as error:
-        raise SpecError(explain(error.errors(), root)) from None
-    resolved = Resolved(spec, root, text, is_lock, bool(overrides))
-    found = [d for check in CHECKS for d in check(resolved)]
-    if not any(d.severity == "error" for d in found) and not is_lock:
-        found += [d for lint in LINTS for d in lint(resolved)]
-    found = ordered([d for d in found if not _allowed(d, text)])
-    if any(d.severity == "error" for d in found):
-        raise SpecError(found)
-    return replace(resolved, warnings=found)
+        errors = error.errors()
+        spec = recovered(errors, root)
+    # What could not be read may hold the keys that are missing.
+    told = [d for d in explain(errors, root) if not (found and d.code == "E013")]
+    if spec is None or found:
+        return Examined(_each_place_once(found, told), None, whole=False)
+    whole = not errors
+    resolved = Resolved(spec, root, text, is_lock, overridden)
+    meant = [d for check in CHECKS for d in checked(check, resolved, whole=whole)]
+    if not told and not is_lock and not any(d.severity == "error" for d in meant):
+        meant += [d for lint in LINTS for d in lint(resolved)]
+    all_found = _each_place_once(told, [d for d in meant if not _allowed(d, text)])
+    return Examined(all_found, replace(resolved, warnings=all_found), whole)
+
+
+def _each_place_once(first: list[Diagnostic], then: list[Diagnostic]) -> list[Diagnostic]:
+    """Both lists in order, without what the second says of a place that the first is about."""
+    places = {diagnostic.span for diagnostic in first if diagnostic.span is not None}
+    return ordered([*first, *(d for d in then if d.span not in places)])
 
 
 def merge(below: Node, above: Node) -> Node:
@@ -150,12 +215,18 @@ def _mapping(node: Node) -> Node:
     raise SpecError([Diagnostic("E005", "the document is not a mapping", node.span, help=help)])
 
 
-def _extended(own: Node, path: Path, chain: list[Path]) -> Node:
+def _extended(own: Node, path: Path, chain: list[Path], found: list[Diagnostic]) -> Node:
     """A document over what it extends, and over what that extends."""
     link = own.value.get("extends")
     if link is None:
         return own
     rest = replace(own, value={k: node for k, node in own.value.items() if k != "extends"})
+    base = _told(lambda: _base(link, path, chain, found), found)
+    return rest if base is None else merge(base, rest)
+
+
+def _base(link: Node, path: Path, chain: list[Path], found: list[Diagnostic]) -> Node:
+    """The document that `extends` names, over what it extends in turn."""
 
     def refuse(message: str, help: str) -> SpecError:
         return SpecError([Diagnostic("E017", message, link.span, help=help)])
@@ -176,8 +247,9 @@ def _extended(own: Node, path: Path, chain: list[Path]) -> Node:
         text = read(target)
     except SpecError as error:
         raise refuse(error.diagnostics[0].message, "paths are relative to this file") from error
-    base = _mapping(parse(text, str(target), "extends"))
-    return merge(_extended(base, target, [*chain, resolved]), rest)
+    via = f"extended by {link.span.label()}" if link.span else ""
+    base = _mapping(parse(text, str(target), "extends", via, found))
+    return _extended(base, target, [*chain, resolved], found)
 
 
 def _override(text: str) -> Node:

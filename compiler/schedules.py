@@ -4,7 +4,7 @@ Some fall with the steps taken; some follow the KL divergence that the last upda
 then a part of what a checkpoint holds.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ppoc.compiler.constants import split_rate
 from ppoc.compiler.literals import Code
@@ -35,23 +35,43 @@ def scheduled(plan: Plan) -> list[Scheduled]:
     rows = []
     if split_rate(plan):
         rows.append(_split_rate(optimizer.actor.schedule, optimizer.critic.schedule))
-    elif leading.schedule == "linear":
-        rows.append(_linear("learning_rate", of_loss=False))
     elif leading.schedule == "adaptive":
         rows.append(_adaptive_rate("LEARNING_RATE"))
-    if losses.policy.schedule == "linear" and plan.policy_objective.uses("epsilon"):
-        rows.append(_linear("clip_range", of_loss=True))
+    elif leading.schedule != "constant":
+        rows.append(_falling("learning_rate", leading.schedule, of_loss=False))
+    if losses.policy.schedule != "constant" and plan.policy_objective.uses("epsilon"):
+        rows.append(_falling("clip_range", losses.policy.schedule, of_loss=True))
     if losses.policy.kl_target is not None:
         rows.append(_adaptive_penalty())
-    if losses.entropy.beta and losses.entropy.schedule == "linear":
-        rows.append(_linear("entropy_coefficient", of_loss=True))
+    if plan.has_critic and losses.value.schedule != "constant":
+        rows.append(_falling("value_coefficient", losses.value.schedule, of_loss=True))
+    if losses.entropy.beta and losses.entropy.schedule != "constant":
+        rows.append(_falling("entropy_coefficient", losses.entropy.schedule, of_loss=True))
     return rows
 
 
-def _linear(argument: str, *, of_loss: bool) -> Scheduled:
-    value = f"{argument.upper()} * remaining"
+def factor(constant: str, schedule: Any) -> str:
+    """Source of a constant's value at `progress` from 0 to 1, of which `remaining` is left."""
+    if schedule == "constant":
+        return constant
+    if schedule == "linear":
+        return f"{constant} * remaining"
+    if schedule == "cosine":
+        return f"{constant} * 0.5 * (1 + math.cos(math.pi * progress))"
+    return f"{constant} * float(np.interp(progress, *{constant}_SCHEDULE))"
+
+
+def _falling(argument: str, schedule: Any, *, of_loss: bool) -> Scheduled:
+    value = factor(argument.upper(), schedule)
     line = Code(f"{argument} = torch.tensor({value}, device=run.device)")
-    return Scheduled(Code(argument), [line], of_loss, Code(value), Code(argument.upper()))
+    lines, logged = [line], Code(value)
+    if schedule != "linear":
+        lines = [
+            Code(f"{argument}_now = {value}"),
+            Code(f"{argument} = torch.tensor({argument}_now, device=run.device)"),
+        ]
+        logged = Code(f"{argument}_now")
+    return Scheduled(Code(argument), lines, of_loss, logged, Code(argument.upper()))
 
 
 def _adaptive(argument: str, constant: str, rule: str, comment: str, *, of_loss: bool) -> Scheduled:
@@ -74,18 +94,13 @@ def _adaptive_rate(constant: str) -> Scheduled:
     return _adaptive("learning_rate", constant, rule, comment, of_loss=False)
 
 
-def _split_rate(actor: str, critic: str) -> Scheduled:
+def _split_rate(actor: Any, critic: Any) -> Scheduled:
     """Actor's and critic's rates side by side in one vector [P]."""
     row = _adaptive_rate("ACTOR_LEARNING_RATE")
-    actor_rate = {
-        "constant": Code("ACTOR_LEARNING_RATE"),
-        "linear": Code("ACTOR_LEARNING_RATE * remaining"),
-        "adaptive": row.logged,
-    }[actor]
-    critic_rate = "CRITIC_LEARNING_RATE" + (" * remaining" if critic == "linear" else "")
+    adaptive = actor == "adaptive"
+    actor_rate = row.logged if adaptive else Code(factor("ACTOR_LEARNING_RATE", actor))
     lines = [
         Code(f"learning_rate = torch.full_like(learner.params, {actor_rate})"),
-        Code(f"learning_rate[ACTOR_SIZE:] = {critic_rate}"),
+        Code(f"learning_rate[ACTOR_SIZE:] = {factor('CRITIC_LEARNING_RATE', critic)}"),
     ]
-    rule = row.rule if actor == "adaptive" else Code("")
-    return row._replace(lines=lines, logged=actor_rate, rule=rule)
+    return row._replace(lines=lines, logged=actor_rate, rule=row.rule if adaptive else Code(""))

@@ -5,6 +5,7 @@ becomes None, a bool, a number or a string, whatever tags say. Numbers follow YA
 more: `3e-4`, `1e6` and `1_000_000` are numbers, `yes` and `on` are strings.
 """
 
+import copy
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,17 @@ INHERITED = "optimizer.actor"  # origin of what the critic's optimiser takes fro
 MAX_BYTES = 1_000_000
 MAX_NODES = 10_000
 MAX_DEPTH = 32
+HINTS = {  # part of what the YAML parser says → what to do
+    "mapping values are not allowed": "a `:` too many, or a line indented too far",
+    "expected ',' or '}'": "close the `{`, with a `,` between its keys",
+    "expected ',' or ']'": "close the `[`, with a `,` between its items",
+    "expected <block end>": "indent the keys of a mapping alike",
+    "could not find expected ':'": "write `key: value`",
+    "unexpected end of stream": "close the quote",
+    "undefined alias": "put `&name` before the value that `*name` repeats",
+    "cannot start any token": "quote the text",
+}
+TOO_DEEP, FLATTEN = f"more than {MAX_DEPTH} levels", "flatten the document"
 TOO_MANY = f"more than {MAX_NODES:,} values, counting each use of an alias"
 GREEK = {"ε": "epsilon", "β": "beta", "γ": "gamma", "λ": "lambda"}
 
@@ -74,13 +86,28 @@ def read(path: Path) -> str:
         raise SpecError([Diagnostic("E001", message, help="save it as UTF-8")]) from error
 
 
-def parse(text: str, source: str, origin: str = "spec") -> Node:
+def parse(
+    text: str,
+    source: str,
+    origin: str = "spec",
+    via: str = "",
+    found: list[Diagnostic] | None = None,
+) -> Node:
     """The document of a YAML text.
+
+    `via` says how a spec comes to this text. Mistakes that leave the rest readable, E003 and E006,
+    are added to `found` where it is given, and raised all at once where it is not.
 
     Raises:
         SpecError: E002 to E006, with the place.
     """
-    return _Reader(text, source, origin).document()
+    reader = _Reader(text, source, origin, via)
+    root = reader.document()
+    if found is not None:
+        found += reader.found
+    elif reader.found:
+        raise SpecError(reader.found)
+    return root
 
 
 @dataclass
@@ -88,15 +115,24 @@ class _Reader:
     text: str
     source: str
     origin: str
+    via: str = ""
     nodes: int = 0
     lines: list[str] = field(default_factory=list)
+    found: list[Diagnostic] = field(default_factory=list)
+    inside_alias: bool = False
+    aliases: dict[int, str] = field(default_factory=dict)  # id of a node → where it is used
 
     def __post_init__(self) -> None:
-        self.text = self.text.replace("\r\n", "\n")
+        self.text = self.text.replace("\r\n", "\n").replace("\r", "\n")
         self.lines = self.text.split("\n")
 
     def fail(self, code: str, message: str, span: Span | None, help: str = "") -> SpecError:
-        return SpecError([Diagnostic(code, message, span, help=help)])
+        return SpecError([*self.found, Diagnostic(code, message, span, help=help)])
+
+    def tell(self, message: str, span: Span, help: str = "", code: str = "E006") -> None:
+        """Note a mistake that leaves the rest readable; in what an alias repeats, only once."""
+        if not self.inside_alias:
+            self.found.append(Diagnostic(code, message, span, help=help))
 
     def span(self, start: Any, end: Any = None) -> Span:
         """The part of the first line between two marks of the parser."""
@@ -104,7 +140,7 @@ class _Reader:
         text = self.lines[line]
         column = min(start.column, len(text))
         last = end.column if end is not None and end.line == start.line else len(text.rstrip())
-        return Span(self.source, line + 1, column + 1, max(column + 2, last + 1), text)
+        return Span(self.source, line + 1, column + 1, max(column + 2, last + 1), text, self.via)
 
     def document(self) -> Node:
         root = self._compose()
@@ -118,6 +154,7 @@ class _Reader:
         from ruamel.yaml import YAML
         from ruamel.yaml.composer import Composer, ComposerError
         from ruamel.yaml.error import MarkedYAMLError, YAMLError
+        from ruamel.yaml.events import AliasEvent
 
         bad = re.search(
             r"[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", self.text
@@ -132,16 +169,22 @@ class _Reader:
         reader = self
 
         class Limited(Composer):
-            """Stops at the limit, not after a whole file of small values, and keeps tags."""
+            """Stops at the limits, not after a whole file; keeps tags, and places of aliases."""
 
             nodes = 0
+            level = -1
 
             def compose_node(self, parent: Any, index: Any) -> Any:
+                event = self.parser.peek_event()
                 self.nodes += 1
                 if self.nodes > 2 * MAX_NODES:  # keys are nodes too
-                    here = reader.span(self.parser.peek_event().start_mark)
-                    raise reader.fail("E004", TOO_MANY, here)
-                return super().compose_node(parent, index)
+                    raise reader.fail("E004", TOO_MANY, reader.span(event.start_mark))
+                self.level += 1
+                if self.level > MAX_DEPTH:
+                    raise reader.fail("E004", TOO_DEEP, reader.span(event.start_mark), FLATTEN)
+                node = super().compose_node(parent, index)
+                self.level -= 1
+                return reader.alias(node, event) if isinstance(event, AliasEvent) else node
 
             def compose_scalar_node(self, anchor: Any) -> Any:
                 tag = self.parser.peek_event().tag
@@ -159,8 +202,6 @@ class _Reader:
             raise self._parser_error(error, code) from error
         except MarkedYAMLError as error:
             raise self._parser_error(error, "E002") from error
-        except RecursionError as error:
-            raise self.fail("E004", "the document is nested too deeply", None) from error
         except (YAMLError, ValueError, AssertionError, AttributeError, IndexError) as error:
             # All but the first are the YAML parser's own slips on garbage: the text is at fault.
             raise self.fail("E002", f"not YAML: {_first_line(error)}", None) from error
@@ -170,11 +211,9 @@ class _Reader:
         span = self.span(mark, None) if mark is not None else None
         if span is not None:
             span = replace(span, end_column=span.column + 1)
-        help = ""
+        help = next((hint for part, hint in HINTS.items() if part in str(error.problem)), "")
         if span is not None and "\t" in span.text[: span.column]:
             help = "YAML does not allow tabs for indentation; use spaces"
-        elif "mapping values are not allowed" in str(error.problem):
-            help = "a `:` too many, or a line indented too far"
         return self.fail(code, f"not YAML: {error.problem or _first_line(error)}", span, help)
 
     def node(self, raw: Any, depth: int, key_span: Span | None = None) -> Node:
@@ -185,17 +224,28 @@ class _Reader:
         if self.nodes > MAX_NODES:
             raise self.fail("E004", TOO_MANY, here)
         if depth > MAX_DEPTH:
-            raise self.fail("E004", f"more than {MAX_DEPTH} levels", here, "flatten the document")
+            raise self.fail("E004", TOO_DEEP, here, FLATTEN)
+        outer = self.via, self.inside_alias
+        if id(raw) in self.aliases:
+            self.via, self.inside_alias = self.aliases[id(raw)], True
         tag = str(raw.tag or "")
         if not re.fullmatch(r"tag:yaml\.org,2002:\w+", tag):
-            raise self.fail("E006", f"the tag {tag[:80]} means nothing here", here, "remove it")
+            self.tell(f"the tag {tag[:80]} means nothing here", here, "remove it")
         if type(raw).__name__ == "MappingNode":
             value: Any = self.mapping(raw, depth)
         elif type(raw).__name__ == "SequenceNode":
             value = [self.node(item, depth + 1) for item in raw.value]
         else:
             value = self.scalar(raw, here)
+        self.via, self.inside_alias = outer
         return Node(value, here, key_span, self.origin)
+
+    def alias(self, node: Any, event: Any) -> Any:
+        """The node that an alias stands for, with the place of the alias for its own."""
+        here = copy.copy(node)
+        here.start_mark, here.end_mark = event.start_mark, event.end_mark
+        self.aliases[id(here)] = f"used as *{event.anchor} on line {event.start_mark.line + 1}"
+        return here
 
     def mapping(self, raw: Any, depth: int) -> dict[str, Node]:
         found: dict[str, Node] = {}
@@ -203,16 +253,20 @@ class _Reader:
         for raw_key, raw_value in raw.value:
             here = self.span(raw_key.start_mark, raw_key.end_mark)
             if type(raw_key).__name__ != "ScalarNode":
-                raise self.fail("E006", "a key must be a word", here)
+                self.tell("a key must be a word", here, "write `key: value`")
+                continue
             if raw_key.value == "<<" and raw_key.style is None:
                 self.merge(raw_value, depth, merged)
                 continue
-            self.check_text(raw_key.value, here)
-            key = GREEK.get(raw_key.value, raw_key.value)
+            word = self.characters(raw_key.value, here)
+            key = GREEK.get(word, word)
             if key in found:
                 first = found[key].key_span
-                where = f"first on line {first.line}" if first else ""
-                raise self.fail("E003", f"`{key}` is given twice", here, f"keep one; {where}")
+                where = f"; first on line {first.line}" if first else ""
+                message = f"`{key[:80]}` is given twice"
+                self.tell(message, here, f"keep one{where}", "E003")
+                self.node(raw_value, depth + 1, here)  # for the mistakes in it
+                continue
             found[key] = self.node(raw_value, depth + 1, here)
         return {**merged, **found}
 
@@ -222,19 +276,22 @@ class _Reader:
         for item in items:
             if type(item).__name__ != "MappingNode":
                 span = self.span(item.start_mark, item.end_mark)
-                raise self.fail("E006", "`<<` takes a mapping", span)
+                help = "such as `<<: *name`, with `&name` before a mapping above"
+                self.tell("`<<` takes a mapping", span, help)
+                continue
             for key, node in self.node(item, depth + 1).value.items():
                 into.setdefault(key, node)
 
-    def check_text(self, text: str, here: Span) -> None:
-        """Refuse what an escape such as `\\ud800` makes: no character, so no file can hold it."""
+    def characters(self, text: str, here: Span) -> str:
+        """Text without what an escape such as `\\ud800` makes: no file can hold it."""
         if re.search("[\ud800-\udfff]", text):
-            raise self.fail("E006", "half of a surrogate pair is no character", here, "remove it")
+            self.tell("half of a surrogate pair is no character", here, "remove it")
+        return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text)
 
     def scalar(self, raw: Any, here: Span) -> Any:
-        self.check_text(raw.value, here)
+        text = self.characters(raw.value, here)
         is_text = raw.style is not None and str(raw.tag).endswith(":str")
-        return raw.value if is_text else plain_scalar(raw.value)
+        return text if is_text else plain_scalar(text)
 
 
 _DIGITS = r"[0-9]+(?:_[0-9]+)*"
@@ -250,14 +307,17 @@ _WORDS = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | {
 def plain_scalar(text: str) -> Any:
     """The value of an unquoted scalar.
 
-    An infinity or NaN becomes a float, so that the checks can refuse it where a number belongs.
+    An infinity or NaN becomes a float, so that the checks can refuse it where a number belongs;
+    `1e6` a whole number, which passes for either.
     """
     if text in _WORDS:
         return _WORDS[text]
     if _INT.fullmatch(text) and len(text) < 100:
         return int(text)
     if _FLOAT.fullmatch(text):
-        return float(text.replace("_", ""))
+        value = float(text.replace("_", ""))
+        counts = "e" in text.lower() and value.is_integer() and abs(value) < 2**53
+        return int(value) if counts else value
     if re.fullmatch(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", text):
         return float(text.replace(".", "").lower())
     return text

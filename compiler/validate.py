@@ -37,7 +37,7 @@ EXAMPLES = {  # of what a spec must have
 
 def explain(errors: Sequence[ErrorDetails], root: Node) -> list[Diagnostic]:
     """pydantic's errors as diagnostics about the document `root`, inherited values left out."""
-    own = [error for error in errors if _locate(root, error["loc"])[1].origin != INHERITED]
+    own = [error for error in errors if locate(root, error["loc"])[1].origin != INHERITED]
     found = [_explain_one(error, root) for error in own]
     # Of `auto or a number`, pydantic tells what each part objects to; a range says it all.
     ranges = {diagnostic.span for diagnostic in found if diagnostic.code == "E012"}
@@ -46,7 +46,7 @@ def explain(errors: Sequence[ErrorDetails], root: Node) -> list[Diagnostic]:
 
 def _explain_one(error: ErrorDetails, root: Node) -> Diagnostic:
     kind, location = error["type"], error["loc"]
-    path, node, parent = _locate(root, location)
+    path, node, parent = locate(root, location)
     model = _model_at(path[:-1] if kind == "extra_forbidden" else path)
     if kind == "extra_forbidden":
         return _unknown_key(str(path[-1]), path, node)
@@ -65,7 +65,7 @@ def _explain_one(error: ErrorDetails, root: Node) -> Diagnostic:
         return Diagnostic("E014", f"`{name}` cannot be {found}", place, help=help)
     if kind in RANGES and not _is_union(_annotation(path)):
         key, words = RANGES[kind]
-        limit = words.format(error.get("ctx", {}).get(key))
+        limit = words.format(_limit(error.get("ctx", {}).get(key)))
         return Diagnostic("E012", f"`{name}` is {found}", place, help=f"it must be {limit}")
     if kind in RANGES:
         return Diagnostic(
@@ -80,11 +80,11 @@ def _explain_one(error: ErrorDetails, root: Node) -> Diagnostic:
     if kind == "finite_number" or (isinstance(node.value, float) and not math.isfinite(node.value)):
         return Diagnostic("E012", f"`{name}` is {found}", place, help="it must be finite")
     expected = _expected(_annotation(path), model)
-    help = _type_help(node.value, expected)
+    help = _type_help(node.value, expected) or _section_help(path, model, node.value)
     return Diagnostic("E011", f"`{name}` must be {expected}, not {found}", place, help=help)
 
 
-def _locate(root: Node, location: Sequence[Any]) -> tuple[tuple[Any, ...], Node, Node]:
+def locate(root: Node, location: Sequence[Any]) -> tuple[tuple[Any, ...], Node, Node]:
     """The longest part of a location that is in the document; pydantic adds union members to it."""
     node, parent = root, root
     path: list[Any] = []
@@ -157,6 +157,10 @@ def _found(value: Any) -> str:
     return repr(value)
 
 
+def _limit(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else f"{value}"
+
+
 def _is_union(annotation: Any) -> bool:
     return get_origin(annotation) in (Union, UnionType)
 
@@ -192,11 +196,28 @@ def _expected(annotation: Any, model: type[BaseModel] | None) -> str:
     return WORDS.get(annotation, "something else")
 
 
+NOTHING = ("no", "off", "none", "None", "false", False)
+
+
+def _section_help(path: Sequence[Any], model: type[BaseModel] | None, value: Any) -> str:
+    """How to write a section that is no mapping."""
+    if model is None or not path:
+        return ""
+    if isinstance(value, list) and any(isinstance(item.value, dict) for item in value):
+        return "remove the `-` before its keys"
+    first = next(info.alias or name for name, info in model.model_fields.items())
+    return f"such as `{path[-1]}: {{{EXAMPLES.get(first, f'{first}: …')}}}`"
+
+
 def _type_help(value: Any, expected: str) -> str:
     if isinstance(value, str) and "true or false" in expected:
         truths = {"yes": "true", "on": "true", "no": "false", "off": "false"}
         word = truths.get(value.lower())
         return f"write `{word}`" if word else "write `true` or `false`"
+    if isinstance(value, str) and value.lower().lstrip("+-.") in ("nan", "inf", "infinity"):
+        return "it must be finite"
+    if value in NOTHING and "null" in expected:
+        return "write `null`"
     if isinstance(value, str) and "number" in expected:
         return "write the number without quotes or units"
     if isinstance(value, float) and "whole number" in expected and value.is_integer():

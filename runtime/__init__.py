@@ -1,19 +1,30 @@
 """What a generated module calls: environments, normalisers, checkpoints, metrics, evaluation."""
 
-from ppoc.runtime.activations import elu, silu
+from ppoc.runtime.activations import elu, gelu, leaky_relu, silu, softplus
 from ppoc.runtime.adaptive import follow_kl
 from ppoc.runtime.envs import VectorEnv
 from ppoc.runtime.envs import make as make_envs
 from ppoc.runtime.episodes import EpisodeTracker
+from ppoc.runtime.evaluate import RecurrentPolicy
+from ppoc.runtime.gamma import gamma, gamma_noise
 from ppoc.runtime.launch import main
 from ppoc.runtime.normalize import ObservationNormalizer, RewardNormalizer
-from ppoc.runtime.parameters import as_arrays, flatten, orthogonal, unflatten, uniform
+from ppoc.runtime.parameters import (
+    as_arrays,
+    flatten,
+    kaiming,
+    orthogonal,
+    unflatten,
+    uniform,
+    xavier,
+)
 from ppoc.runtime.run import Checkpoint, Run, derive_seed
 
 __all__ = [
     "Checkpoint",
     "EpisodeTracker",
     "ObservationNormalizer",
+    "RecurrentPolicy",
     "RewardNormalizer",
     "Run",
     "VectorEnv",
@@ -22,10 +33,17 @@ __all__ = [
     "elu",
     "flatten",
     "follow_kl",
+    "gamma",
+    "gamma_noise",
+    "gelu",
+    "kaiming",
+    "leaky_relu",
     "main",
     "make_envs",
     "orthogonal",
     "silu",
+    "softplus",
     "unflatten",
     "uniform",
+    "xavier",
 ]

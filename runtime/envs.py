@@ -5,9 +5,10 @@ Both backends reset an ended episode within the step that ended it (gymnasium ca
 dummy steps, and nothing has to be masked later.
 """
 
+import importlib
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from gymnasium import Env, Space
 
+Layers = Iterable[tuple[str, Mapping[str, Any]]]
 Backend = Literal["gymnasium", "envpool", "torch"]
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -28,6 +30,8 @@ class EnvironmentFailure(RuntimeError):  # noqa: N818 - EnvironmentError is a bu
 
 class Step(NamedTuple):
     """One transition of each of N environments, with observations of O numbers.
+
+    Images are uint8 [N, C, H, W] in place of float32 [N, O] throughout.
 
     `terminated` and `truncated` may both be set (gymnasium) when an episode terminates on the last
     step that its time limit allows: termination then counts, so bootstrap where not terminated.
@@ -54,11 +58,11 @@ class VectorEnv(Protocol):
 
     @property
     def observation_space(self) -> "Space[Any]":
-        """Of a single environment: a Box of shape (O,)."""
+        """Of a single environment: a Box of shape (O,), or (C, H, W) for images."""
 
     @property
     def action_space(self) -> "Space[Any]":
-        """Of a single environment: Discrete, or a Box of shape (A,)."""
+        """Of a single environment: Discrete, MultiDiscrete, MultiBinary or a Box."""
 
     def reset(self, seed: int) -> Floats:
         """Start new episodes and return their observations [N, O] float32.
@@ -67,7 +71,9 @@ class VectorEnv(Protocol):
         """
 
     def step(self, actions: NDArray[Any]) -> Step:
-        """Take actions [N] (Discrete) or [N, A] (Box), passed on as they are, without clipping.
+        """Take actions [N] (Discrete) or [N, A], passed on as they are, without clipping.
+
+        Choices count from 0, whatever the space's own `start`.
 
         Raises:
             EnvironmentFailure: an environment raised.
@@ -85,6 +91,8 @@ def make(
     threads: int | None = None,
     max_episode_steps: int | None = None,
     options: Mapping[str, Any] | None = None,
+    wrappers: Layers = (),
+    package: str | None = None,
 ) -> VectorEnv:
     """Make `num_envs` copies of the environment `env_id`.
 
@@ -93,6 +101,8 @@ def make(
             Gymnasium's step in this process, one after another.
         max_episode_steps: the time limit, in place of the environment's registered one.
         options: keyword arguments for the environment itself.
+        wrappers: names and arguments of wrappers (`ppoc.runtime.wrappers`), for gymnasium.
+        package: what to import first, so that the environment is registered.
 
     Raises:
         EnvironmentFailure: the backend does not know the environment or cannot make it, or its
@@ -103,7 +113,7 @@ def make(
     with _failures(f"cannot make {env_id} with {backend}"):
         envs: VectorEnv
         if backend == "gymnasium":
-            envs = _GymnasiumEnvs(env_id, num_envs, arguments)
+            envs = _GymnasiumEnvs(env_id, num_envs, arguments, wrappers, package)
         elif backend == "torch":
             from ppoc.runtime import tensor_envs
 
@@ -117,9 +127,14 @@ def make(
     return envs
 
 
-def make_one(env_id: str, arguments: Mapping[str, Any]) -> "Env[Any, Any]":
+def make_one(
+    env_id: str, arguments: Mapping[str, Any], wrappers: Layers = (), package: str | None = None
+) -> "Env[Any, Any]":
     """A single Gymnasium environment; raises what `gymnasium.make` and the environment raise."""
     import gymnasium
+
+    if package is not None:
+        importlib.import_module(package)
 
     if is_mujoco(env_id):
         import mujoco
@@ -129,7 +144,12 @@ def make_one(env_id: str, arguments: Mapping[str, Any]) -> "Env[Any, Any]":
             mujoco.set_mju_user_warning(
                 lambda text: warnings.warn(text, RuntimeWarning, stacklevel=1)
             )
-    return gymnasium.make(env_id, disable_env_checker=True, **arguments)
+    env = gymnasium.make(env_id, disable_env_checker=True, **arguments)
+    if not wrappers:
+        return env
+    from ppoc.runtime.wrappers import wrap
+
+    return wrap(env, wrappers)
 
 
 def is_mujoco(env_id: str) -> bool:
@@ -147,16 +167,27 @@ class _GymnasiumEnvs:
     every step, which nothing here reads: for 8 environments that is a sixth of the time of a step.
     """
 
-    def __init__(self, env_id: str, num_envs: int, arguments: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        env_id: str,
+        num_envs: int,
+        arguments: Mapping[str, Any],
+        wrappers: Layers = (),
+        package: str | None = None,
+    ) -> None:
         self.num_envs = num_envs
         self.env_id = env_id
-        self._envs = [make_one(env_id, arguments) for _ in range(num_envs)]
+        self._envs = [make_one(env_id, arguments, wrappers, package) for _ in range(num_envs)]
         self.observation_space: Space[Any] = self._envs[0].observation_space
         self.action_space: Space[Any] = self._envs[0].action_space
         self._shape = (num_envs, *(self.observation_space.shape or ()))
+        self._dtype = _kept_as(self.observation_space)
+        start = getattr(self.action_space, "start", None)
+        self._start = start if np.any(start) else None
+        self._action_shape = (num_envs, *(self.action_space.shape or ()))
 
     def reset(self, seed: int) -> Floats:
-        observations = np.empty(self._shape, np.float32)
+        observations = np.empty(self._shape, self._dtype)
         with _failures(f"{self.env_id} failed to reset"):
             for index, env in enumerate(self._envs):
                 observations[index], _ = env.reset(seed=seed + index)
@@ -164,8 +195,10 @@ class _GymnasiumEnvs:
 
     def step(self, actions: NDArray[Any]) -> Step:
         # A copy, because an environment may keep the action while the caller reuses its array.
-        actions = np.array(actions, self.action_space.dtype)
-        observations = np.empty(self._shape, np.float32)
+        actions = np.array(actions, self.action_space.dtype).reshape(self._action_shape)
+        if self._start is not None:
+            actions += self._start
+        observations = np.empty(self._shape, self._dtype)
         rewards = np.empty(self.num_envs, np.float32)
         terminated = np.empty(self.num_envs, np.bool_)
         truncated = np.empty(self.num_envs, np.bool_)
@@ -175,7 +208,7 @@ class _GymnasiumEnvs:
                 observation, rewards[index], end, cut, _ = env.step(actions[index])
                 terminated[index], truncated[index] = end, cut
                 if end or cut:
-                    finals[index] = np.array(observation, np.float32)
+                    finals[index] = np.array(observation, self._dtype)
                     observation, _ = env.reset()
                 observations[index] = observation
         except Exception as error:
@@ -223,6 +256,7 @@ class _EnvpoolEnvs:
             spec = envpool.make_spec(env_id, **arguments)
             self.observation_space: Space[Any] = spec.gymnasium_observation_space
             self.action_space: Space[Any] = spec.gymnasium_action_space
+        self._dtype = _kept_as(self.observation_space)
 
     def reset(self, seed: int) -> Floats:
         import envpool
@@ -241,7 +275,7 @@ class _EnvpoolEnvs:
             ids = pool.all_env_ids
             self._send_arguments = [ids, ids, None]
             pool._reset(ids)
-            return np.array(pool._recv()[self._observation], np.float32)
+            return np.array(pool._recv()[self._observation], self._dtype)
 
     def step(self, actions: NDArray[Any]) -> Step:
         pool = self._pool
@@ -253,7 +287,7 @@ class _EnvpoolEnvs:
             pool._send(self._send_arguments)
             state = pool._recv()
             # Copies throughout: what envpool returns may be memory that it writes again.
-            next_observations = np.array(state[self._observation], np.float32)
+            next_observations = np.array(state[self._observation], self._dtype)
             rewards = np.array(state[self._reward], np.float32)
             ended, truncated = state[self._done], np.array(state[self._truncated])
             terminated = ended & ~truncated
@@ -282,16 +316,22 @@ def _affinity(threads: int) -> int:
     return 0 if threads >= cores == len(os.sched_getaffinity(0)) else -1
 
 
-def _check_spaces(observations: "Space[Any]", actions: "Space[Any]") -> None:
-    from gymnasium.spaces import Box, Discrete
+def _kept_as(observations: "Space[Any]") -> type:
+    """The dtype that observations are kept in: bytes for images, a quarter of the memory."""
+    return np.uint8 if observations.dtype == np.uint8 and _is_image(observations) else np.float32
 
-    if not isinstance(observations, Box) or len(observations.shape) != 1:
-        raise ValueError(f"observations must be a Box of one dimension, not {observations}")
-    if isinstance(actions, Discrete):
-        if actions.start != 0:
-            raise ValueError(f"discrete actions must count from 0, not {actions}")
-    elif not isinstance(actions, Box) or len(actions.shape) != 1:
-        raise ValueError(f"actions must be Discrete or a Box of one dimension, not {actions}")
+
+def _is_image(observations: "Space[Any]") -> bool:
+    return len(observations.shape or ()) == 3
+
+
+def _check_spaces(observations: "Space[Any]", actions: "Space[Any]") -> None:
+    from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
+
+    if not isinstance(observations, Box) or len(observations.shape) not in (1, 3):
+        raise ValueError(f"observations must be vectors or images, not {observations}")
+    if not isinstance(actions, Discrete | MultiDiscrete | MultiBinary | Box):
+        raise ValueError(f"actions of a kind that no policy here takes: {actions}")
 
 
 @contextmanager

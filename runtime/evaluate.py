@@ -9,6 +9,39 @@ from numpy.typing import NDArray
 from ppoc.runtime.envs import VectorEnv
 
 Policy = Callable[[NDArray[np.float32]], NDArray[Any]]
+Flags = NDArray[np.bool_]
+
+
+class RecurrentPolicy:
+    """A policy with a memory, which it loses where an episode ends.
+
+    Args:
+        act: from observations [N, O], `starts` [N] bool and the state of the memory, None before
+            the first call, to actions and the state after.
+    """
+
+    def __init__(self, act: Callable[[NDArray[Any], Flags, Any], tuple[NDArray[Any], Any]]) -> None:
+        self._act = act
+        self._state: Any = None
+        self._starts: Flags | None = None
+
+    def __call__(self, observations: NDArray[Any]) -> NDArray[Any]:
+        """Actions for observations [N, O]; N is the same at each call."""
+        count = len(observations)
+        starts = np.ones(count, np.bool_) if self._starts is None else self._starts
+        actions, self._state = self._act(observations, starts, self._state)
+        self._starts = np.zeros(count, np.bool_)
+        return actions
+
+    def restart(self, ended: Flags) -> None:
+        """Say where, [N], the last actions ended an episode."""
+        self._starts = ended
+
+
+def restart(policy: Policy, ended: Flags) -> None:
+    """Tell a policy, if it has a memory, where episodes ended."""
+    if isinstance(policy, RecurrentPolicy):
+        policy.restart(ended)
 
 
 def evaluate(
@@ -34,5 +67,7 @@ def evaluate(
         observations = step.observations
         returns[playing[active]] += step.rewards[active]
         lengths[playing[active]] += 1
-        playing += num_envs * (step.terminated | step.truncated)
+        ended = step.terminated | step.truncated
+        playing += num_envs * ended
+        restart(policy, ended)
     return returns, lengths

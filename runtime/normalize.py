@@ -64,11 +64,13 @@ class RunningMeanStd:
 class ObservationNormalizer:
     """Observations of O numbers shifted and scaled to mean 0 and variance 1, clipped to ±clip.
 
-    Before the first `update` only the clipping applies.
+    Before the first `update` only the clipping applies. The last `plain` components, which are no
+    measurements, are neither shifted nor scaled.
     """
 
-    def __init__(self, size: int, clip: float) -> None:
+    def __init__(self, size: int, clip: float, plain: int = 0) -> None:
         self.clip = clip
+        self._size, self._plain = size, plain
         self._statistics = RunningMeanStd((size,))
         self._refresh()
 
@@ -82,14 +84,15 @@ class ObservationNormalizer:
 
     def update(self, batch: Floats) -> None:
         """Take in a finished rollout's raw observations [..., O]."""
-        self._statistics.update(batch)
+        self._statistics.update(batch[..., : self._size])
         self._refresh()
 
     def _refresh(self) -> None:
         seen = self._statistics.count > 0
         variance = self._statistics.var + EPSILON if seen else self._statistics.var
-        self._mean = self._statistics.mean.astype(np.float32)
-        self._inverse_std = (1 / np.sqrt(variance)).astype(np.float32)
+        mean, inverse = self._statistics.mean, 1 / np.sqrt(variance)
+        self._mean = np.append(mean, np.zeros(self._plain)).astype(np.float32)
+        self._inverse_std = np.append(inverse, np.ones(self._plain)).astype(np.float32)
 
     def state(self) -> State:
         """What `load` restores: mean [O], var [O], count []."""

@@ -60,3 +60,14 @@ def uniform(*shape: int, fan_in: int, generator: torch.Generator) -> Tensor:
     """U(±1/√fan_in), what torch.nn.Linear starts its weights and biases from."""
     bound = 1 / math.sqrt(fan_in)
     return torch.empty(*shape).uniform_(-bound, bound, generator=generator)
+
+
+def xavier(rows: int, columns: int, gain: float, generator: torch.Generator) -> Tensor:
+    """U(±gain √(6 / (fan in + fan out))), [rows, columns] (Glorot and Bengio 2010)."""
+    bound = gain * math.sqrt(6 / (rows + columns))
+    return torch.empty(rows, columns).uniform_(-bound, bound, generator=generator)
+
+
+def kaiming(rows: int, columns: int, gain: float, generator: torch.Generator) -> Tensor:
+    """U(±gain √(3 / fan in)), [rows, columns] (He et al. 2015, where the gain is √2)."""
+    return uniform(rows, columns, fan_in=columns, generator=generator) * (gain * math.sqrt(3))

@@ -1,6 +1,7 @@
 """Every verb, as a user types it: what it prints, what it writes, and its exit code."""
 
 import json
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -80,7 +81,8 @@ def test_check_shows_place_and_fix(ppoc, spec):
 
 
 def test_check_takes_several_specs(ppoc, spec):
-    assert "2 specs checked" in ppoc("check", spec, spec).out
+    (spec.parent / "other.yaml").write_text(spec.read_text())
+    assert "2 specs checked" in ppoc("check", spec, "other.yaml", spec).out
     assert ppoc("check", spec, "missing.yaml").code == 1
 
 
@@ -265,3 +267,64 @@ def test_every_verb_has_help(ppoc, verb):
     done = ppoc(verb, "--help")
     assert done.code == 0
     assert "Usage: ppoc" in done.out
+
+
+def test_check_takes_folders(ppoc, spec, tmp_path):
+    folder = tmp_path / "specs"
+    folder.mkdir()
+    assert ppoc("check", folder).code == 2
+    (folder / "other.yaml").write_text("jobs: 1\n")
+    (folder / "a.yaml").write_text(spec.read_text())
+    assert "ok: 1 spec checked, 1 other YAML file left alone" in ppoc("check", folder).out
+    (folder / "b.yaml").write_text("extends: a.yaml\nupdate: {epochs: 0, target: 1}\n")
+    done = ppoc("check", folder, spec, folder / "a.yaml")
+    assert done.code == 1
+    assert done.err.endswith(
+        "\n2 errors in 1 of 3 specs, 1 other YAML file left alone; `ppoc explain E010` says more\n"
+    )
+
+
+@pytest.mark.parametrize("format", ["json", "sarif", "github"])
+def test_check_prints_formats_for_machines_alone(ppoc, spec, format):
+    assert ppoc("check", spec, "--format", format).code == 0
+    done = ppoc("check", spec, "-s", "update.epochs=0", "--format", format)
+    assert done.code == 1
+    assert "E012" in done.out
+    if format != "github":
+        json.loads(done.out)
+
+
+def test_check_says_that_an_environment_ended_the_process(ppoc, spec, monkeypatch):
+    from concurrent.futures.process import BrokenProcessPool
+
+    def broken(*arguments):
+        raise BrokenProcessPool
+
+    monkeypatch.setattr("ppoc.compiler.batch.check_all", broken)
+    done = ppoc("check", spec)
+    assert (done.code, "one at a time" in done.err) == (3, True)
+
+
+def test_check_imports_neither_torch_nor_symai(tmp_path, spec):
+    code = (
+        "import sys; from ppoc.cli.app import app; app(['check', sys.argv[1]], "
+        "standalone_mode=False); print([m for m in ('torch', 'symai', 'envpool') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, spec], capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["ok: 1 spec checked", "[]"]
+
+
+def test_explain_prints_the_page_of_a_code(ppoc, spec):
+    done = ppoc("explain", "e104")
+    assert (done.code, done.out.splitlines()[0]) == (0, "# E104: an estimator without its critic")
+    assert "- [E104](" in ppoc("explain", "--codes").out
+    assert ppoc("explain").code == 2
+    unknown = ppoc("explain", "E999")
+    assert (unknown.code, "no code E999" in unknown.err) == (2, True)
+    spec.rename(spec.parent / "W999")
+    assert "E[min(" in ppoc("explain", "W999").out
+
+
+def test_every_verb_says_how_to_learn_more_of_a_code(ppoc, spec):
+    assert "`ppoc explain E012` says more" in ppoc("compile", spec, "-s", "update.epochs=0").err

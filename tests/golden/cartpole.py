@@ -126,8 +126,9 @@ def entropy(logits: Tensor) -> Tensor:
 def act(w: dict[str, np.ndarray], observations: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """Actions [N], int64, for Gumbel noise [N, A]; zero noise gives the mode.
 
-    The largest of logits plus Gumbel noise is a sample of their softmax (Gumbel 1954). This is the
-    actor again, in NumPy: for a few rows a torch call costs more than its arithmetic.
+    The actor again, in NumPy: for a few rows a torch call costs more than its arithmetic.
+
+    The largest of logits plus Gumbel noise is a sample of their softmax (Gumbel 1954).
     """
     hidden = np.tanh(observations @ w["actor.0.weight"].T + w["actor.0.bias"])
     hidden = np.tanh(hidden @ w["actor.1.weight"].T + w["actor.1.bias"])
@@ -287,7 +288,7 @@ def collect(
     Only actions are computed here. The policy does not change during a rollout, so `make_batch`
     evaluates values and log-probabilities for all of it at once.
     """
-    steps, num_envs = noise.shape[:2]
+    steps, num_envs = len(noise), len(observations)
     rollout = Rollout(
         observations=np.empty((steps, *observations.shape), np.float32),
         actions=np.empty((steps, num_envs), np.int64),
@@ -362,7 +363,7 @@ def policy(
     w: dict[str, np.ndarray],
     rng: np.random.Generator | None = None,
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """From observations [N, O] to actions to take: a sample where `rng` is given, else the mode."""
+    """From observations [N, O] to actions: a sample where `rng` is given, else the mode."""
 
     def choose(observations: np.ndarray) -> np.ndarray:
         noise = np.zeros(1, np.float32) if rng is None else draw_noise(rng, 1, len(observations))[0]
@@ -387,7 +388,7 @@ def train(run: runtime.Run) -> None:
     learner = initial_learner(SEED)
     if run.checkpoint is not None:
         params = runtime.flatten(run.checkpoint["parameters"], SHAPES)
-        learner = Learner(params, **run.checkpoint["adam"])
+        learner = Learner(params, **run.checkpoint["optimizer"])
         episodes.load(run.checkpoint["episodes"])
     learner = Learner(*(tensor.to(run.device) for tensor in learner))
     step = update  # too few updates in this run to earn back the time it takes to compile it
@@ -430,7 +431,7 @@ def train(run: runtime.Run) -> None:
             run.save(
                 steps,
                 parameters=runtime.unflatten(learner.params, SHAPES),
-                adam={"m": learner.m, "v": learner.v, "step": learner.step},
+                optimizer={"m": learner.m, "v": learner.v, "step": learner.step},
                 episodes=episodes.state(),
             )
     envs.close()

@@ -197,8 +197,9 @@ class Batch(NamedTuple):
 def loss(params: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
     """The loss, [], and all of METRICS but the last, of parameters [P] on a batch."""
     p = runtime.unflatten(params, SHAPES)
-    log_probs = log_prob(actor(p, batch.observations), p["log_std"], batch.actions)
-    mean_entropy = entropy(p["log_std"])
+    mean, log_std = actor(p, batch.observations), p["log_std"]
+    log_probs = log_prob(mean, log_std, batch.actions)
+    mean_entropy = entropy(log_std)
     log_ratio = log_probs - batch.log_probs
     ratio = log_ratio.exp()
     # KL(π_old, π), never negative and of low variance (Schulman 2020, Approximating KL divergence)
@@ -299,7 +300,7 @@ def collect(
     Only actions are computed here. The policy does not change during a rollout, so `make_batch`
     evaluates values and log-probabilities for all of it at once.
     """
-    steps, num_envs = noise.shape[:2]
+    steps, num_envs = len(noise), len(observations)
     rollout = Rollout(
         observations=np.empty((steps, *observations.shape), np.float32),
         actions=np.empty((steps, num_envs, 6), np.float32),
@@ -375,7 +376,7 @@ def policy(
     normalize: runtime.ObservationNormalizer,
     rng: np.random.Generator | None = None,
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """From observations [N, O] to actions to take: a sample where `rng` is given, else the mode."""
+    """From observations [N, O] to actions: a sample where `rng` is given, else the mode."""
 
     def choose(observations: np.ndarray) -> np.ndarray:
         noise = np.zeros(1, np.float32) if rng is None else draw_noise(rng, 1, len(observations))[0]
@@ -404,7 +405,7 @@ def train(run: runtime.Run) -> None:
     scale_rewards = runtime.RewardNormalizer(NUM_ENVS, GAMMA, clip=NORMALIZE_CLIP)
     if run.checkpoint is not None:
         params = runtime.flatten(run.checkpoint["parameters"], SHAPES)
-        learner = Learner(params, **run.checkpoint["adam"])
+        learner = Learner(params, **run.checkpoint["optimizer"])
         episodes.load(run.checkpoint["episodes"])
         normalize.load(run.checkpoint["observations"])
         scale_rewards.load(run.checkpoint["rewards"])
@@ -458,7 +459,7 @@ def train(run: runtime.Run) -> None:
             run.save(
                 steps,
                 parameters=runtime.unflatten(learner.params, SHAPES),
-                adam={"m": learner.m, "v": learner.v, "step": learner.step},
+                optimizer={"m": learner.m, "v": learner.v, "step": learner.step},
                 episodes=episodes.state(),
                 observations=normalize.state(),
                 rewards=scale_rewards.state(),

@@ -1,0 +1,100 @@
+"""Checking specs: one with its environment, many in parallel, all of a folder."""
+
+import multiprocessing
+import os
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ppoc.compiler.diagnostics import Diagnostic, SpecError, ordered
+from ppoc.compiler.recovery import checked
+from ppoc.compiler.resolve import Examined, Resolved, examine
+
+SUFFIXES = (".yaml", ".yml")
+# A key that every spec has at its top level, so that other YAML files of a folder are left alone.
+SPEC = re.compile(rb"""^(\xef\xbb\xbf)?(\{\s*)?["']?(ppoc|extends)["']?\s*:""", re.MULTILINE)
+PER_PROCESS = 8  # specs that are worth another process, which takes as long to start
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found in one spec."""
+
+    path: Path
+    found: list[Diagnostic]
+
+    @property
+    def failed(self) -> bool:
+        """Whether the spec is wrong."""
+        return any(diagnostic.severity == "error" for diagnostic in self.found)
+
+
+def check(path: Path, overrides: Sequence[str] = (), probe: bool = True) -> Report:
+    """Every problem of a spec; with `probe`, its environment is made once and looked at."""
+    examined = examine(path, overrides)
+    found = examined.found
+    if probe and examined.resolved is not None:
+        more = checked(_of_environment, examined, examined.resolved, whole=examined.whole)
+        found = ordered([*found, *more])
+    return Report(path, found)
+
+
+def _of_environment(examined: Examined, resolved: Resolved) -> Iterator[Diagnostic]:
+    from ppoc.compiler.fit import plan_for
+    from ppoc.compiler.lints import rewards_are_large
+    from ppoc.compiler.probe import probe
+
+    try:
+        facts = probe(resolved, choose_backend=False)
+        plan_for(resolved, facts)
+    except SpecError as error:
+        yield from error.diagnostics
+        return
+    if not examined.failed:
+        yield from resolved.advice(rewards_are_large(resolved, facts.reward_range))
+
+
+def check_all(
+    paths: Sequence[Path], overrides: Sequence[str] = (), probe: bool = True
+) -> list[Report]:
+    """The reports of several specs, in their order; many are shared among the machine's cores.
+
+    Raises:
+        BrokenProcessPool: making an environment ended the process.
+    """
+    one = partial(check, overrides=tuple(overrides), probe=probe)
+    processes = min(os.cpu_count() or 1, len(paths) // PER_PROCESS)
+    if processes < 2:
+        return [one(path) for path in paths]
+    context = multiprocessing.get_context("spawn")  # a fork would copy a caller's threads half
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        return list(pool.map(one, paths, chunksize=4))
+
+
+def specs_in(folder: Path) -> tuple[list[Path], int]:
+    """The specs of a folder and those below it, hidden ones left out; and how many other YAML
+    files there are.
+
+    Raises:
+        SpecError: E001 where a folder or file cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise SpecError([Diagnostic("E001", f"cannot read {error.filename}: {error.strerror}")])
+
+    files = []
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        visible = [Path(place) / name for name in sorted(names) if not name.startswith(".")]
+        files += [path for path in visible if path.suffix in SUFFIXES]
+    specs = []
+    for path in files:
+        try:
+            if SPEC.search(path.read_bytes()):
+                specs.append(path)
+        except OSError as error:
+            refuse(error)
+    return specs, len(files) - len(specs)

@@ -1,0 +1,89 @@
+"""What is right in a spec with mistakes, so that the rest of it can be checked at once."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from ppoc.compiler.diagnostics import Diagnostic
+from ppoc.compiler.language import VERSION, AgentSpec, model_of
+from ppoc.compiler.source import Node
+from ppoc.compiler.validate import locate
+
+Path = tuple[str, ...]
+
+# Stand in for required values that are wrong, until those are left out.
+PLACEHOLDERS = {"ppoc": VERSION, "name": "agent", "algorithm": "ppo"}
+
+
+def recovered(errors: Sequence[ErrorDetails], root: Node) -> AgentSpec | None:
+    """The spec of a document without the values that pydantic objects to.
+
+    A value that is left out is not an attribute of the result either: a check that reads it stops
+    with an AttributeError, rather than take a default for what the spec says. None where a mistake
+    may concern the whole spec, as an unknown section does.
+    """
+    wrong = sorted({_field(error, root) for error in errors})
+    if () in wrong:
+        return None
+    plain = root.plain()
+    for path in wrong:
+        _remove(plain, path)
+    plain = PLACEHOLDERS | plain
+    plain["env"] = {"id": "none"} | plain.get("env", {})
+    try:
+        spec = AgentSpec.model_validate(plain)
+    except ValidationError:
+        return None
+    for path in wrong:
+        _leave_out(spec, path)
+    return spec
+
+
+def checked(
+    check: Callable[..., Iterable[Diagnostic]], *arguments: Any, whole: bool
+) -> Iterator[Diagnostic]:
+    """What a check finds; nothing more once it reads what a recovered spec lacks."""
+    try:
+        yield from check(*arguments)
+    except AttributeError:
+        if whole:
+            raise
+
+
+def _field(error: ErrorDetails, root: Node) -> Path:
+    """The field of the language that an error is about; of an unknown key, the section around."""
+    path, _, _ = locate(root, error["loc"])
+    if error["type"] == "missing":
+        path = error["loc"]
+    elif error["type"] == "extra_forbidden":
+        path = path[:-1]
+    model: type[BaseModel] | None = AgentSpec
+    for depth, step in enumerate(path):
+        if model is None:
+            return tuple(path[:depth])  # inside a list or a mapping of the user's own
+        model = model_of(model.model_fields[_attribute(model, step)].annotation)
+    return tuple(path)
+
+
+def _attribute(model: type[BaseModel], key: Any) -> str:
+    """The attribute of a section that a key becomes."""
+    return next(name for name, info in model.model_fields.items() if key in (name, info.alias))
+
+
+def _remove(plain: Any, path: Path) -> None:
+    for step in path[:-1]:
+        plain = plain.get(step)
+        if not isinstance(plain, dict):
+            return  # the section is left out
+    plain.pop(path[-1], None)
+
+
+def _leave_out(spec: AgentSpec, path: Path) -> None:
+    section: Any = spec
+    for step in path[:-1]:
+        section = vars(section).get(_attribute(type(section), step))
+        if section is None:
+            return
+    vars(section).pop(_attribute(type(section), path[-1]), None)

@@ -1,0 +1,102 @@
+"""Every code has a page, whose commands print what it says and whose fix is one.
+
+`pytest --update-golden` writes what the commands print, for review as a diff.
+"""
+
+import re
+import shlex
+from pathlib import Path
+
+import gymnasium
+import pytest
+from gymnasium.spaces import Box, Discrete, Tuple
+from typer.testing import CliRunner
+
+from ppoc.cli.app import app
+from ppoc.compiler.batch import check
+from ppoc.compiler.pages import index, pages
+
+ROOT = Path(__file__).parents[2]
+CODE = re.compile(r"[EW][0-9]{3}")
+BLOCK = re.compile(r"```(yaml|console)\n(.*?)```\n", re.DOTALL)
+HEADED = re.compile(r"^(?:error|warning)\[([EW][0-9]{3})\]", re.MULTILINE)
+
+
+class TwoDials(gymnasium.Env):
+    """The environment of E105's page."""
+
+    observation_space = Box(-1, 1, (3,))
+    action_space = Tuple((Discrete(2), Discrete(3)))
+
+
+gymnasium.register("TwoDials-v0", entry_point=TwoDials)
+
+
+def run(command):
+    """What `$ ppoc …` prints in the current folder."""
+    words = shlex.split(command.removeprefix("$ "))
+    assert words[0] == "ppoc"
+    return CliRunner().invoke(app, words[1:]).output
+
+
+def test_every_code_has_a_page_and_every_page_a_code():
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "compiler").glob("*.py")]
+    used = {code for text in sources for code in re.findall(r'"([EW][0-9]{3})"', text)}
+    assert used == set(pages())
+
+
+@pytest.mark.parametrize("code", pages())
+def test_the_commands_of_a_page_print_what_it_says(code, tmp_path, monkeypatch, request):
+    """The smallest spec has this code and no other, at the place shown."""
+    monkeypatch.chdir(tmp_path)
+    shown = []
+
+    def replay(match):
+        kind, body = match.groups()
+        if kind == "yaml":
+            Path("spec.yaml").write_text(body, encoding="utf-8")
+            return match[0]
+        command = body.partition("\n")[0]
+        shown.append(f"{command}\n{run(command)}")
+        return f"```console\n{shown[-1]}```\n"
+
+    text = BLOCK.sub(replay, pages()[code].text)
+    if request.config.getoption("--update-golden"):
+        (ROOT / "compiler" / "codes" / f"{code}.md").write_text(text, encoding="utf-8")
+        pages.cache_clear()
+    assert text == pages()[code].text
+    assert HEADED.findall(shown[0]) == [code]
+    assert "= help: " in shown[0]
+
+
+@pytest.mark.parametrize("code", pages())
+def test_what_a_page_tells_to_do_makes_a_spec_without_a_problem(code, tmp_path):
+    *_, (kind, body) = BLOCK.findall(pages()[code].text)
+    if kind == "yaml":
+        path = tmp_path / "spec.yaml"
+        path.write_text(body, encoding="utf-8")
+        assert check(path).found == []
+    elif code != "E001":  # nothing but another file helps there
+        assert "\nok: " in body
+
+
+@pytest.mark.parametrize("code", pages())
+def test_a_page_is_laid_out_like_the_others(code):
+    """Its title, why, the smallest spec, what is printed, what to do."""
+    page = pages()[code]
+    lines = page.text.split("\n")
+    assert lines[0] == f"# {code}: {page.title}"
+    assert page.title
+    assert page.title[0].islower() or page.title.startswith("GAE")
+    kinds = [kind for kind, _ in BLOCK.findall(page.text)]
+    assert kinds[:2] == ["yaml", "console"] or code == "E001"
+    assert lines.count("## What to do") == 1
+    prose = BLOCK.sub("", page.text).split("\n")
+    assert max(map(len, prose)) <= 101
+    for name in re.findall(r"\]\(([^)]+)\)", page.text):
+        assert (ROOT / "compiler" / "codes" / name).exists()
+
+
+def test_the_index_is_written_by_the_command():
+    assert (ROOT / "docs" / "codes.md").read_text(encoding="utf-8") == index()
+    assert CODE.findall(index())[-1] in pages()
