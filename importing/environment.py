@@ -4,16 +4,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from ppoc.compiler.probe import package_of
 from ppoc.importing.entry import Entry
 
 WRAPPERS = ("env", "wrappers")
 NO_VELOCITY = re.compile(r"(.+)NoVel-v(\d+)")
-ATARI_ID = re.compile(r"ALE/\w+-v\d+|\w+NoFrameskip-v\d+")
-# Packages that register environments when they are imported, by what their ids look like.
-PACKAGES = {
-    r".*Bullet(Duck)?Env-v\d+": "pybullet_envs_gymnasium",
-    r"MiniGrid-.*|BabyAI-.*": "minigrid",
-}
 
 
 def environment(entry: Entry, env_id: str, num_envs: int) -> dict[str, Any]:
@@ -41,8 +36,8 @@ def newest(entry: Entry, env_id: str) -> str:
     import gymnasium
     from gymnasium.envs.registration import find_highest_version, get_env_id, parse_env_id
 
-    package = next((p for like, p in PACKAGES.items() if re.fullmatch(like, env_id)), None)
-    if package:
+    package = package_of(env_id)
+    if package is not None:
         entry.note(("env", "id"), f"of the package {package}, which must be installed")
         return env_id
     try:

@@ -137,19 +137,19 @@ def _add_memory(arguments: Entry, networks: dict[str, Any], *, images: bool) -> 
         arguments.note((*ACTOR, "memory"), f"n_lstm_layers {deep}: here it is one layer")
     shared = arguments.flag("shared_lstm", False)
     own = arguments.flag("enable_critic_lstm", True)
+    if shared or images:
+        critic.pop("body", None)
+        critic.pop("features", None)
+        critic["share"] = "body"
+    elif own:
+        critic["memory"] = memory
     if shared:
         text = "shared_lstm: there the critic's error does not move the LSTM; here it does"
         arguments.note(CRITIC, text)
-        critic.pop("body", None)
-        critic["share"] = "body"
-        return
-    if critic.pop("share", None):
-        text = "there the convolutions are shared and the memories are not; here neither is"
-        arguments.note(CRITIC, text)
-        critic |= {"body": actor["body"], "features": actor["features"]}
-    if own:
-        critic["memory"] = memory
-    else:
+    elif images:
+        text = f"there the critic has {'an LSTM' if own else 'a linear layer'} of its own after the"
+        arguments.note(CRITIC, f"{text} convolutions; here it shares the actor's LSTM too")
+    elif not own:
         text = "enable_critic_lstm is false: there a linear layer stands in its place"
         arguments.note(CRITIC, text)
 

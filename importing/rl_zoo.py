@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 from ppoc.compiler.compact import Note, spec_text
 from ppoc.compiler.diagnostics import Diagnostic, SpecError
+from ppoc.compiler.probe import GAME
 from ppoc.compiler.resolve import resolve_text
 from ppoc.compiler.source import Node, parse, read
 from ppoc.compiler.suggest import did_you_mean
 from ppoc.importing.entry import Entry
-from ppoc.importing.environment import ATARI_ID, environment
+from ppoc.importing.environment import environment
 from ppoc.importing.hyperparameters import ALGORITHMS, DEFAULTS, Algorithm, sections
 
 EXAMPLE_GAME = "PongNoFrameskip-v4"
@@ -127,7 +128,7 @@ def convert(
 def _entry_for(path: Path, entries: dict[str, Node], env_id: str) -> str:
     if env_id in entries and env_id not in TEMPLATES:
         return env_id
-    kind = "atari" if env_id == "atari" or ATARI_ID.fullmatch(env_id) else "default"
+    kind = "atari" if env_id == "atari" or GAME.match(env_id) else "default"
     if kind in entries and env_id != "default":
         return kind
     close = did_you_mean(env_id, [name for name in entries if name not in TEMPLATES])
