@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ppoc.cli import terminal
+from ppoc.cli.options import Overrides
+from ppoc.cli.run import new_folder
 from ppoc.cli.zoo import write_new
 from ppoc.compiler.diagnostics import printable
 
 if TYPE_CHECKING:
+    from ppoc.compiler.compact import Note
     from ppoc.importing.rl_zoo import Imported
 
 app = typer.Typer(
@@ -52,9 +55,10 @@ def rl_zoo(
             continue
         _write(imported, folder, force)
         written += 1
-    terminal.say(f"{written} written, {refused} refused")
     if refused:
+        terminal.say(f"{written} written, {refused} refused")
         raise typer.Exit(terminal.SPEC_IS_WRONG)
+    terminal.say(f"ok: {terminal.count(written, 'spec')} written")
 
 
 def _write(imported: "Imported", folder: Path, force: bool) -> None:
@@ -63,5 +67,44 @@ def _write(imported: "Imported", folder: Path, force: bool) -> None:
     except OSError as error:
         terminal.fail(terminal.MISUSE, f"cannot make {folder}: {error.strerror}")
     write_new(folder / f"{imported.name}.yaml", imported.text, force)
-    for note in imported.notes:
+    _say(imported.notes)
+
+
+def _say(notes: "list[Note]") -> None:
+    for note in notes:
         terminal.say(f"  {'.'.join(note.path)}: {printable(note.text)}")
+
+
+@app.command()
+def sb3(
+    model: Annotated[Path, typer.Argument(help="What `model.save` wrote.", show_default=False)],
+    env: Annotated[
+        str, typer.Option(help="The environment of the model, which its file does not name.")
+    ],
+    overrides: Overrides = None,
+    normalization: Annotated[
+        Path | None,
+        typer.Option(help="Statistics of VecNormalize, as an .npz.", show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Run folder, new.", show_default="runs/NAME-N"),
+    ] = None,
+) -> None:
+    """Make a run folder of a Stable-Baselines3 model of PPO or A2C, for `ppoc eval`.
+
+    Nothing of the file is unpickled. The statistics of VecNormalize are a pickle, and not read:
+    save them from Python with `numpy.savez(FILE, mean=…, var=…, count=…, clip=…)`.
+    """
+    from ppoc.importing.sb3 import convert, read_statistics, write
+
+    statistics = read_statistics(normalization) if normalization else None
+    imported = convert(model, env, overrides, statistics)
+    terminal.report(imported.compiled.warnings)
+    _say(imported.notes)
+    folder = new_folder(out, imported.compiled.plan.spec.name)
+    try:
+        write(imported, folder)
+    except OSError as error:
+        terminal.fail(terminal.MISUSE, f"cannot write {folder}: {error.strerror}")
+    print(f"run folder: {folder}")

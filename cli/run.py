@@ -59,19 +59,19 @@ def _prepare(target: Path, changes: list[str], out: Path | None) -> Path:
                 terminal.say(f"note: {target / MODULE} was edited after it was compiled")
         except (OSError, ValueError, KeyError):
             terminal.fail(terminal.MISUSE, f"{target} is not a compiled folder")
-        folder = _new_folder(out, target.resolve().name)
+        folder = new_folder(out, target.resolve().name)
         for name in (MODULE, LOCK, MANIFEST):
             shutil.copyfile(target / name, folder / name)
         return folder
     resolved = resolve(target / LOCK if target.is_dir() else target, changes)
     compiled = compile_spec(resolved)
     terminal.report(compiled.warnings)
-    folder = _new_folder(out, resolved.spec.name)
+    folder = new_folder(out, resolved.spec.name)
     compiled.write(folder)
     return folder
 
 
-def _new_folder(out: Path | None, name: str) -> Path:
+def new_folder(out: Path | None, name: str) -> Path:
     """Make a folder that no other run has; exclusive, so that two runs cannot both get it."""
     if out is not None:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):

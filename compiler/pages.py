@@ -42,6 +42,7 @@ PARTS = {
     "E0": "Reading a spec",
     "E1": "What a spec means",
     "E2": "Formulas",
+    "E9": "Imports",
     "W1": "Warnings",
     "W2": "Advice",
 }

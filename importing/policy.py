@@ -193,13 +193,16 @@ def _optimizer_class(arguments: Entry, node: Node, inner: Entry, given: bool) ->
         arguments.refuse("optimizer_class", node, f"one of {', '.join(OPTIMIZERS)}")
         return {}
     kind = OPTIMIZERS[name]
+    decay = inner.number("weight_decay", 0.01 if kind == "adamw" else 0.0, least=0)
+    if decay and kind != "adamw":
+        arguments.note((*OPTIMIZER, "actor"), f"not carried over: weight_decay {decay:g} of {name}")
     if kind == "sgd":
         return {"kind": kind, "momentum": inner.number("momentum", 0.0, least=0)}
     # Stable-Baselines3 gives Adam an ε of 1e-5 only where no optimizer_kwargs are given.
     usual = 1e-5 if name == "Adam" and not given else 1e-8
     values = {"kind": kind, "epsilon": inner.number("eps", usual, above=0)}
     if kind == "adamw":
-        values["weight_decay"] = inner.number("weight_decay", 0.01, least=0)
+        values["weight_decay"] = decay
     if kind == "rmsprop":
         values["decay"] = inner.number("alpha", 0.99, least=0)
     if name == "RMSpropTFLike":

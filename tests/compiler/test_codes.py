@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from ppoc.cli.app import app
 from ppoc.compiler.batch import check
+from ppoc.compiler.diagnostics import SpecError, render
 from ppoc.compiler.pages import index, pages
 
 ROOT = Path(__file__).parents[2]
@@ -36,11 +37,15 @@ def run(command):
     """What `$ ppoc …` prints in the current folder."""
     words = shlex.split(command.removeprefix("$ "))
     assert words[0] == "ppoc"
-    return CliRunner().invoke(app, words[1:]).output
+    done = CliRunner().invoke(app, words[1:])
+    if isinstance(done.exception, SpecError):  # which `main` reports
+        return f"{done.output}{render(done.exception.diagnostics)}\n"
+    return done.output
 
 
 def test_every_code_has_a_page_and_every_page_a_code():
-    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "compiler").glob("*.py")]
+    files = [path for name in ("compiler", "importing") for path in (ROOT / name).glob("*.py")]
+    sources = [path.read_text(encoding="utf-8") for path in files]
     used = {code for text in sources for code in re.findall(r'"([EW][0-9]{3})"', text)}
     assert used == set(pages())
 

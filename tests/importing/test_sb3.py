@@ -1,0 +1,205 @@
+"""Models of Stable-Baselines3: the same actions, and nothing unpickled."""
+
+import json
+import pickle
+import zipfile
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from stable_baselines3 import A2C, PPO
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+
+from ppoc.compiler.diagnostics import SpecError
+from ppoc.importing.sb3 import convert, read_statistics, write
+from ppoc.runtime.launch import evaluate_run, load_module, load_run_policy
+
+RELU = {"activation_fn": torch.nn.ReLU, "net_arch": {"pi": [32], "vf": [16, 8]}}
+MODELS = {
+    "ppo-discrete": (PPO, "CartPole-v1", {}),
+    "a2c-discrete": (A2C, "Acrobot-v1", {"policy_kwargs": {"net_arch": []}}),
+    "ppo-continuous": (PPO, "Pendulum-v1", {"policy_kwargs": {**RELU, "log_std_init": -1.0}}),
+    "a2c-continuous": (A2C, "Pendulum-v1", {"learning_rate": 1e-3, "gae_lambda": 0.9}),
+    "ppo-gsde": (PPO, "Pendulum-v1", {"use_sde": True, "sde_sample_freq": 4}),
+    "ppo-squashed": (
+        PPO,
+        "Pendulum-v1",
+        {"use_sde": True, "policy_kwargs": {"squash_output": True}},
+    ),
+}
+
+
+def saved(algorithm, env, path, **arguments):
+    """A model with random weights, large enough for its actions to differ, and its file."""
+    policy = arguments.pop("policy", "MlpPolicy")
+    model = algorithm(policy, env, device="cpu", **arguments)
+    with torch.no_grad():
+        for parameter in model.policy.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    model.save(path)
+    return model
+
+
+def imported(path, env, folder, **choice):
+    write(convert(path, env, **choice), folder)
+    return load_module(folder / "module.py")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_takes_the_same_actions(name, tmp_path):
+    algorithm, env, arguments = MODELS[name]
+    path = tmp_path / "model.zip"
+    model = saved(algorithm, env, path, **arguments)
+    module = imported(path, env, tmp_path / "run")
+    policy = load_run_policy(module, tmp_path / "run", deterministic=True)
+    size = model.observation_space.shape[0]
+    observations = np.random.default_rng(0).normal(size=(200, size)).astype(np.float32)
+    theirs, _ = model.predict(observations, deterministic=True)
+    ours = policy(observations)
+    if model.action_space.dtype.kind == "i":
+        assert (ours == theirs).all()
+        assert len(np.unique(theirs)) > 1
+    else:
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    assert evaluate_run(module, tmp_path / "run", episodes=1).episodes == 1
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_model_of_images_takes_the_same_actions(shared, tmp_path):
+    """The observations of an Atari game, without the game."""
+    frames = spaces.Box(0, 255, (4, 84, 84), np.uint8)
+
+    class Game(gymnasium.Env):
+        observation_space, action_space = frames, spaces.Discrete(6)
+
+    path = tmp_path / "model.zip"
+    kwargs = {"net_arch": [24], "share_features_extractor": shared}
+    arguments = {"policy": "CnnPolicy", "n_steps": 8, "batch_size": 8, "policy_kwargs": kwargs}
+    model = saved(PPO, Game(), path, **arguments)
+    pytest.importorskip("ale_py")
+    module = imported(path, "PongNoFrameskip-v4", tmp_path / "run")
+    policy = load_run_policy(module, tmp_path / "run", deterministic=True)
+    observations = np.random.default_rng(0).integers(0, 256, (40, 4, 84, 84), np.uint8)
+    theirs, _ = model.predict(observations, deterministic=True)
+    assert (policy(observations) == theirs).all()
+
+
+def test_the_settings_come_along(tmp_path):
+    path = tmp_path / "model.zip"
+    model = saved(
+        PPO,
+        DummyVecEnv([lambda: gymnasium.make("Pendulum-v1")] * 4),
+        path,
+        n_steps=64,
+        batch_size=32,
+        n_epochs=3,
+        gamma=0.9,
+        gae_lambda=0.8,
+        clip_range=0.1,
+        clip_range_vf=0.4,
+        ent_coef=0.01,
+        vf_coef=0.7,
+        max_grad_norm=0.3,
+        target_kl=0.05,
+        learning_rate=2e-4,
+        seed=5,
+    )
+    assert model.n_envs == 4
+    spec = convert(path, "Pendulum-v1").compiled.plan.spec
+    assert (spec.env.num_envs, spec.update.rollout_steps) == (4, 256)
+    assert (spec.update.minibatch_size, spec.update.epochs, spec.update.target_kl) == (32, 3, 0.05)
+    assert (spec.advantage.gamma, spec.advantage.lambda_) == (0.9, 0.8)
+    assert (spec.losses.policy.epsilon, spec.losses.value.clip) == (0.1, 0.4)
+    assert (spec.losses.value.coefficient, spec.losses.entropy.beta) == (0.7, 0.01)
+    assert (spec.optimizer.actor.lr, spec.optimizer.max_grad_norm) == (2e-4, 0.3)
+    assert spec.training.seed == 5
+
+
+def test_statistics_of_vecnormalize_come_as_arrays(tmp_path):
+    env = VecNormalize(DummyVecEnv([lambda: gymnasium.make("Pendulum-v1")]), clip_obs=3.0)
+    path = tmp_path / "model.zip"
+    model = saved(PPO, env, path)
+    env.reset()
+    for _ in range(50):
+        env.step(np.random.default_rng(0).uniform(-2, 2, (1, 1)))
+    rms, file = env.obs_rms, tmp_path / "statistics.npz"
+    np.savez(file, mean=rms.mean, var=rms.var, count=rms.count, clip=env.clip_obs)
+    statistics = read_statistics(file)
+    module = imported(path, "Pendulum-v1", tmp_path / "run", statistics=statistics)
+    policy = load_run_policy(module, tmp_path / "run", deterministic=True)
+    observations = np.random.default_rng(0).normal(size=(100, 3)).astype(np.float32) * 4
+    theirs, _ = model.predict(env.normalize_obs(observations), deterministic=True)
+    np.testing.assert_allclose(policy(observations), theirs, rtol=1e-4, atol=1e-4)
+    np.savez(file, mean=[0.0], var=[1.0], count=1, clip=10.0)
+    with pytest.raises(SpecError, match="statistics of 1 components for observations of 3"):
+        imported(path, "Pendulum-v1", tmp_path / "other", statistics=read_statistics(file))
+
+
+class Trap:
+    """Leaves a mark when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def changed(path, **parts):
+    """The model file with some parts replaced."""
+    with zipfile.ZipFile(path) as file:
+        kept = {name: file.read(name) for name in file.namelist()}
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in {**kept, **parts}.items():
+            file.writestr(name, content)
+
+
+def test_nothing_is_unpickled(tmp_path):
+    import base64
+    import io
+
+    path, mark = tmp_path / "model.zip", tmp_path / "mark"
+    saved(PPO, "CartPole-v1", path)
+    with zipfile.ZipFile(path) as file:
+        data = json.loads(file.read("data"))
+    trap = base64.b64encode(pickle.dumps(Trap(mark))).decode()
+    for value in data.values():
+        if isinstance(value, dict) and ":serialized:" in value:
+            value[":serialized:"] = trap
+    changed(path, data=json.dumps(data))
+    convert(path, "CartPole-v1")
+    stream = io.BytesIO()
+    torch.save({"action_net.weight": Trap(mark)}, stream)
+    changed(path, **{"policy.pth": stream.getvalue()})
+    with pytest.raises(SpecError, match="cannot be read"):
+        convert(path, "CartPole-v1")
+    assert not mark.exists()
+    np.savez(tmp_path / "s.npz", mean=np.array([Trap(mark)], dtype=object))
+    with pytest.raises(SpecError, match="cannot be read as statistics"):
+        read_statistics(tmp_path / "s.npz")
+    assert not mark.exists()
+
+
+def test_what_cannot_be_imported_is_refused(tmp_path):
+    path = tmp_path / "model.zip"
+    with pytest.raises(SpecError, match="cannot be read as a model"):
+        convert(path, "CartPole-v1")
+    path.write_bytes(b"PK\x03\x04 no zip")
+    with pytest.raises(SpecError, match="cannot be read as a model"):
+        convert(path, "CartPole-v1")
+    saved(PPO, "CartPole-v1", path)
+    with pytest.raises(SpecError, match=r"actor.0.weight is \[64, 4\], not \[64, 3\]"):
+        convert(path, "Pendulum-v1")
+    changed(path, data="{")
+    with pytest.raises(SpecError, match="cannot be read as a model"):
+        convert(path, "CartPole-v1")
+    changed(path, data="{}")
+    with pytest.raises(SpecError, match="not PPO or A2C"):
+        convert(path, "CartPole-v1")
+    from stable_baselines3 import DQN
+
+    DQN("MlpPolicy", "CartPole-v1", buffer_size=10, device="cpu").save(path)
+    with pytest.raises(SpecError, match="not PPO or A2C"):
+        convert(path, "CartPole-v1")
