@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.options import Overrides
+from ppoc.cli.options import Overrides, Trust
 
 if TYPE_CHECKING:
     from ppoc.compiler.batch import Report
@@ -22,6 +22,7 @@ def check(
     probe: Annotated[
         bool, typer.Option(help="Make the environment once, to check its spaces too.")
     ] = True,
+    trust: Trust = False,
     format: Annotated[
         Literal["text", "json", "sarif", "github"],
         typer.Option(help="How to print what was found."),
@@ -32,7 +33,7 @@ def check(
 
     paths, others = _files(specs)
     try:
-        reports = check_all(paths, overrides or [], probe)
+        reports = check_all(paths, overrides or [], probe, trust)
     except BrokenProcessPool:
         terminal.fail(
             terminal.RUN_FAILED,

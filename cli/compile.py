@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.options import Overrides
+from ppoc.cli.options import Overrides, Trust
 
 
 def compile(
@@ -19,13 +19,14 @@ def compile(
     explain_plan: Annotated[
         bool, typer.Option("--explain-plan", help="Say what each pass decided, and why.")
     ] = False,
+    trust: Trust = False,
 ) -> None:
     """Compile a spec into `module.py`, `spec.lock.yaml` and `manifest.json`."""
     from ppoc.compiler.build import MODULE, compile_spec
     from ppoc.compiler.resolve import resolve
 
     resolved = resolve(spec, overrides or [])
-    compiled = compile_spec(resolved)
+    compiled = compile_spec(resolved, trust=trust)
     terminal.report(compiled.warnings)
     folder = out or Path("compiled") / resolved.spec.name
     try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.options import Overrides, Seed
+from ppoc.cli.options import Overrides, Seed, Trust
 
 if TYPE_CHECKING:
     from ppoc.runtime.progress import Mode
@@ -32,11 +32,15 @@ def run(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Progress as JSON lines.")] = False,
+    trust: Trust = False,
 ) -> None:
     """Train an agent and evaluate it; everything lands in one run folder."""
     changes = [*(overrides or []), *([f"training.seed={seed}"] if seed is not None else [])]
     mode: Mode = "json" if json else "quiet" if quiet else "auto"
-    folder = (_folder_to_resume if resume else _prepare)(target, changes, out)
+    if resume:
+        folder = _folder_to_resume(target, changes, out)
+    else:
+        folder = _prepare(target, changes, out, trust)
     _execute(folder, device, resume, mode)
 
 
@@ -48,7 +52,7 @@ def _folder_to_resume(target: Path, changes: list[str], out: Path | None) -> Pat
     return target
 
 
-def _prepare(target: Path, changes: list[str], out: Path | None) -> Path:
+def _prepare(target: Path, changes: list[str], out: Path | None, trust: bool) -> Path:
     """A new run folder with the compiled files in it."""
     from ppoc.compiler.build import LOCK, MANIFEST, MODULE, compile_spec, edited
     from ppoc.compiler.resolve import resolve
@@ -64,7 +68,7 @@ def _prepare(target: Path, changes: list[str], out: Path | None) -> Path:
             shutil.copyfile(target / name, folder / name)
         return folder
     resolved = resolve(target / LOCK if target.is_dir() else target, changes)
-    compiled = compile_spec(resolved)
+    compiled = compile_spec(resolved, trust=trust)
     terminal.report(compiled.warnings)
     folder = new_folder(out, resolved.spec.name)
     compiled.write(folder)

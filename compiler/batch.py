@@ -32,24 +32,30 @@ class Report:
         return any(diagnostic.severity == "error" for diagnostic in self.found)
 
 
-def check(path: Path, overrides: Sequence[str] = (), probe: bool = True) -> Report:
-    """Every problem of a spec; with `probe`, its environment is made once and looked at."""
+def check(
+    path: Path, overrides: Sequence[str] = (), probe: bool = True, trust: bool = False
+) -> Report:
+    """Every problem of a spec; with `probe`, its environment is made once and looked at.
+
+    With `trust`, code that the spec names is imported.
+    """
     examined = examine(path, overrides)
     found = examined.found
     if probe and examined.resolved is not None:
-        more = checked(_of_environment, examined, examined.resolved, whole=examined.whole)
+        more = checked(_of_environment, examined, examined.resolved, trust, whole=examined.whole)
         found = ordered([*found, *more])
     return Report(path, found)
 
 
-def _of_environment(examined: Examined, resolved: Resolved) -> Iterator[Diagnostic]:
+def _of_environment(examined: Examined, resolved: Resolved, trust: bool) -> Iterator[Diagnostic]:
     from ppoc.compiler.fit import plan_for
     from ppoc.compiler.lints import rewards_are_large
     from ppoc.compiler.probe import probe
 
     try:
-        facts = probe(resolved, choose_backend=False)
-        plan_for(resolved, facts)
+        facts = probe(resolved, choose_backend=False, trust=trust)
+        if not examined.failed:
+            plan_for(resolved, facts)
     except SpecError as error:
         yield from error.diagnostics
         return
@@ -58,14 +64,17 @@ def _of_environment(examined: Examined, resolved: Resolved) -> Iterator[Diagnost
 
 
 def check_all(
-    paths: Sequence[Path], overrides: Sequence[str] = (), probe: bool = True
+    paths: Sequence[Path],
+    overrides: Sequence[str] = (),
+    probe: bool = True,
+    trust: bool = False,
 ) -> list[Report]:
     """The reports of several specs, in their order; many are shared among the machine's cores.
 
     Raises:
         BrokenProcessPool: making an environment ended the process.
     """
-    one = partial(check, overrides=tuple(overrides), probe=probe)
+    one = partial(check, overrides=tuple(overrides), probe=probe, trust=trust)
     processes = min(os.cpu_count() or 1, len(paths) // PER_PROCESS)
     if processes < 2:
         return [one(path) for path in paths]

@@ -44,13 +44,15 @@ class Compiled:
             part.replace(folder / name)
 
 
-def compile_spec(resolved: Resolved) -> Compiled:
+def compile_spec(resolved: Resolved, *, trust: bool = False) -> Compiled:
     """Probe the environment of a resolved spec, plan, and emit.
+
+    With `trust`, code that the spec names is imported.
 
     Raises:
         SpecError: the environment is unknown, cannot be made, or has spaces ppoc cannot handle.
     """
-    facts = probe(resolved)
+    facts = probe(resolved, trust=trust)
     plan = run_passes(plan_for(resolved, facts))
     used = {name: version(name) for name in ("ppoc", "torch", "numpy")}
     used.update(versions(facts.backend))

@@ -176,6 +176,8 @@ def _environment_constants(plan: Plan) -> Iterable[Constant]:
         yield Constant("CHOICES", facts.choices, "of each component of an action")
     if env.action_masks:
         yield Constant("MASKED_LOGIT", -1e8, "of an action that may not be taken")
+    for which, body in plan.custom.items():
+        yield Constant(f"{which.upper()}_CODE", body.code, "features of observations")
     if plan.networks.std == "gsde" and plan.spec.networks.actor.resample_every is not None:
         yield Constant("RESAMPLE_EVERY", plan.spec.networks.actor.resample_every, "steps")
     if env.normalize.observations or env.normalize.rewards:

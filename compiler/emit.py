@@ -195,6 +195,8 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "torch_functions": Code(", ".join(_torch_functions(plan))),
         "constants": groups,
         "shapes": networks.shapes(),
+        "custom": [Code(which.upper()) for which in plan.custom],
+        "shape": facts.shape,
         "initialisers": networks.initialisers(),
         "networks": [] if plan.searches else networks.functions(),
         "act": networks.numpy_actor(stacked=plan.searches),
@@ -403,7 +405,9 @@ def _verify(text: str, expected: dict[str, Any]) -> None:
     found = {}
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            found[node.targets[0].id] = ast.literal_eval(node.value)
+            name = node.targets[0].id
+            if name in expected:
+                found[name] = ast.literal_eval(node.value)
     for name, value in expected.items():
         if name not in found or found[name] != value:
             raise RuntimeError(

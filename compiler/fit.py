@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from math import inf
 
+from ppoc.compiler.custom import custom_body
 from ppoc.compiler.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.distributions import GAUSSIANS
+from ppoc.compiler.facts import EnvFacts
 from ppoc.compiler.layers import NetworkError
 from ppoc.compiler.network_checks import given
 from ppoc.compiler.plan import Plan
-from ppoc.compiler.probe import EnvFacts
 from ppoc.compiler.resolve import Resolved
 
 ACTOR = ("networks", "actor")
@@ -20,7 +21,13 @@ def plan_for(resolved: Resolved, facts: EnvFacts) -> Plan:
     Raises:
         SpecError: the spec does not fit the environment.
     """
-    plan = Plan(resolved.spec, facts)
+    networks = {"actor": resolved.spec.networks.actor, "critic": resolved.spec.networks.critic}
+    custom = {
+        name: custom_body(resolved, name, facts.shape)
+        for name, network in networks.items()
+        if network is not None and network.code is not None
+    }
+    plan = Plan(resolved.spec, facts, custom)
     found = [problem for check in CHECKS for problem in check(resolved, plan)]
     try:
         plan.networks  # noqa: B018 - building them checks them

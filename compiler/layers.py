@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal, Protocol
 
+from ppoc.compiler.custom import CustomBody
 from ppoc.compiler.language import Network
 from ppoc.compiler.literals import Code, literal
 
@@ -167,6 +168,34 @@ class Plain:
         return {self.needs} if self.needs else set()
 
 
+@dataclass(frozen=True)
+class Custom:
+    """A body in a user's own code, called with parameters from the layout."""
+
+    name: str
+    variable: str  # of the generated module
+    parameters: tuple[tuple[str, tuple[int, ...]], ...]
+
+    def shapes(self) -> list[tuple[str, tuple[int, ...]]]:
+        return [(f"{self.name}.{name}", shape) for name, shape in self.parameters]
+
+    def initialisers(self) -> list[tuple[str, Code]]:
+        values = f"{self.variable}.initial(seed)"
+        return [
+            (f"{self.name}.{name}", Code(f"{values}[{literal(name)}]"))
+            for name, _ in self.parameters
+        ]
+
+    def line(self, argument: str, kind: Kind) -> Code:
+        return Code(f'{self.variable}(p, "{self.name}", {argument})')
+
+    def layers(self) -> list[Layer]:
+        return []
+
+    def functions(self) -> set[str]:
+        return set()
+
+
 RECTIFIED = Plain("torch.relu({})")
 POOLED = Plain("max_pool2d({}, 3, stride=2, padding=1)", "max_pool2d")
 
@@ -177,7 +206,8 @@ class Body:
 
     stages: tuple[Stage, ...]
     outputs: int
-    images: Code | None = None  # source of the images as numbers, where observations are images
+    images: Code | None = None  # source of a batch of observations, where stages need one
+    axes: int = 3  # of an observation
 
     def lines(self, argument: str, kind: Kind = "torch") -> list[Code]:
         """One expression a stage, each but the first over `hidden`."""
@@ -189,19 +219,29 @@ class Body:
             lines.append(stage.line(argument, kind))
             argument = "hidden"
         if self.images is not None:
-            lines.append(Code("hidden.unflatten(0, observations.shape[:-3])"))
+            lines.append(Code(f"hidden.unflatten(0, observations.shape[:-{self.axes}])"))
         return lines
 
 
-def body(name: str, network: Network, shape: tuple[int, ...], pixel: float) -> Body:
+def body(
+    name: str,
+    network: Network,
+    shape: tuple[int, ...],
+    pixel: float,
+    custom: CustomBody | None = None,
+) -> Body:
     """The stages of a network over observations of a shape, without its hidden layers.
 
     Raises:
         NetworkError: the images are too small for the convolutions.
     """
+    scale = f" / {literal(pixel)}" if pixel != 1 else ""
+    if custom is not None:
+        flat = Code(f"observations.flatten(0, -{len(shape) + 1}).float(){scale}")
+        stage = Custom(f"{name}.body", f"{custom.network.upper()}_BODY", custom.shapes)
+        return Body((stage,), custom.features, flat, len(shape))
     if len(shape) == 1:
         return Body((), shape[0])
-    scale = f" / {literal(pixel)}" if pixel != 1 else ""
     images = Code(f"observations.flatten(0, -4).float(){scale}")
     residual = network.body == "impala-cnn"
     stages, (channels, height, width) = (_impala if residual else _plain)(name, network, shape)

@@ -4,9 +4,11 @@ Where they share a part (or have memory), `body` computes features from observat
 those; else each takes observations.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from ppoc.compiler.custom import CustomBody
 from ppoc.compiler.distributions import GAUSSIANS, LOGITS, Policy
 from ppoc.compiler.language import AgentSpec, Memory
 from ppoc.compiler.layers import Body, Layer, Stage, body, hidden_layers
@@ -322,6 +324,7 @@ class Interface:
     policy: Policy
     actions: int  # A: logits in all, or components
     masks: bool
+    custom: Mapping[str, CustomBody] = field(default_factory=dict)  # of actor and critic
 
 
 def build(spec: AgentSpec, asked: Interface) -> Networks:
@@ -337,10 +340,10 @@ def build(spec: AgentSpec, asked: Interface) -> Networks:
     share = critic_spec.share if critic_spec else None
     shared, after, cells, slices, feeds = None, (), (), ("", ""), (0, 0)
     if actor_spec.memory is not None:
-        shared = body("body", actor_spec, asked.shape, asked.pixel)
+        shared = body("body", actor_spec, asked.shape, asked.pixel, asked.custom.get("actor"))
         cells, slices, feeds = _memory(spec, actor_spec.memory, shared.outputs)
     elif share:
-        shared = body("body", actor_spec, asked.shape, asked.pixel)
+        shared = body("body", actor_spec, asked.shape, asked.pixel, asked.custom.get("actor"))
         feeds = (shared.outputs, shared.outputs)
     if shared is not None and share == "actor":
         after = hidden_layers("body", actor_spec, feeds[0])
@@ -353,7 +356,11 @@ def build(spec: AgentSpec, asked: Interface) -> Networks:
         network = (
             actor_spec if index == 0 or share == "actor" or critic_spec is None else critic_spec
         )
-        own = Body((), feeds[index]) if shared else body(name, network, asked.shape, asked.pixel)
+        own = (
+            Body((), feeds[index])
+            if shared
+            else body(name, network, asked.shape, asked.pixel, asked.custom.get(name))
+        )
         bare = share == "actor"
         hidden = () if bare else hidden_layers(name, network, own.outputs + more)
         inputs = network.layers[-1] if hidden else own.outputs + more

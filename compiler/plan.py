@@ -1,15 +1,17 @@
 """The plan: a checked spec with its environment's shapes, and the decisions the passes made."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import ceil, gcd, prod
 from typing import Any
 
 from ppoc.compiler import networks
+from ppoc.compiler.custom import CustomBody
 from ppoc.compiler.distributions import Distribution, Policy
+from ppoc.compiler.facts import EnvFacts
 from ppoc.compiler.language import AgentSpec
 from ppoc.compiler.objectives import Objective, policy_objective, value_objective
-from ppoc.compiler.probe import EnvFacts
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Plan:
 
     spec: AgentSpec
     facts: EnvFacts
+    custom: Mapping[str, CustomBody] = field(default_factory=dict)
     compile_update: bool = False
     compile_fisher: bool = False
     single_thread: bool = False
@@ -40,7 +43,9 @@ class Plan:
     def networks(self) -> networks.Networks:
         facts, masks = self.facts, self.spec.env.action_masks
         policy: Policy = "categorical" if self.searches else self.policy
-        asked = networks.Interface(facts.shape, facts.pixel, policy, facts.action_size, masks)
+        asked = networks.Interface(
+            facts.shape, facts.pixel, policy, facts.action_size, masks, self.custom
+        )
         return networks.build(self.spec, asked)
 
     @property

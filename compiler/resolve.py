@@ -73,6 +73,12 @@ class Resolved:
         """A diagnostic about the value at a path, or the nearest place above it."""
         return Diagnostic(code, message, nearest(self.root, path), why=why, help=help)
 
+    def refusal(
+        self, code: str, path: tuple[str, ...], message: str, help: str = "", why: str = ""
+    ) -> SpecError:
+        """That diagnostic alone, to be raised."""
+        return SpecError([self.error(code, path, message, why=why, help=help)])
+
 
 @dataclass(frozen=True)
 class Examined:

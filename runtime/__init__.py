@@ -2,6 +2,7 @@
 
 from ppoc.runtime.activations import elu, gelu, leaky_relu, silu, softplus
 from ppoc.runtime.adaptive import follow_kl
+from ppoc.runtime.custom import CustomBody
 from ppoc.runtime.envs import VectorEnv
 from ppoc.runtime.envs import make as make_envs
 from ppoc.runtime.episodes import EpisodeTracker
@@ -22,6 +23,7 @@ from ppoc.runtime.run import Checkpoint, Run, derive_seed
 
 __all__ = [
     "Checkpoint",
+    "CustomBody",
     "EpisodeTracker",
     "ObservationNormalizer",
     "RecurrentPolicy",

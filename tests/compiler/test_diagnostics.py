@@ -10,10 +10,11 @@ import gymnasium
 import pytest
 from gymnasium.spaces import Box, Discrete, Sequence, Tuple
 
+from ppoc.compiler.backends import TENSOR_ENVIRONMENTS
 from ppoc.compiler.batch import check
 from ppoc.compiler.build import compile_spec
 from ppoc.compiler.diagnostics import Diagnostic, Span, SpecError, ordered, render, to_json
-from ppoc.compiler.probe import TENSOR_ENVIRONMENTS, probe
+from ppoc.compiler.probe import probe
 from ppoc.compiler.resolve import resolve, resolve_text
 from ppoc.runtime import classic_control
 
@@ -139,7 +140,7 @@ def test_overrides_that_are_wrong_point_at_the_flag(override, code):
 
 def test_environments_that_cannot_be_made():
     for name, words in {
-        "os:system-v0": "names a module",
+        "os:system-v0": "is not trusted",
         "PpocBroken-v0": "no such maze",
         "PpocPair-v0": "actions of",
         "PpocSeries-v0": "observations of",

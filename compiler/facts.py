@@ -1,0 +1,35 @@
+"""What the compiler learns of an environment by making it once."""
+
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+Layers = tuple[tuple[str, dict[str, Any]], ...]
+
+
+@dataclass(frozen=True)
+class EnvFacts:
+    """What the compiler needs to know of an environment."""
+
+    env_id: str  # as the backend calls it
+    backend: str  # gymnasium, envpool or torch
+    shape: tuple[int, ...]  # of an observation: (O,), or (C, H, W) of images
+    action_kind: str  # discrete, multi-discrete, binary or continuous
+    action_size: int  # A: number of choices, in all, or of components
+    choices: tuple[int, ...] = ()  # of each component of multi-discrete actions
+    action_low: tuple[float, ...] = ()  # of continuous actions; may be infinite
+    action_high: tuple[float, ...] = ()
+    pixel: float = 1.0  # the largest value in an image
+    reward_range: float = 0.0  # the largest |reward| of RANDOM_STEPS random steps
+    wrappers: Layers = ()  # around a gymnasium environment
+    options: dict[str, Any] = field(default_factory=dict)  # as the backend calls them
+    package: str | None = None  # to import, so that the environment is registered
+
+    @property
+    def images(self) -> bool:
+        return len(self.shape) == 3
+
+    @property
+    def observation_size(self) -> int:
+        """O, components of an observation."""
+        return prod(self.shape)

@@ -1,0 +1,75 @@
+"""Spaces of an environment: the observations that networks see, the actions they choose among."""
+
+from math import prod
+from typing import Any
+
+from ppoc.compiler.facts import EnvFacts, Layers
+from ppoc.compiler.network_checks import CONVOLUTIONAL
+from ppoc.compiler.resolve import Resolved
+
+ID = ("env", "id")
+
+
+def observations(resolved: Resolved, space: Any) -> tuple[tuple[int, ...], float, Layers]:
+    """The shape that the networks see, the largest value of a pixel, and what shapes it so."""
+    from gymnasium import spaces
+
+    body = resolved.spec.networks.actor.body
+    if body in CONVOLUTIONAL or (body == "custom" and len(space.shape or ()) in (2, 3)):
+        return _images(resolved, space)
+    if isinstance(space, spaces.Box) and _is_vector(space) and space.dtype.kind in "fiu":
+        return (int(space.shape[0]),), 1.0, ()
+    try:
+        size = spaces.flatdim(space)
+    except (NotImplementedError, ValueError):
+        size = 0
+    if size and getattr(space, "is_np_flattenable", True):
+        return (int(size),), 1.0, (("Flatten", {}),)
+    message = f"observations of `{resolved.spec.env.id}` are {space}"
+    help = "ppoc takes what gymnasium can flatten to a vector of one length"
+    raise resolved.refusal("E106", ID, message, help)
+
+
+def _images(resolved: Resolved, space: Any) -> tuple[tuple[int, ...], float, Layers]:
+    from gymnasium.spaces import Box
+
+    if not isinstance(space, Box) or len(space.shape) not in (2, 3):
+        what = f"a Box of {space.shape}" if isinstance(space, Box) else str(space)
+        message = f"observations of `{resolved.spec.env.id}` are {what}, not images"
+        path = ("networks", "actor", "body")
+        help = "use `body: mlp`; a convolution takes a Box of [height, width] or with channels"
+        raise resolved.refusal("E106", path, message, help)
+    pixel = float(space.high.max()) if space.dtype.kind == "u" else 1.0
+    shape = tuple(int(side) for side in space.shape)
+    if len(shape) == 2:
+        return (1, *shape), pixel, (("ChannelsFirst", {}),)
+    if shape.index(min(shape)) == 0:
+        return shape, pixel, ()
+    return (shape[2], *shape[:2]), pixel, (("ChannelsFirst", {}),)
+
+
+def action_facts(resolved: Resolved, space: Any) -> EnvFacts:
+    """Facts of the actions, the rest left empty."""
+    from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
+
+    def facts(kind: str, size: int, **more: Any) -> EnvFacts:
+        return EnvFacts("", "gymnasium", (), kind, size, **more)
+
+    if isinstance(space, Discrete):
+        return facts("discrete", int(space.n))
+    if isinstance(space, MultiDiscrete):
+        choices = tuple(int(n) for n in space.nvec.flatten())
+        return facts("multi-discrete", sum(choices), choices=choices)
+    if isinstance(space, MultiBinary):
+        return facts("binary", prod(space.shape))
+    if isinstance(space, Box) and space.dtype.kind == "f" and prod(space.shape):
+        low, high = (tuple(float(x) for x in bound.flat) for bound in (space.low, space.high))
+        return facts("continuous", prod(space.shape), action_low=low, action_high=high)
+    message = f"actions of `{resolved.spec.env.id}` are {space}"
+    help = "ppoc takes Discrete, MultiDiscrete, MultiBinary, and a Box of floating-point numbers"
+    raise resolved.refusal("E105", ID, message, help)
+
+
+def _is_vector(space: Any) -> bool:
+    """Whether the elements of a Box are vectors with a component or more."""
+    return len(space.shape) == 1 and space.shape[0] > 0
