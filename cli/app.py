@@ -12,6 +12,7 @@ from ppoc.cli import (
     eject,
     eval,
     explain,
+    export,
     imports,
     init,
     reproduce,
@@ -36,6 +37,7 @@ app.command()(compile.compile)
 app.command()(run.run)
 app.command()(eval.eval)
 app.command()(eject.eject)
+app.command()(export.export)
 app.command()(explain.explain)
 app.command()(diff.diff)
 app.command()(variance.variance)

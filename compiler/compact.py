@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from ppoc.compiler.language import VERSION, AgentSpec, model_of
-from ppoc.compiler.resolve import resolve_text
-from ppoc.compiler.source import plain_scalar
+from ppoc.compiler.language import VERSION, AgentSpec, Optimizers, model_of
+from ppoc.compiler.resolve import presets, resolve_text
+from ppoc.compiler.source import parse, plain_scalar
 
 WIDTH = 100
 ALWAYS = {("env", "id"), ("training", "total_steps")}
@@ -46,7 +46,7 @@ def spec_text(
     document = f"ppoc: {VERSION}\nname: x\nalgorithm: {algorithm}\nenv: {{id: x}}\n"
     below = resolve_text(document, "preset").spec.model_dump(mode="json", by_alias=True)
     kept = _differing(values, below, AgentSpec, ())
-    _drop_inherited(kept, values, below)
+    _drop_inherited(kept, values, below, algorithm)
     lines = [line for text in head for line in _comment(text, 0)]
     lines += [f"ppoc: {VERSION}", f"name: {_scalar(name)}", f"algorithm: {algorithm}"]
     lines += _block(kept, notes, (), list(AgentSpec.model_fields))
@@ -78,18 +78,28 @@ def _defaults(section: type[BaseModel]) -> dict[str, Any]:
 
 
 def _drop_inherited(
-    kept: dict[str, Any], values: Mapping[str, Any], below: Mapping[str, Any]
+    kept: dict[str, Any], values: Mapping[str, Any], below: Mapping[str, Any], algorithm: str
 ) -> None:
-    """Of the critic's optimiser, only what is not as the actor's is written."""
+    """Of the critic's optimiser, only what is not as the preset's critic or else the actor has it.
+
+    An adaptive rate is the actor's alone.
+    """
     wanted = values.get("optimizer", {})
-    actor = {**below["optimizer"]["actor"], **wanted.get("actor", {})}
-    own = {key: value for key, value in wanted.get("critic", {}).items() if value != actor[key]}
-    if own:
-        kept["optimizer"]["critic"] = own
-    elif "critic" in kept.get("optimizer", {}):
-        del kept["optimizer"]["critic"]
-        if not kept["optimizer"]:
-            del kept["optimizer"]
+    if "critic" not in wanted:
+        return
+    inherited = {**below["optimizer"]["actor"], **wanted.get("actor", {})}
+    if inherited["schedule"] == "adaptive":
+        inherited |= {"schedule": "constant", "kl_target": None}
+    preset = parse(presets()[algorithm], "preset").plain()
+    inherited |= preset.get("optimizer", {}).get("critic", {})
+    own = {key: value for key, value in wanted["critic"].items() if value != inherited[key]}
+    optimizer = {**kept.get("optimizer", {}), "critic": own}
+    if not own:
+        del optimizer["critic"]
+    kept.pop("optimizer", None)
+    if optimizer:
+        order = list(Optimizers.model_fields)
+        kept["optimizer"] = dict(sorted(optimizer.items(), key=lambda row: order.index(row[0])))
 
 
 def _block(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ppoc.compiler.compact import Note, spec_text
 from ppoc.compiler.diagnostics import Diagnostic, SpecError
-from ppoc.compiler.probe import GAME
+from ppoc.compiler.probe import package_of
 from ppoc.compiler.resolve import resolve_text
 from ppoc.compiler.source import Node, parse, read
 from ppoc.compiler.suggest import did_you_mean
@@ -128,7 +128,7 @@ def convert(
 def _entry_for(path: Path, entries: dict[str, Node], env_id: str) -> str:
     if env_id in entries and env_id not in TEMPLATES:
         return env_id
-    kind = "atari" if env_id == "atari" or GAME.match(env_id) else "default"
+    kind = "atari" if env_id == "atari" or package_of(env_id) == "ale_py" else "default"
     if kind in entries and env_id != "default":
         return kind
     close = did_you_mean(env_id, [name for name in entries if name not in TEMPLATES])

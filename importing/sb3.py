@@ -21,7 +21,7 @@ from torch import Tensor
 from ppoc.compiler.build import Compiled, compile_spec
 from ppoc.compiler.compact import Note, spec_text
 from ppoc.compiler.diagnostics import Diagnostic, SpecError
-from ppoc.compiler.probe import GAME
+from ppoc.compiler.probe import package_of
 from ppoc.compiler.resolve import resolve_text
 from ppoc.compiler.source import Node
 from ppoc.importing.entry import Entry
@@ -277,7 +277,7 @@ def _environment(model: Model, env_id: str, *, images: bool) -> dict[str, Any]:
     env: dict[str, Any] = {"id": env_id, "num_envs": count if type(count) is int else 1}
     space = model.settings.get("observation_space")
     shape = space.get("_shape") if isinstance(space, dict) else None
-    if images and GAME.match(env_id) and isinstance(shape, list) and len(shape) == 3:
+    if images and package_of(env_id) == "ale_py" and isinstance(shape, list) and len(shape) == 3:
         env |= {"atari": {"screen_size": shape[1]}, "frame_stack": shape[0]}
     return env
 

@@ -82,6 +82,10 @@ class ObservationNormalizer:
         np.maximum(normalized, -self.clip, out=normalized)
         return np.minimum(normalized, self.clip, out=normalized)
 
+    def constants(self) -> tuple[Floats, Floats]:
+        """The mean and the inverse deviation, both [O], that observations are scaled with."""
+        return self._mean.copy(), self._inverse_std.copy()
+
     def update(self, batch: Floats) -> None:
         """Take in a finished rollout's raw observations [..., O]."""
         self._statistics.update(batch[..., : self._size])

@@ -1,0 +1,51 @@
+"""`ppoc export`: a trained policy for other programs, or for a model hub."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ppoc.cli import terminal
+from ppoc.cli.options import RunFolder
+
+
+def export(
+    folder: RunFolder,
+    form: Annotated[
+        Literal["onnx", "torchscript", "torch-export", "hub"],
+        typer.Option("--format", help="What to write.", show_default=False),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="File, or folder for hub.", show_default="in the run folder"
+        ),
+    ] = None,
+) -> None:
+    """Write the policy of a run: one function from raw observations to its mode's actions.
+
+    Normalisation of observations and bounds of actions are in it. The file is loaded again and
+    compared with the run's own policy before it is kept. `hub` writes a folder with a model card,
+    the spec, the module, the weights and the evaluation.
+    """
+    from ppoc.exporting import formats, hub
+    from ppoc.exporting.policy import ExportError
+    from ppoc.runtime.checkpoint import CheckpointError
+    from ppoc.runtime.envs import EnvironmentFailure
+    from ppoc.runtime.launch import load_module
+    from ppoc.runtime.run import RunError
+
+    target = out or folder / ("hub" if form == "hub" else formats.FILES[form])
+    try:
+        module = load_module(folder / "module.py")
+        if form == "hub":
+            if target.exists() and (not target.is_dir() or any(target.iterdir())):
+                terminal.fail(terminal.MISUSE, f"{target} is not empty; give another --out")
+            hub.export(module, folder, target)
+        else:
+            formats.export(module, folder, form, target)
+    except (ExportError, RunError, CheckpointError, EnvironmentFailure) as error:
+        terminal.fail(terminal.RUN_FAILED, str(error))
+    except OSError as error:
+        terminal.fail(terminal.MISUSE, f"cannot write {target}: {error.strerror}")
+    print(target)

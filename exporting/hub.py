@@ -1,0 +1,128 @@
+"""A run as a folder for a model hub: a model card, the spec, the module, weights, evaluation.
+
+The folder is a run folder too, so that whoever downloads it can `ppoc eval` it.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ppoc.compiler.build import LOCK, MANIFEST, MODULE
+from ppoc.compiler.compact import spec_text
+from ppoc.compiler.language import AgentSpec
+from ppoc.compiler.resolve import resolve
+from ppoc.exporting.policy import ExportError
+from ppoc.runtime import checkpoint as checkpoints
+from ppoc.runtime.launch import evaluate_run
+from ppoc.runtime.statistics import Summary
+
+CARD, SPEC, EVALUATION = "README.md", "spec.yaml", "evaluation.json"
+NEEDED = ("parameters", "observations", "std")  # groups of a checkpoint that acting reads
+
+
+def export(module: ModuleType, folder: Path, out: Path) -> None:
+    """Write the hub folder of a run into `out`, which is new or empty.
+
+    Raises:
+        ExportError: the run folder lacks a file or a checkpoint.
+        SpecError: its lock is damaged. CheckpointError: its checkpoint is.
+        EnvironmentFailure: it has no evaluation, and its environment cannot be made.
+        OSError: a folder cannot be read or written.
+    """
+    latest = checkpoints.latest(folder / "checkpoints")
+    missing = [name for name in (MODULE, LOCK, MANIFEST) if not (folder / name).is_file()]
+    if latest is None or missing:
+        lacks = ", ".join(missing) or "a checkpoint"
+        raise ExportError(f"{folder} lacks {lacks}: give the folder of a finished run")
+    spec = resolve(folder / LOCK).spec
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    tensors, metadata = checkpoints.load(latest)
+    steps = int(metadata["steps"])
+    summary = _recorded(folder, steps) or evaluate_run(module, folder)
+    kept = {name: t for name, t in tensors.items() if name.partition(".")[0] in NEEDED}
+    out.mkdir(parents=True, exist_ok=True)
+    saved = checkpoints.save(out / "checkpoints", steps, kept, metadata)
+    for name in (MODULE, LOCK, MANIFEST):
+        shutil.copyfile(folder / name, out / name)
+    text = compact(spec)
+    (out / SPEC).write_text(text, encoding="utf-8")
+    row = {"steps": steps, **summary._asdict()}
+    (out / EVALUATION).write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
+    weights = (saved / checkpoints.TENSORS).relative_to(out)
+    card = "\n".join(_card(spec, text, row, str(weights), manifest["versions"]))
+    (out / CARD).write_text(card + "\n", encoding="utf-8")
+
+
+def compact(spec: AgentSpec) -> str:
+    """A small spec that means what a lock's does."""
+    values = spec.model_dump(mode="json", by_alias=True, exclude={"lock", "ppoc", "name"})
+    return spec_text(spec.name, spec.algorithm, values)
+
+
+def _recorded(folder: Path, steps: int) -> Summary | None:
+    """The evaluation that ended the run, if it is of this checkpoint."""
+    try:
+        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        return Summary(**result["evaluation"]) if result["steps"] == steps else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _card(
+    spec: AgentSpec,
+    text: str,
+    row: Mapping[str, Any],
+    weights: str,
+    versions: Mapping[str, str],
+) -> Iterator[str]:
+    """The lines of the model card; the front matter is as model hubs of agents read it."""
+    env, algorithm = json.dumps(spec.env.id), json.dumps(spec.algorithm)
+    reward = f"{row['mean']:.2f} +/- {row['std']:.2f}"
+    yield from (
+        "---",
+        "library_name: ppoc",
+        "pipeline_tag: reinforcement-learning",
+        f"tags: [reinforcement-learning, deep-reinforcement-learning, ppoc, {algorithm}, {env}]",
+        "model-index:",
+        f"  - name: {json.dumps(spec.name)}",
+        "    results:",
+        "      - task: {type: reinforcement-learning, name: reinforcement-learning}",
+        f"        dataset: {{name: {env}, type: {env}}}",
+        "        metrics:",
+        f"          - {{type: mean_reward, value: {reward}, name: mean_reward, verified: false}}",
+        "---",
+        "",
+        f"# {spec.name}",
+        "",
+        f"An agent for `{spec.env.id}`, trained with `{spec.algorithm}` for {row['steps']:,} steps "
+        "by ppoc, the compiler for policy-gradient agents.",
+        "",
+        "## Evaluation",
+        "",
+        "| episodes | mean return | std | interquartile mean | its 95% interval |",
+        "| --- | --- | --- | --- | --- |",
+        f"| {row['episodes']} | {row['mean']:.2f} | {row['std']:.2f} | {row['iqm']:.2f} "
+        f"| {row['iqm_low']:.2f} to {row['iqm_high']:.2f} |",
+        "",
+        "The interval is a percentile bootstrap over the episodes, so it says nothing of other "
+        "seeds of training. `ppoc eval FOLDER` measures again; it imports `module.py`, so read "
+        "that first.",
+        "",
+        "## Files",
+        "",
+        f"- `{SPEC}`: what was asked for; `{LOCK}`: every value of it, and where each came from",
+        f"- `{MODULE}`: the training program, to be read; `ppoc eject` makes it run without ppoc",
+        f"- `{weights}`: the weights, and the statistics of observations where they are normalised",
+        f"- `{EVALUATION}`: the evaluation; `{MANIFEST}`: checksums and versions",
+        "",
+        "## Spec",
+        "",
+        "```yaml",
+        text.rstrip(),
+        "```",
+        "",
+        f"Made with {', '.join(f'{name} {number}' for name, number in sorted(versions.items()))}.",
+    )
