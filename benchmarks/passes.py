@@ -1,4 +1,4 @@
-"""What each decision of the planner gains on its own: what compiler/passes.py and backends.py rest on.
+"""What each decision of the planner gains on its own: what passes.py and backends.py rest on.
 
     python benchmarks/passes.py
 

@@ -31,7 +31,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ppoc.compiler.build import compile_spec
 from ppoc.compiler.resolve import resolve
 
 ROOT = Path(__file__).parents[1]
@@ -52,6 +51,7 @@ class Task(NamedTuple):
 TASKS = {
     "halfcheetah": Task("ppo/halfcheetah", (), 300_000, 16_384),
     "halfcheetah, one environment": Task("ppo/halfcheetah", ("env.num_envs=1",), 200_000, 8_192),
+    "pong": Task("ppo/pong", (), 20_480, 6_144),
     "cartpole": Task("ppo/cartpole", ("training.compile=always",), 300_000, 30_720),
 }
 
@@ -106,20 +106,17 @@ def description(task: Task, steps: int) -> dict[str, Any]:
         "activation": spec.networks.actor.activation,
         "total_steps": steps,
         "seed": spec.training.seed,
+        "atari": spec.env.atari is not None,
     }
 
 
 def command(name: str, task: Task, pythons: dict[str, str]) -> list[str]:
     """What measures a contender once."""
-    if name == "bare stepping":
-        path = ROOT / "specs" / f"{task.spec}.yaml"
-        backend = compile_spec(resolve(path, list(task.overrides))).plan.facts.backend
-        arguments = [json.dumps(description(task, task.steps)), backend]
-        return [sys.executable, str(CONTENDERS / "run_stepping.py"), *arguments]
     if name in OWN:
+        script = "run_stepping" if name == "bare stepping" else "run_ppoc"
         spec = str(ROOT / "specs" / f"{task.spec}.yaml")
         changes = [*task.overrides, f"training.total_steps={task.steps}", "evaluation.every=null"]
-        return [sys.executable, str(CONTENDERS / "run_ppoc.py"), spec, *changes]
+        return [sys.executable, str(CONTENDERS / f"{script}.py"), spec, *changes]
     script, more = PEERS[name]
     python = pythons.get(script, sys.executable)
     told = json.dumps(description(task, task.peer_steps))

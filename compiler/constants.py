@@ -99,9 +99,8 @@ def _objective_constants(plan: Plan) -> Iterable[Constant]:
     if losses.policy.kl_target is not None:
         yield Constant("KL_TARGET", losses.policy.kl_target, "OBJECTIVE_KL_WEIGHT follows it")
     if plan.has_critic:
-        value = losses.value
-        yield from _scheduled("VALUE_COEFFICIENT", value.coefficient, value.schedule)
-    if plan.has_critic:
+        loss = losses.value
+        yield from _scheduled("VALUE_COEFFICIENT", loss.coefficient, loss.schedule)
         for name, value in losses.value.parameters.items():
             note = "a parameter of the value function's objective"
             yield Constant(f"VALUE_OBJECTIVE_{name.upper()}", value, note)

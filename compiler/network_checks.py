@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from ppoc.compiler.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
+    from ppoc.compiler.language import Network
     from ppoc.compiler.resolve import Resolved
 
 CONVOLUTIONAL = ("nature-cnn", "impala-cnn", "cnn")
@@ -53,7 +54,7 @@ def _what(share: str) -> str:
 def bodies_have_their_parts(resolved: "Resolved") -> Iterator[Diagnostic]:
     """E117: what a kind of body needs, and what means nothing to it."""
     networks = resolved.spec.networks
-    both = {"actor": networks.actor}
+    both: dict[str, Network] = {"actor": networks.actor}
     if networks.critic is not None and networks.critic.share is None:
         both["critic"] = networks.critic
     for name, network in both.items():

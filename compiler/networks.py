@@ -338,7 +338,10 @@ def build(spec: AgentSpec, asked: Interface) -> Networks:
     """
     actor_spec, critic_spec = spec.networks.actor, spec.networks.critic
     share = critic_spec.share if critic_spec else None
-    shared, after, cells, slices, feeds = None, (), (), ("", ""), (0, 0)
+    shared: Body | None = None
+    after: tuple[Stage, ...] = ()
+    cells: tuple[Cell, ...] = ()
+    slices, feeds = ("", ""), (0, 0)
     if actor_spec.memory is not None:
         shared = body("body", actor_spec, asked.shape, asked.pixel, asked.custom.get("actor"))
         cells, slices, feeds = _memory(spec, actor_spec.memory, shared.outputs)

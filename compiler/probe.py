@@ -185,7 +185,7 @@ def _wrapped(resolved: Resolved, env: Any, name: str, arguments: dict[str, Any])
     if name in {"EpisodicLife", "FireReset", "FrameSkip"} or name in OWN_WRAPPERS:
         return env
     code = ":" in name
-    found = imported(resolved, path, name) if code else getattr(wrappers, name, None)
+    found: Any = imported(resolved, path, name) if code else getattr(wrappers, name, None)
     if not code and (not isinstance(found, type) or name in BARRED_WRAPPERS):
         known = [x for x in vars(wrappers) if isinstance(getattr(wrappers, x), type)]
         close = did_you_mean(name, [*known, *OWN_WRAPPERS])

@@ -1,6 +1,5 @@
 """Spaces of an environment: the observations that networks see, the actions they choose among."""
 
-from math import prod
 from typing import Any
 
 from ppoc.compiler.facts import EnvFacts, Layers
@@ -61,10 +60,10 @@ def action_facts(resolved: Resolved, space: Any) -> EnvFacts:
         choices = tuple(int(n) for n in space.nvec.flatten())
         return facts("multi-discrete", sum(choices), choices=choices)
     if isinstance(space, MultiBinary):
-        return facts("binary", prod(space.shape))
-    if isinstance(space, Box) and space.dtype.kind == "f" and prod(space.shape):
+        return facts("binary", int(space.sample().size))
+    if isinstance(space, Box) and space.dtype.kind == "f" and space.low.size:
         low, high = (tuple(float(x) for x in bound.flat) for bound in (space.low, space.high))
-        return facts("continuous", prod(space.shape), action_low=low, action_high=high)
+        return facts("continuous", len(low), action_low=low, action_high=high)
     message = f"actions of `{resolved.spec.env.id}` are {space}"
     help = "ppoc takes Discrete, MultiDiscrete, MultiBinary, and a Box of floating-point numbers"
     raise resolved.refusal("E105", ID, message, help)

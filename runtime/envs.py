@@ -187,7 +187,7 @@ class _GymnasiumEnvs:
         self._action_shape = (num_envs, *(self.action_space.shape or ()))
 
     def reset(self, seed: int) -> Floats:
-        observations = np.empty(self._shape, self._dtype)
+        observations: NDArray[Any] = np.empty(self._shape, self._dtype)
         with _failures(f"{self.env_id} failed to reset"):
             for index, env in enumerate(self._envs):
                 observations[index], _ = env.reset(seed=seed + index)
@@ -198,7 +198,7 @@ class _GymnasiumEnvs:
         actions = np.array(actions, self.action_space.dtype).reshape(self._action_shape)
         if self._start is not None:
             actions += self._start
-        observations = np.empty(self._shape, self._dtype)
+        observations: NDArray[Any] = np.empty(self._shape, self._dtype)
         rewards = np.empty(self.num_envs, np.float32)
         terminated = np.empty(self.num_envs, np.bool_)
         truncated = np.empty(self.num_envs, np.bool_)
@@ -287,7 +287,7 @@ class _EnvpoolEnvs:
             pool._send(self._send_arguments)
             state = pool._recv()
             # Copies throughout: what envpool returns may be memory that it writes again.
-            next_observations = np.array(state[self._observation], self._dtype)
+            next_observations: NDArray[Any] = np.array(state[self._observation], self._dtype)
             rewards = np.array(state[self._reward], np.float32)
             ended, truncated = state[self._done], np.array(state[self._truncated])
             terminated = ended & ~truncated

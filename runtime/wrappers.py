@@ -88,7 +88,7 @@ class MaskVelocity(Wrapper[Any, Any, Any, Any]):
 
     def step(self, action: Any) -> Result:
         observation, *rest = self.env.step(action)
-        return (observation * self._mask, *rest)  # type: ignore[return-value]
+        return (observation * self._mask, *rest)
 
 
 class EpisodicLife(Wrapper[Any, Any, Any, Any]):

@@ -1,4 +1,4 @@
-"""CleanRL's PPO, run as it is: ppo_continuous_action.py, or ppo.py for discrete actions.
+"""CleanRL's PPO, run as it is: ppo_continuous_action.py, ppo.py for discrete actions, ppo_atari.py.
 
 The environment variable CLEANRL names a checkout. The script runs in a temporary folder, with the
 interpreter of this one, on the CPU. Its rates come from its TensorBoard events, whose wall times
@@ -57,7 +57,7 @@ def arguments(task: Task, with_half: float = 2.0) -> list[str]:
 
 def require(task: Task) -> None:
     """Refuse a task that the scripts cannot express closely enough."""
-    if task.layers != (64, 64) or task.activation != "tanh":
+    if not task.atari and (task.layers != (64, 64) or task.activation != "tanh"):
         raise CannotRun("its networks are 64-64 tanh")
     if task.adam_epsilon != 1e-5:
         raise CannotRun("its Adam's epsilon is 1e-5")
@@ -88,12 +88,17 @@ def checkout(variable: str) -> Path:
     return path
 
 
-def run(script: Path, options: list[str], folder: Path, **environment: str) -> str:
-    """Run a script to its end and return what it wrote, stdout and stderr."""
+def run(script: Path, options: list[str], folder: Path, first: str = "", **environment: str) -> str:
+    """Run a script to its end and return what it wrote, stdout and stderr.
+
+    `first` is a module that it needs imported before it starts.
+    """
     if not script.is_file():
         raise CannotRun(f"{script.name} is not in the checkout")
+    play = "import runpy, sys; del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    start = ["-c", f"import {first}; {play}"] if first else []
     done = subprocess.run(
-        [sys.executable, str(script), *options],
+        [sys.executable, *start, str(script), *options],
         cwd=folder,
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
@@ -117,14 +122,16 @@ def measure(task: Task) -> None:
 
     folder = checkout("CLEANRL")
     require(task)
-    task = replace(task, env_id=registered(task.env_id))
-    space = gymnasium.make(task.env_id).action_space
-    discrete = isinstance(space, gymnasium.spaces.Discrete)
+    if not task.atari:
+        task = replace(task, env_id=registered(task.env_id))
+    space = None if task.atari else gymnasium.make(task.env_id).action_space
+    discrete = task.atari or isinstance(space, gymnasium.spaces.Discrete)
     if task.normalize_observations is discrete or task.normalize_rewards is discrete:
         raise CannotRun("ppo_continuous_action.py always normalizes, ppo.py never")
-    script = folder / ("ppo.py" if discrete else "ppo_continuous_action.py")
+    name = "ppo_atari.py" if task.atari else "ppo.py" if discrete else "ppo_continuous_action.py"
+    script = folder / name
     place = Path(tempfile.mkdtemp())
-    run(script, arguments(task), place)
+    run(script, arguments(task), place, first="ale_py" if task.atari else "")
     (log,) = (place / "runs").iterdir()
     events = EventAccumulator(str(log))
     events.Reload()
@@ -138,4 +145,4 @@ def measure(task: Task) -> None:
 
 
 if __name__ == "__main__":
-    contend(measure)
+    contend(measure, takes_images=True)

@@ -25,10 +25,15 @@ def train(
 ) -> None:
     """Train an algorithm of Stable-Baselines3's interface and report."""
     from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback
-    from stable_baselines3.common.env_util import make_vec_env
-    from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+    from stable_baselines3.common.env_util import make_atari_env, make_vec_env
+    from stable_baselines3.common.vec_env import VecEnv, VecFrameStack, VecNormalize
 
-    envs: VecEnv = make_vec_env(task.env_id, n_envs=task.num_envs, seed=task.seed)
+    if task.atari:
+        import ale_py  # noqa: F401 (registers the games)
+    make = make_atari_env if task.atari else make_vec_env
+    envs: VecEnv = make(task.env_id, n_envs=task.num_envs, seed=task.seed)
+    if task.atari:
+        envs = VecFrameStack(envs, 4)
     if task.normalize_observations or task.normalize_rewards:
         envs = VecNormalize(
             envs,
@@ -38,7 +43,7 @@ def train(
         )
     folder = tempfile.mkdtemp()
     model = algorithm(
-        "MlpPolicy",
+        "CnnPolicy" if task.atari else "MlpPolicy",
         envs,
         learning_rate=schedule(task.lr, task.lr_schedule),
         clip_range=schedule(task.clip_range, task.clip_schedule),
@@ -105,4 +110,4 @@ def measure(task: Task) -> None:
 
 
 if __name__ == "__main__":
-    contend(measure)
+    contend(measure, takes_images=True)

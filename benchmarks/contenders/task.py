@@ -56,6 +56,7 @@ class Task:
     activation: str
     total_steps: int
     seed: int
+    atari: bool = False  # the usual preprocessing, four frames, Nature's network shared by both
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -119,11 +120,13 @@ def unable(reason: str) -> NoReturn:
     raise SystemExit(UNABLE)
 
 
-def contend(measure: Callable[[Task], None]) -> None:
+def contend(measure: Callable[[Task], None], *, takes_images: bool = False) -> None:
     """Run a contender on the task of the command line."""
     if "one-thread" in sys.argv[2:]:  # read by torch and NumPy when they are imported
         os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
     task = Task.from_json(sys.argv[1])
+    if task.atari and not takes_images:
+        unable("cannot run: the script of this benchmark has no images")
     os.chdir(tempfile.mkdtemp())  # some libraries leave files where they run
     try:
         measure(task)
