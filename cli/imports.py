@@ -53,8 +53,10 @@ def rl_zoo(
             terminal.say(f"refused: {printable(imported.entry)}")
             terminal.report(imported.problems)
             continue
-        _write(imported, folder, force)
-        written += 1
+        if imported.text:
+            _write(imported, folder, force)
+            written += 1
+        _say(imported.notes)
     if refused:
         terminal.say(f"{written} written, {refused} refused")
         raise typer.Exit(terminal.SPEC_IS_WRONG)
@@ -67,7 +69,6 @@ def _write(imported: "Imported", folder: Path, force: bool) -> None:
     except OSError as error:
         terminal.fail(terminal.MISUSE, f"cannot make {folder}: {error.strerror}")
     write_new(folder / f"{imported.name}.yaml", imported.text, force)
-    _say(imported.notes)
 
 
 def _say(notes: "list[Note]") -> None:

@@ -73,8 +73,7 @@ def _differing(
 
 
 def _defaults(section: type[BaseModel]) -> dict[str, Any]:
-    required = {key: "" for key, info in section.model_fields.items() if info.is_required()}
-    return section.model_construct(**required).model_dump(mode="json", by_alias=True)
+    return section().model_dump(mode="json", by_alias=True)
 
 
 def _drop_inherited(
@@ -125,10 +124,10 @@ def _block(
             for note in about:
                 yield from _comment(note.text, indent)
             continue
-        nested = isinstance(value, Mapping) and value
         flow = f"{' ' * indent}{key}: {_flow(value)}"
         deeper = [note for note in about if len(note.path) > depth + 1]
-        if nested and (deeper or len(flow) > WIDTH or (about and path == ())):
+        wide = deeper or len(flow) > WIDTH or (about and path == ())
+        if isinstance(value, Mapping) and value and wide:
             yield f"{' ' * indent}{key}:"
             yield from _block(value, about, here)
             continue

@@ -13,7 +13,7 @@ import re
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ppoc.exporting.scopes import Names, names_of
 from ppoc.exporting.source import EjectError, Item, SourceFile, folder
@@ -22,6 +22,8 @@ WIDTH = 100
 # Bases whose methods only our own code calls.
 PLAIN_BASES = {"NamedTuple", "Protocol", "Exception", "RuntimeError", "ValueError"}
 NOTE = "Ejected: what it uses of ppoc's runtime stands in this file, so that it runs without ppoc."
+
+Place = ast.Name | ast.Attribute | None
 
 __all__ = ["EjectError", "eject"]
 
@@ -113,8 +115,8 @@ class _Ejection:
             raise EjectError(f"ppoc.runtime.{item[0]} does not define {item[1]}")
         return found
 
-    def _references(self, item: Item) -> Iterator[tuple[Item, ast.Name | ast.Attribute]]:
-        """What a definition names of the runtime, and where."""
+    def _references(self, item: Item) -> Iterator[tuple[Item, Place]]:
+        """What a definition names of the runtime, and where; None where only a text names it."""
         file, node = self._file(item[0]), self._definition(item)
         dead = {id(part) for part in self._dead(item)}
         living = node.body if isinstance(node, ast.ClassDef) else [node]
@@ -128,11 +130,19 @@ class _Ejection:
                 owner = attribute.value
                 if isinstance(owner, ast.Name) and owner.id in file.runtime_files:
                     yield (file.runtime_files[owner.id], attribute.attr), attribute
+            if any(name.id == "globals" for name in names.used):
+                yield from ((item, None) for item in self._named_in_text(file))
             for name in names.used:
                 if name.id in file.runtime_names:
                     yield file.runtime_names[name.id], name
                 elif name.id in file.definitions:
                     yield (file.name, name.id), name
+
+    def _named_in_text(self, file: SourceFile) -> Iterator[Item]:
+        """Definitions that the module names in texts, such as wrappers, looked up as globals."""
+        for node in ast.walk(self.module.tree):
+            if isinstance(node, ast.Constant) and node.value in file.definitions:
+                yield file.name, node.value
 
     def _attribute_names(self, file: SourceFile, names: Names) -> set[str]:
         """Names after a dot, but those of imported modules, such as compile in re.compile."""
@@ -161,9 +171,14 @@ class _Ejection:
             taken |= names_of(self._definition(item)).bound
             taken |= set(self._file(item[0]).imports)
         counts = Counter(name for _, name in self.used)
+        fixed = {
+            target for item in self.used for target, place in self._references(item) if not place
+        }
         final = {}
         for file, name in self.used:
             clash = counts[name] > 1 or name in taken
+            if clash and (file, name) in fixed:
+                raise EjectError(f"the name {name}, which a text has, is not free")
             final[file, name] = _with_file(file, name) if clash else name
         return final
 
@@ -233,7 +248,8 @@ class _Ejection:
 
     def _definition_lines(self, item: Item) -> list[str]:
         file, node = self._file(item[0]), self._definition(item)
-        edits = [(where, self.final[target]) for target, where in self._references(item)]
+        places = [(place, self.final[target]) for target, place in self._references(item)]
+        edits = [(place, name) for place, name in places if place is not None]
         lines = _edited(file.lines, edits)
         number = node.lineno - 1
         lines[number] = re.sub(
@@ -284,7 +300,7 @@ def _with_file(file: str, name: str) -> str:
     return f"{private}{file}_{plain}"
 
 
-def _edited(lines: list[str], edits: list[tuple[ast.Name | ast.Attribute, str]]) -> list[str]:
+def _edited(lines: list[str], edits: Sequence[tuple[ast.Name | ast.Attribute, str]]) -> list[str]:
     """Lines with expressions replaced; columns of a syntax tree count bytes."""
     edited = list(lines)
     places = {(n.lineno, n.col_offset, n.end_col_offset or 0, text): n for n, text in edits}

@@ -77,7 +77,7 @@ def _onnx(policy: Policy, example: Example, path: Path) -> Run:
 def _torchscript(policy: Policy, example: Example, path: Path) -> Run:
     with torch.no_grad():
         traced = torch.jit.trace(policy, example.inputs)  # type: ignore[no-untyped-call]
-    torch.jit.save(traced, path)  # type: ignore[no-untyped-call]
+    torch.jit.save(traced, path)
     return _of_torch(torch.jit.load(path))  # type: ignore[no-untyped-call]
 
 

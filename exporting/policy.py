@@ -37,6 +37,11 @@ class Example(NamedTuple):
 class Policy(nn.Module):
     """Deterministic actions of a generated module's policy under the parameters of a checkpoint."""
 
+    observation_mean: Tensor
+    observation_inverse_std: Tensor
+    action_low: Tensor
+    action_high: Tensor
+
     def __init__(self, module: ModuleType, checkpoint: Checkpoint, kind: str) -> None:
         """Of the parameters only those are kept that acting reads.
 
@@ -88,12 +93,14 @@ class Policy(nn.Module):
     def _mode(self, output: Any) -> Tensor:
         """What the environment takes, for the output of the actor."""
         if self._kind == "categorical":
-            return torch.as_tensor(output.argmax(-1))
+            largest: Tensor = output.argmax(-1)
+            return largest
         if self._kind == "multi-categorical":
             parts = output.split(self._module.CHOICES, -1)
             return torch.stack([part.argmax(-1) for part in parts], -1)
         if self._kind == "bernoulli":
-            return (output > 0).long()
+            positive: Tensor = output > 0
+            return positive.long()
         if self._kind == "beta":
             alpha, beta = (part - 1 / 3 for part in output)  # the median, nearly, as in `act`
             return self._between((alpha / (alpha + beta)).clamp(1e-6, 1 - 1e-6))
@@ -232,5 +239,6 @@ def _arrays(outputs: Any) -> list[NDArray[Any]]:
 def reference(module: ModuleType, folder: Path, example: Example) -> list[NDArray[Any]]:
     """The actions that the module itself takes on an example."""
     path = checkpoints.latest(folder / "checkpoints")
-    checkpoint, _ = load_checkpoint(path)  # type: ignore[arg-type] # `load` found it
+    assert path is not None  # `load` has read it
+    checkpoint, _ = load_checkpoint(path)
     return list(_acted(module, checkpoint, example.inputs[0].numpy()))

@@ -119,18 +119,19 @@ def _decided(
     for definition in tree.body:
         if isinstance(definition, ast.FunctionDef) and definition.name == function:
             for node in ast.walk(definition):
-                if isinstance(node, ast.If) and _test(node, values) is not None:
-                    chosen: list[ast.stmt] | None = [node]
-                    while chosen and len(chosen) == 1 and isinstance(chosen[0], ast.If):
-                        outcome = _test(chosen[0], values)
-                        if outcome is None:
-                            chosen = None  # a later part of the chain is open
-                            break
-                        chosen = chosen[0].body if outcome else chosen[0].orelse
-                        if outcome:
-                            break
-                    if chosen is not None:
-                        yield node, chosen
+                chosen = _chosen(node, values) if isinstance(node, ast.If) else None
+                if isinstance(node, ast.If) and chosen is not None:
+                    yield node, chosen
+
+
+def _chosen(node: ast.If, values: Mapping[str, str]) -> list[ast.stmt] | None:
+    """The branch of a chain; None where the values do not decide it."""
+    outcome = _test(node, values)
+    if outcome is None or outcome:
+        return node.body if outcome else None
+    if len(node.orelse) == 1 and isinstance(node.orelse[0], ast.If):
+        return _chosen(node.orelse[0], values)
+    return node.orelse
 
 
 def _test(node: ast.If, values: Mapping[str, str]) -> bool | None:

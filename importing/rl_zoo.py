@@ -40,7 +40,7 @@ ELSEWHERE = {
 
 
 class Imported(NamedTuple):
-    """An entry as a spec, or why it has none."""
+    """An entry as a spec, or why it has none; the entry `default` has no text without one."""
 
     entry: str
     env_id: str
@@ -85,7 +85,7 @@ def guess_algorithm(path: Path, entries: dict[str, Node]) -> Algorithm:
     stem = path.stem.lower().replace("_", "-")
     for name in ("ppo-lstm", "ppo", "a2c", "trpo"):
         if re.search(rf"(^|[^a-z0-9]){name}($|[^a-z0-9])", stem):
-            return name  # type: ignore[return-value]
+            return name
     keys = {key for node in entries.values() for key in node.value}
     policies = {
         str(node.value["policy"].value) for node in entries.values() if "policy" in node.value
@@ -120,9 +120,12 @@ def convert(
         yield _convert(path, algorithm, _entry_for(path, entries, env_id), env_id, entries)
         return
     for entry in entries:
-        if entry != "default":
-            game = EXAMPLE_GAME if entry == "atari" else entry
-            yield _convert(path, algorithm, entry, game, entries)
+        if entry == "default":
+            note = Note(("env", "id"), "`default` names no environment: give one with --env")
+            yield Imported(entry, "", "", "", [note], [])
+            continue
+        game = EXAMPLE_GAME if entry == "atari" else entry
+        yield _convert(path, algorithm, entry, game, entries)
 
 
 def _entry_for(path: Path, entries: dict[str, Node], env_id: str) -> str:

@@ -70,7 +70,7 @@ class Statistics(NamedTuple):
 
     mean: np.ndarray[Any, Any]
     var: np.ndarray[Any, Any]
-    count: float
+    samples: float
     clip: float
 
 
@@ -176,10 +176,10 @@ def write(imported: Imported, folder: Path) -> None:
     groups: dict[str, Any] = {f"parameters.{k}": v for k, v in imported.weights.items()}
     if imported.statistics is not None:
         size = imported.compiled.plan.facts.observation_size
-        mean, var, count, _ = imported.statistics
+        mean, var, samples, _ = imported.statistics
         if mean.shape != (size,):
             raise _refused(f"statistics of {len(mean)} components for observations of {size}")
-        state = {"mean": mean, "var": var, "count": np.array(int(count))}
+        state = {"mean": mean, "var": var, "count": np.array(int(samples))}
         groups |= {f"observations.{key}": value for key, value in state.items()}
     imported.compiled.write(folder)
     load_module(folder / "module.py")  # a module that does not import is no run

@@ -253,6 +253,48 @@ def test_zoo_lists_shows_and_copies(ppoc, tmp_path):
     assert "did you mean ppo/cartpole?" in ppoc("zoo", "show", "ppo/cartpol").err
 
 
+def test_import_writes_specs_and_says_what_is_lost(ppoc, tmp_path):
+    (tmp_path / "ppo.yml").write_text(
+        "CartPole-v1: {n_envs: 8, n_steps: 32, n_timesteps: 1e5, callback: mine}\n"
+        "Acrobot-v1: {n_timesteps: 1e6, learning_rate: fast}\n"
+    )
+    done = ppoc("import", "rl-zoo", "ppo.yml", "-o", "specs")
+    assert (done.code, done.out.strip()) == (1, "specs/cartpole-v1-ppo.yaml")
+    assert "callback" in done.err
+    assert "error[E902]: `learning_rate`" in done.err
+    assert "1 written, 1 refused" in done.err
+    assert ppoc("check", "specs/cartpole-v1-ppo.yaml").code == 0
+    again = ppoc("import", "rl-zoo", "ppo.yml", "--env", "CartPole-v1", "-o", "specs")
+    assert (again.code, "--force overwrites" in again.err) == (2, True)
+    assert ppoc("import", "rl-zoo", "none.yml").code == 1
+
+
+def test_import_evaluates_a_model_of_stable_baselines3(ppoc, tmp_path):
+    from stable_baselines3 import A2C
+
+    A2C("MlpPolicy", "CartPole-v1", device="cpu").save(tmp_path / "model.zip")
+    done = ppoc("import", "sb3", "model.zip", "--env", "CartPole-v1", "-o", "run")
+    assert (done.code, done.out.strip()) == (0, "run folder: run")
+    assert "mean return" in ppoc("eval", "run", "-n", "2").out
+    assert ppoc("import", "sb3", "model.zip", "--env", "Pendulum-v1").code == 1
+    assert ppoc("import", "sb3", "none.zip", "--env", "Pendulum-v1").code == 1
+
+
+def test_export_and_eject(ppoc, spec, trained, tmp_path):
+    done = ppoc("export", trained, "--format", "onnx")
+    assert (done.code, done.out.strip()) == (0, str(trained / "policy.onnx"))
+    assert ppoc("export", trained, "--format", "hub", "-o", "card").code == 0
+    assert "mean return" in ppoc("eval", "card", "-n", "2").out
+    assert ppoc("export", trained, "--format", "hub", "-o", "card").code == 2
+    assert ppoc("export", tmp_path, "--format", "onnx").code == 3
+    assert ppoc("eject", spec, "-o", "alone.py").code == 0
+    assert "import ppoc" not in (tmp_path / "alone.py").read_text()
+    again = ppoc("eject", trained, "-o", "alone.py")
+    assert (again.code, "--force overwrites" in again.err) == (2, True)
+    assert ppoc("eject", trained, "-o", "alone.py", "--force").code == 0
+    assert ppoc("eject", tmp_path, "-o", "other.py").code == 2
+
+
 def test_misuse_exits_with_2(ppoc):
     assert ppoc("nonsense").code == 2
     assert ppoc("run").code == 2
@@ -261,7 +303,21 @@ def test_misuse_exits_with_2(ppoc):
 
 @pytest.mark.parametrize(
     "verb",
-    ["init", "check", "compile", "run", "eval", "explain", "diff", "variance", "schema", "zoo"],
+    [
+        "init",
+        "check",
+        "compile",
+        "run",
+        "eval",
+        "explain",
+        "diff",
+        "variance",
+        "schema",
+        "zoo",
+        "import",
+        "export",
+        "eject",
+    ],
 )
 def test_every_verb_has_help(ppoc, verb):
     done = ppoc(verb, "--help")

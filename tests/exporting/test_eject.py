@@ -28,15 +28,28 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 SHORT = ("training.total_steps=256", "evaluation={episodes: 2}")
 
 
-def test_a_module_runs_without_ppoc_to_the_same_parameters(compiled_of, module_of, tmp_path):
-    overrides = (*SHORT, "update={rollout_steps: 128, minibatch_size: 64, epochs: 2}")
-    name, compiling = "ppo/pendulum", "training.compile=always"
-    compiled = compiled_of(name, *overrides, compiling)
+SPECS = {
+    "compiled": ("ppo/pendulum", "training.compile=always"),
+    "wrapped": (
+        "ppo/cartpole",
+        "env={backend: gymnasium, wrappers: [MaskVelocity], frame_stack: 2}",
+        "networks={actor: {memory: {size: 8}}, critic: {share: body}}",
+    ),
+    "envpool": ("ppo/pendulum", "env={num_envs: 16, normalize: {observations: true}}"),
+    "trust-region": ("trpo/cartpole",),
+    "search": ("cem/cartpole", "env.num_envs=16", "update.rollout_steps=640"),
+}
+UPDATE = ("update={rollout_steps: 128, minibatch_size: 64, epochs: 2}",)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_module_runs_without_ppoc_to_the_same_parameters(name, compiled_of, module_of, tmp_path):
+    variant = (*SPECS[name], *SHORT, *(UPDATE if name != "search" else ()))
     own, alone = tmp_path / "own", tmp_path / "alone"
     own.mkdir()
-    execute(module_of(name, *overrides, compiling), own, mode="quiet")
+    execute(module_of(*variant), own, mode="quiet")
     file = tmp_path / "ejected.py"
-    file.write_text(eject(compiled.module))
+    file.write_text(eject(compiled_of(*variant).module))
     command = [sys.executable, "-c", ALONE, str(file), "--out", str(alone)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -48,7 +61,7 @@ def test_a_module_runs_without_ppoc_to_the_same_parameters(compiled_of, module_o
     assert ours.keys() == theirs.keys()
     for key, tensor in ours.items():
         assert torch.equal(tensor, theirs[key]), key
-    assert (own / "metrics.csv").read_text().split(",")[0] == "step"
+    assert (alone / "metrics.csv").read_text().split(",")[0] == "step"
     assert not (alone / "tensorboard").exists()
 
 
