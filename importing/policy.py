@@ -21,7 +21,14 @@ OPTIMIZERS = {
     "RMSpropTFLike": "rmsprop",
     "SGD": "sgd",
 }
-TRUSTED_POLICIES = ("MlpPolicy", "CnnPolicy", "MlpLstmPolicy", "CnnLstmPolicy")
+POLICIES = (
+    "MlpPolicy",
+    "CnnPolicy",
+    "MultiInputPolicy",
+    "MlpLstmPolicy",
+    "CnnLstmPolicy",
+    "MultiInputLstmPolicy",
+)
 ACTOR, CRITIC, OPTIMIZER = ("networks", "actor"), ("networks", "critic"), ("optimizer",)
 
 
@@ -42,15 +49,13 @@ def networks_and_optimizer(algorithm: str, entry: Entry) -> tuple[dict[str, Any]
 
 def _policy_name(entry: Entry, algorithm: str) -> str:
     node = entry.take("policy")
-    known = [name for name in TRUSTED_POLICIES if ("Lstm" in name) == (algorithm == "ppo-lstm")]
-    if node.value in known or node.value is None:
-        return str(node.value or known[0])
-    why = {
-        "MultiInputPolicy": ": observations that are dictionaries have no spec",
-        "MultiInputLstmPolicy": ": observations that are dictionaries have no spec",
-    }.get(str(node.value), "")
-    entry.refuse("policy", node, f"{' or '.join(known)}{why}")
-    return known[0]
+    known = [name for name in POLICIES if ("Lstm" in name) == (algorithm == "ppo-lstm")]
+    if node.value is not None and node.value not in known:
+        entry.refuse("policy", node, " or ".join(known))
+    if str(node.value).startswith("MultiInput"):
+        text = f"{node.value}: dictionaries are flattened; images in them have no convolutions here"
+        entry.note(ACTOR, text)
+    return str(node.value or known[0])
 
 
 def _networks(arguments: Entry, *, images: bool, trust_region: bool) -> dict[str, Any]:

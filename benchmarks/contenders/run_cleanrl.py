@@ -91,12 +91,12 @@ def checkout(variable: str) -> Path:
 def run(script: Path, options: list[str], folder: Path, first: str = "", **environment: str) -> str:
     """Run a script to its end and return what it wrote, stdout and stderr.
 
-    `first` is a module that it needs imported before it starts.
+    `first` is a statement to run before it.
     """
     if not script.is_file():
         raise CannotRun(f"{script.name} is not in the checkout")
     play = "import runpy, sys; del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
-    start = ["-c", f"import {first}; {play}"] if first else []
+    start = ["-c", f"{first}; {play}"] if first else []
     done = subprocess.run(
         [sys.executable, *start, str(script), *options],
         cwd=folder,
@@ -131,7 +131,9 @@ def measure(task: Task) -> None:
     name = "ppo_atari.py" if task.atari else "ppo.py" if discrete else "ppo_continuous_action.py"
     script = folder / name
     place = Path(tempfile.mkdtemp())
-    run(script, arguments(task), place, first="ale_py" if task.atari else "")
+    games = "import ale_py.registration as r; r.register_v0_v4_envs()"
+    first = games if task.atari else ""
+    run(script, arguments(task), place, first, PYTHONPATH=str(folder.parent))
     (log,) = (place / "runs").iterdir()
     events = EventAccumulator(str(log))
     events.Reload()

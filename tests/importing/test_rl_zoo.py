@@ -263,6 +263,25 @@ default: {n_timesteps: !!float 1e6}
     assert (spec.env.id, spec.update.rollout_steps) == ("Acrobot-v1", 2048)
 
 
+def test_an_image_policy_shares_its_convolutions(imported):
+    entry = "ALE/Pong-v5: {n_timesteps: 1e7, policy: CnnPolicy, env_wrapper: a.AtariWrapper"
+    networks = imported(f"{entry}}}")[1].networks
+    assert (networks.actor.body, networks.actor.layers) == ("nature-cnn", [])
+    assert (networks.critic.share, networks.critic.layers) == ("body", [])
+    kwargs = "policy_kwargs: {net_arch: {pi: [256], vf: [128]}, activation_fn: nn.GELU, "
+    networks = imported(f"{entry}, {kwargs} features_extractor_kwargs: {{features_dim: 64}}}}}}")[
+        1
+    ].networks
+    assert (networks.actor.features, networks.actor.layers) == (64, [256])
+    assert (networks.critic.share, networks.critic.layers) == ("body", [128])
+    assert (networks.actor.activation, networks.critic.activation) == ("gelu", "gelu")
+    apart = f"{entry}, policy_kwargs: {{share_features_extractor: false}}}}"
+    assert imported(apart)[1].networks.critic.body == "nature-cnn"
+    text, spec = imported(f"{entry}}}", "trpo.yml")
+    assert spec.networks.critic.body == "nature-cnn"
+    assert "# the critic has convolutions of its own" in text
+
+
 def test_anchors_and_newest_versions(tmp_path):
     path = tmp_path / "ppo.yml"
     path.write_text("""
@@ -291,7 +310,7 @@ Swimmer-v4:
         ("CartPole-v1: {n_envs: true}", "E902", 1, 23, "must be a number"),
         ("CartPole-v1: {n_steps: .inf}", "E902", 1, 24, "must be a number"),
         ("CartPole-v1: {learning_rate: lin_}", "E902", 1, 30, "falls to 0"),
-        ("CartPole-v1: {policy: MultiInputPolicy}", "E902", 1, 23, "dictionaries"),
+        ("CartPole-v1: {policy: MlpLstmPolicy}", "E902", 1, 23, "MlpPolicy or CnnPolicy"),
         ('C-v1: {policy_kwargs: "dict(a=f(1))"}', "E902", 1, 23, "would have to be run"),
         ('C-v1: {policy_kwargs: "__import__(1)"}', "E902", 1, 23, "would have to be run"),
         ('C-v1: {policy_kwargs: "dict("}', "E902", 1, 23, "was never closed"),
