@@ -33,6 +33,9 @@ DEFAULTS: dict[Algorithm, Defaults] = {
     "trpo": Defaults("trpo", 2048, 1e-3, 0.95, True, 128, ("n_critic_updates", 10)),
 }
 
+# Stable-Baselines3 takes the clipped error alone, not the larger of it and the plain one.
+CLIPPED_VALUE = "(V_old + clip(V - V_old, -value_clip, value_clip) - R)**2"
+
 SILENT = (  # of the program around the algorithm: they change no result
     "verbose",
     "tensorboard_log",
@@ -94,7 +97,8 @@ def _losses(algorithm: Algorithm, entry: Entry) -> dict[str, Any]:
         return {"value": value, "entropy": entropy}
     epsilon, schedule = scheduled(entry, "clip_range", 0.2)
     clip, falling = scheduled(entry, "clip_range_vf", None)
-    value["clip"] = clip if clip is not None and clip > 0 else None  # RL Zoo: negative for none
+    if clip is not None and clip > 0:  # RL Zoo: negative for none
+        value |= {"objective": CLIPPED_VALUE, "clip": clip}
     if falling == "linear":
         entry.note(("losses", "value"), f"clip_range_vf falls linearly from {clip}: here it stays")
     policy = {"epsilon": epsilon, "schedule": schedule}

@@ -1,10 +1,13 @@
 """Entries in every form that RL Zoo's files have, as specs that mean the same."""
 
 import pytest
+import torch
 
+from ppoc.compiler.build import compile_spec
 from ppoc.compiler.diagnostics import SpecError
 from ppoc.compiler.resolve import resolve_text
 from ppoc.importing.rl_zoo import convert
+from ppoc.runtime.launch import load_module
 
 
 @pytest.fixture
@@ -109,6 +112,24 @@ def test_silence_means_the_defaults_of_stable_baselines3(imported):
         "backtrack_ratio": "line_search_shrinking_factor",
     }.items():
         assert getattr(region, key) == given.parameters[theirs].default
+
+
+def test_a_clipped_value_loss_is_stable_baselines3s(imported, tmp_path):
+    """As in PPO.train there: values clipped around the old ones, then the mean squared error."""
+    entry = "Acrobot-v1: {n_timesteps: 1e4, clip_range_vf: 0.2}"
+    compile_spec(resolve_text(imported(entry)[0], "x.yaml")).write(tmp_path)
+    module = load_module(tmp_path / "module.py")
+    observations, old, returns = torch.randn(64, 6), torch.randn(64), torch.randn(64)
+    params = module.initial_parameters(0)
+    zeros = torch.zeros(64)
+    fields = {"observations": observations, "actions": zeros.long(), "values": old}
+    fields |= {"log_probs": zeros, "advantages": torch.randn(64), "returns": returns}
+    _, metrics = module.loss(params, module.Batch(**fields))
+    found = metrics[module.METRICS.index("value_loss")]
+    p = module.runtime.unflatten(params, module.SHAPES)
+    values = module.critic(p, observations)
+    clipped = old + torch.clamp(values - old, -0.2, 0.2)
+    assert torch.allclose(found, torch.nn.functional.mse_loss(returns, clipped))
 
 
 def test_a2c_has_rmsprop_and_whole_batches(imported):
