@@ -44,6 +44,7 @@ def export(module: ModuleType, folder: Path, out: Path) -> None:
     summary = _recorded(folder, steps) or evaluate_run(module, folder)
     kept = {name: t for name, t in tensors.items() if name.partition(".")[0] in NEEDED}
     out.mkdir(parents=True, exist_ok=True)
+    metadata = {**metadata, "policy_only": True}
     saved = checkpoints.save(out / "checkpoints", steps, kept, metadata)
     for name in (MODULE, LOCK, MANIFEST):
         shutil.copyfile(folder / name, out / name)
@@ -52,7 +53,8 @@ def export(module: ModuleType, folder: Path, out: Path) -> None:
     row = {"steps": steps, **summary._asdict()}
     (out / EVALUATION).write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
     weights = (saved / checkpoints.TENSORS).relative_to(out)
-    card = "\n".join(_card(spec, text, row, str(weights), manifest["versions"]))
+    origin = "trained by Stable-Baselines3" if metadata.get("source") else "trained by ppoc"
+    card = "\n".join(_card(spec, text, row, origin, str(weights), manifest["versions"]))
     (out / CARD).write_text(card + "\n", encoding="utf-8")
 
 
@@ -75,6 +77,7 @@ def _card(
     spec: AgentSpec,
     text: str,
     row: Mapping[str, Any],
+    origin: str,
     weights: str,
     versions: Mapping[str, str],
 ) -> Iterator[str]:
@@ -97,8 +100,8 @@ def _card(
         "",
         f"# {spec.name}",
         "",
-        f"An agent for `{spec.env.id}`, trained with `{spec.algorithm}` for {row['steps']:,} steps "
-        "by ppoc, the compiler for policy-gradient agents.",
+        f"An agent for `{spec.env.id}`, {origin} with `{spec.algorithm}` for {row['steps']:,} "
+        "steps. ppoc is the compiler for policy-gradient agents.",
         "",
         "## Evaluation",
         "",

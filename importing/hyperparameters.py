@@ -89,6 +89,8 @@ def scheduled(entry: Entry, key: str, default: float | None) -> tuple[float | No
 
 def _losses(algorithm: Algorithm, entry: Entry) -> dict[str, Any]:
     if algorithm == "trpo":
+        for key in ("vf_coef", "ent_coef", "max_grad_norm"):  # in its models, and without effect
+            entry.take(key)
         return {}
     # mean((V − R)²) times vf_coef, which is what `coefficient` weighs too.
     value: dict[str, Any] = {"coefficient": entry.number("vf_coef", 0.5, least=0)}

@@ -151,6 +151,10 @@ def convert(
     num_envs = int(env["num_envs"])
     values = {"env": env, **sections(model.algorithm, entry, num_envs)}
     entry.leave(("training",))
+    for key in SCHEDULES:
+        if isinstance(model.settings.get(key), dict) and key not in entry:
+            text = f"not carried over: {key} is a function, of which the file has only a pickle"
+            entry.note(("optimizer",) if key == "learning_rate" else ("losses",), text)
     if entry.wrong:
         raise SpecError(entry.wrong)
     name = re.sub(r"[^a-z0-9.-]+", "-", f"{env_id}-{model.algorithm}".lower()).strip("-.")[:64]
@@ -183,7 +187,7 @@ def write(imported: Imported, folder: Path) -> None:
         groups |= {f"observations.{key}": value for key, value in state.items()}
     imported.compiled.write(folder)
     load_module(folder / "module.py")  # a module that does not import is no run
-    metadata = {"steps": imported.steps, "source": "stable-baselines3"}
+    metadata = {"steps": imported.steps, "policy_only": True, "source": "Stable-Baselines3"}
     checkpoints.save(folder / "checkpoints", imported.steps, groups, metadata)
 
 
@@ -207,9 +211,9 @@ def _algorithm(data: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Algori
     if any("lstm" in name for name in weights):
         raise _refused("models with an LSTM are not read yet")
     if "action_net.weight" not in weights or "vf_coef" not in data:
-        if "cg_max_steps" in data:
-            return "trpo"
         raise _refused("the model has no policy with a value function: not PPO or A2C")
+    if "cg_max_steps" in data:
+        return "trpo"
     return "ppo" if "clip_range" in data else "a2c"
 
 

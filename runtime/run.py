@@ -92,6 +92,8 @@ class Run:
         if self.last_saved is None:
             raise RunError(f"{self.folder} has no checkpoint to resume from")
         self.checkpoint, metadata = load_checkpoint(self.last_saved)
+        if metadata.get("policy_only"):
+            raise RunError(f"{self.last_saved} holds a policy alone: evaluate it, or train anew")
         self._steps = int(metadata["steps"])
 
     def __enter__(self) -> "Run":

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from sb3_contrib import TRPO
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from ppoc.compiler.diagnostics import SpecError
 from ppoc.importing.sb3 import convert, read_statistics, write
 from ppoc.runtime.launch import evaluate_run, load_module, load_run_policy
+from ppoc.runtime.run import Run, RunError
 
 RELU = {"activation_fn": torch.nn.ReLU, "net_arch": {"pi": [32], "vf": [16, 8]}}
 MODELS = {
@@ -22,6 +24,7 @@ MODELS = {
     "a2c-discrete": (A2C, "Acrobot-v1", {"policy_kwargs": {"net_arch": []}}),
     "ppo-continuous": (PPO, "Pendulum-v1", {"policy_kwargs": {**RELU, "log_std_init": -1.0}}),
     "a2c-continuous": (A2C, "Pendulum-v1", {"learning_rate": 1e-3, "gae_lambda": 0.9}),
+    "trpo": (TRPO, "Pendulum-v1", {"cg_max_steps": 5}),
     "ppo-gsde": (PPO, "Pendulum-v1", {"use_sde": True, "sde_sample_freq": 4}),
     "ppo-squashed": (
         PPO,
@@ -64,6 +67,8 @@ def test_a_model_takes_the_same_actions(name, tmp_path):
     else:
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
     assert evaluate_run(module, tmp_path / "run", episodes=1).episodes == 1
+    with pytest.raises(RunError, match="holds a policy alone"):
+        Run(tmp_path / "run", resume=True)
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -115,6 +120,14 @@ def test_the_settings_come_along(tmp_path):
     assert (spec.losses.value.coefficient, spec.losses.entropy.beta) == (0.7, 0.01)
     assert (spec.optimizer.actor.lr, spec.optimizer.max_grad_norm) == (2e-4, 0.3)
     assert spec.training.seed == 5
+
+
+def test_a_rate_that_is_a_function_is_told(tmp_path):
+    path = tmp_path / "model.zip"
+    saved(PPO, "CartPole-v1", path, learning_rate=lambda left: 1e-3 * left)
+    notes = convert(path, "CartPole-v1").notes
+    assert [note.path for note in notes] == [("optimizer",)]
+    assert "learning_rate is a function" in notes[0].text
 
 
 def test_statistics_of_vecnormalize_come_as_arrays(tmp_path):
