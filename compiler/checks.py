@@ -21,7 +21,7 @@ def minibatches_divide_the_rollout(resolved: "Resolved") -> Iterator[Diagnostic]
     update = resolved.spec.update
     samples = update.rollout_steps * (update.buffer.rollouts if update.buffer else 1)
     if update.minibatch_size != "all" and samples % update.minibatch_size:
-        sizes = _nearest_divisors(samples, update.minibatch_size)
+        sizes = nearest_divisors(samples, update.minibatch_size)
         what = "a buffer" if update.buffer else "a rollout"
         yield resolved.error(
             "E101",
@@ -342,7 +342,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def _nearest_divisors(number: int, near: int) -> list[int]:
+def nearest_divisors(number: int, near: int) -> list[int]:
     """The largest divisor of a number below `near` and the smallest above it."""
     small = [d for d in range(1, int(number**0.5) + 1) if number % d == 0]
     divisors = {*small, *(number // d for d in small)}

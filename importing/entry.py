@@ -10,6 +10,7 @@ from ppoc.compiler.source import Node
 from ppoc.importing import python_text
 
 Path = tuple[str, ...]
+LARGEST = 1e300  # that a number may be
 
 
 class Entry:
@@ -58,7 +59,7 @@ class Entry:
         if value is None:
             return default
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not least <= value < inf or not value > above:
+        if not number or not least <= value or not above < value or not abs(value) < LARGEST:
             low = (
                 f" above {above:g}" if above > -inf else f" from {least:g}" if least > -inf else ""
             )
@@ -66,11 +67,11 @@ class Entry:
             return default
         return float(value)
 
-    def count(self, key: str, default: int, *, least: int = 1) -> int:
+    def count(self, key: str, default: int, *, least: int = 1, most: int = 10**12) -> int:
         """A whole number, which may be written as 1e6."""
         value = self.number(key, default, least=least)
-        if not float(value).is_integer() or value > 10**12:
-            self.refuse(key, self._values[key], "a whole number")
+        if not float(value).is_integer() or value > most:
+            self.refuse(key, self._values[key], f"a whole number up to {most:,}")
             return default
         return int(value)
 

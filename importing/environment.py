@@ -86,8 +86,10 @@ def _wrappers(entry: Entry, key: str) -> list[tuple[str, Entry]]:
             found.append((item.value, Entry({}, item.value)))
         elif isinstance(item.value, dict) and item.value:
             for name, arguments in item.value.items():
-                values = arguments.value if isinstance(arguments.value, dict) else {}
-                found.append((name, Entry(values, name)))
+                if not isinstance(arguments.value, dict | None):
+                    entry.refuse(name, arguments, "a mapping of the wrapper's arguments")
+                    continue
+                found.append((name, Entry(arguments.value or {}, name)))
         else:
             entry.refuse(key, item, "the dotted name of a wrapper, or a mapping from it")
     return found

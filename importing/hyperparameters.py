@@ -7,6 +7,7 @@ what they leave out of their constructors is in `on_policy_algorithm.py` and `po
 import re
 from typing import Any, Literal, NamedTuple, get_args
 
+from ppoc.compiler.checks import nearest_divisors
 from ppoc.importing.entry import Entry
 from ppoc.importing.policy import networks_and_optimizer
 
@@ -123,7 +124,7 @@ def _trust_region(entry: Entry) -> dict[str, Any]:
 
 def _update(algorithm: Algorithm, entry: Entry, num_envs: int) -> dict[str, Any]:
     defaults = DEFAULTS[algorithm]
-    steps = entry.count("n_steps", defaults.n_steps) * num_envs
+    steps = entry.count("n_steps", defaults.n_steps, most=10**7) * num_envs
     update: dict[str, Any] = {"rollout_steps": steps, "minibatch_size": "all"}
     key, epochs = defaults.epochs
     update["epochs"] = entry.count(key, epochs) if key else epochs
@@ -145,7 +146,7 @@ def _minibatch(entry: Entry, size: int, steps: int) -> int | str:
         return "all"
     if steps % size == 0:
         return size
-    nearest = min((d for d in range(1, steps + 1) if steps % d == 0), key=lambda d: abs(d - size))
+    nearest = min(nearest_divisors(steps, size), key=lambda divisor: abs(divisor - size))
     text = (
         f"batch_size {size} does not divide {steps} steps, and minibatches here are of one size; "
         "Stable-Baselines3 takes the rest as a smaller one"

@@ -150,7 +150,7 @@ def _convert(
     entry = Entry(entries[name].value)
     if name == "atari":
         entry.note(("env", "id"), f"the entry `atari` is of any game, such as {EXAMPLE_GAME}")
-    num_envs = entry.count("n_envs", 1)
+    num_envs = entry.count("n_envs", 1, most=100_000)
     env = environment(entry, env_id, num_envs)
     values = {"env": env, **sections(algorithm, entry, num_envs)}
     entry.leave(("training",), ELSEWHERE)

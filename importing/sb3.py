@@ -278,7 +278,8 @@ def _nodes(value: Any) -> Node:
 def _environment(model: Model, env_id: str, *, images: bool) -> dict[str, Any]:
     """`env` of a model; of an Atari game, with the preprocessing that its input has."""
     count = model.settings.get("n_envs")
-    env: dict[str, Any] = {"id": env_id, "num_envs": count if type(count) is int else 1}
+    valid = type(count) is int and 1 <= count <= 100_000
+    env: dict[str, Any] = {"id": env_id, "num_envs": count if valid else 1}
     space = model.settings.get("observation_space")
     shape = space.get("_shape") if isinstance(space, dict) else None
     if images and package_of(env_id) == "ale_py" and isinstance(shape, list) and len(shape) == 3:
@@ -297,14 +298,14 @@ def _renamed(weights: Mapping[str, Tensor], *, shared: bool) -> dict[str, Tensor
         layer, _, kind = rest.rpartition(".")
         if name == "log_std":
             found[name] = tensor
-        elif owner in bodies and layer.startswith("cnn."):
+        elif owner in bodies and re.fullmatch(r"cnn\.[0-9]{1,3}", layer, re.ASCII):
             found[f"{bodies[owner]}.conv.{int(layer[4:]) // 2}.{kind}"] = tensor
         elif owner in bodies and layer == "linear.0":
             found[f"{bodies[owner]}.features.{kind}"] = tensor
         elif owner == "mlp_extractor":
             net, _, index = layer.partition(".")
             ours = {"policy_net": "actor", "value_net": "critic"}.get(net)
-            if ours is not None and index.isdecimal():
+            if ours is not None and re.fullmatch(r"[0-9]{1,3}", index, re.ASCII):
                 found[f"{ours}.{int(index) // 2}.{kind}"] = tensor
     for head, net, ours in (("action_net", "policy", "actor"), ("value_net", "value", "critic")):
         last = len(_widths(weights, f"mlp_extractor.{net}_net."))

@@ -338,10 +338,17 @@ Swimmer-v4:
         ('C-v1: {policy_kwargs: "dict(net_arch=[-1])"}', "E902", 1, 23, "widths from 1"),
         ('C-v1: {policy_kwargs: "dict(activation_fn=nn.Odd)"}', "E902", 1, 23, "Tanh, ReLU"),
         ("C-v1: {env_wrapper: [3]}", "E902", 1, 22, "dotted name"),
+        ("C-v1: {env_wrapper: [{a.B: 3}]}", "E902", 1, 28, "a mapping of the wrapper"),
+        ("C-v1: {n_envs: 1000000}", "E902", 1, 16, "up to 100,000"),
+        (f'C-v1: {{policy_kwargs: "dict(log_std_init={"9" * 400})"}}', "E902", 1, 23, "a number"),
+        ("C-v1: {n_envs: 100000, n_steps: 9999991, batch_size: 7919}", "", 0, 0, ""),
     ],
 )
 def test_what_cannot_be_read_has_a_place(tmp_path, text, code, line, column, words):
     found = problems(tmp_path, text)
+    if not code:
+        assert not found
+        return
     assert found
     assert (found[0].code, found[0].span.line, found[0].span.column) == (code, line, column)
     assert words in found[0].message + found[0].help
