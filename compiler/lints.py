@@ -82,7 +82,9 @@ def gae_is_off(resolved: "Resolved") -> Iterator[Diagnostic]:
 
 def rewards_are_large(resolved: "Resolved", largest: float) -> Iterator[Diagnostic]:
     """W205: the scale of rewards is the scale of values, and of the critic's gradient."""
-    if largest > LARGE_REWARD and not resolved.spec.env.normalize.rewards:
+    env = resolved.spec.env
+    clipped = env.atari is not None and env.atari.clip_rewards
+    if largest > LARGE_REWARD and not env.normalize.rewards and not clipped:
         yield resolved.error(
             "W205",
             ("env", "id"),

@@ -42,6 +42,8 @@ def _worth_compiling(plan: Plan, count: int, what: str, gain_each: float) -> tup
         return False, f"that needs a C++ compiler ({', '.join(CXX_COMPILERS)}), and none is found"
     if wanted == "always":
         return True, "training.compile is always"
+    if plan.memory:
+        return False, "the steps of a memory would be unrolled, which takes minutes to compile"
     gain = count * gain_each
     reason = (
         f"{count:,} {what} gain about {gain:.0f} s from being compiled, "
