@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.options import Overrides
+from ppoc.cli.options import Overrides, Trust
 from ppoc.cli.zoo import write_new
 
 
@@ -17,6 +17,7 @@ def eject(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", show_default=False)],
     overrides: Overrides = None,
+    trust: Trust = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite.")] = False,
 ) -> None:
     """Write one file that trains and evaluates without ppoc.
@@ -27,18 +28,18 @@ def eject(
     from ppoc.exporting.eject import eject as ejected
 
     try:
-        text = ejected(_module_text(target, overrides or []))
+        text = ejected(_module_text(target, overrides or [], trust))
     except EjectError as error:
         terminal.fail(terminal.MISUSE, str(error))
     write_new(out, text, force)
 
 
-def _module_text(target: Path, overrides: list[str]) -> str:
+def _module_text(target: Path, overrides: list[str], trust: bool) -> str:
     from ppoc.compiler.build import MODULE, compile_spec
     from ppoc.compiler.resolve import resolve
 
     if not target.is_dir():
-        compiled = compile_spec(resolve(target, overrides))
+        compiled = compile_spec(resolve(target, overrides), trust=trust)
         terminal.report(compiled.warnings)
         return compiled.module
     if overrides:

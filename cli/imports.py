@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.options import Overrides
+from ppoc.cli.options import Overrides, Trust
 from ppoc.cli.run import new_folder
 from ppoc.cli.zoo import write_new
 from ppoc.compiler.diagnostics import printable
@@ -83,6 +83,7 @@ def sb3(
         str, typer.Option(help="The environment of the model, which its file does not name.")
     ],
     overrides: Overrides = None,
+    trust: Trust = False,
     normalization: Annotated[
         Path | None,
         typer.Option(help="Statistics of VecNormalize, as an .npz.", show_default=False),
@@ -100,7 +101,7 @@ def sb3(
     from ppoc.importing.sb3 import convert, read_statistics, write
 
     statistics = read_statistics(normalization) if normalization else None
-    imported = convert(model, env, overrides, statistics)
+    imported = convert(model, env, overrides, statistics, trust=trust)
     terminal.report(imported.compiled.warnings)
     _say(imported.notes)
     folder = new_folder(out, imported.compiled.plan.spec.name)

@@ -302,6 +302,7 @@ class Networks:
         return {
             "hidden": hidden,
             "last": Code(argument),
+            "own_layers": bool(self.actor.hidden),
             "output": Code(self.actor.head.affine(argument, kind)),
             "log_std": Code(f"np.clip({deviation}, -20, 2)") if deviation else None,
         }

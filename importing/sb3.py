@@ -131,12 +131,15 @@ def convert(
     env_id: str,
     overrides: list[str] | None = None,
     statistics: Statistics | None = None,
+    *,
+    trust: bool = False,
 ) -> Imported:
     """A model file as a spec and parameters.
 
     Args:
         env_id: what the model acts in, which its file does not say.
         overrides: `key.path=value`, such as how images are resized.
+        trust: import code that they name.
 
     Raises:
         SpecError: E903 as `read_model`, or the model does not fit the environment; and what the
@@ -161,7 +164,8 @@ def convert(
     head = [f"The settings of {path.name}, a model of Stable-Baselines3, imported by ppoc."]
     preset = DEFAULTS[model.algorithm].preset
     text = spec_text(name or "agent", preset, values, entry.notes, head)
-    compiled = compile_spec(resolve_text(text, f"{path.name}.yaml", overrides or []))
+    resolved = resolve_text(text, f"{path.name}.yaml", overrides or [])
+    compiled = compile_spec(resolved, trust=trust)
     shared = compiled.plan.networks.shared
     weights = _renamed(model.weights, shared=bool(shared))
     _check_shapes(weights, dict(compiled.plan.networks.shapes()))

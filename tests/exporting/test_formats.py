@@ -34,6 +34,11 @@ POLICIES = {
     "squashed": ("ppo/pendulum", "networks.actor={distribution: tanh-gaussian}", NORMALIZED),
     "beta": ("ppo/pendulum", "networks.actor={distribution: beta}"),
     "recurrent": ("ppo/pendulum", "networks={actor: {memory: {size: 8}}, critic: {share: body}}"),
+    "recurrent-gsde": (
+        "ppo/pendulum",
+        "networks.actor={std: gsde, memory: {size: 8}, layers: []}",
+        "networks.critic={memory: {size: 8}}",
+    ),
     "masked": (
         "ppo/cartpole",
         "env={id: PpocBarred-v0, action_masks: true, normalize: {observations: true}}",
