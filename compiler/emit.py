@@ -27,7 +27,10 @@ def emit(plan: Plan) -> str:
     groups = list(constants(plan))
     text = _environment().get_template("module.py.jinja").render(_context(plan, groups))
     text = re.sub(r"\n{4,}", "\n\n\n", text).rstrip("\n") + "\n"
-    expected = {c.name: c.value for group in groups for c in group}
+    named = [constant for group in groups for constant in group]
+    expected = {constant.name: constant.value for constant in named}
+    if len(expected) < len(named):
+        raise RuntimeError("two constants have the same name")
     _verify(text, {**expected, "SHAPES": dict(plan.networks.shapes())})
     return text
 
