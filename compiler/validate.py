@@ -53,7 +53,7 @@ def _explain_one(error: ErrorDetails, root: Node) -> Diagnostic:
     if kind == "missing":
         return _missing([str(step) for step in location], parent)
     place = node.span or node.key_span
-    name = ".".join(str(step) for step in path)
+    name = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)[1:]
     found = _found(node.value)
     if path == ("ppoc",):
         help = f"write `ppoc: {VERSION}`"

@@ -334,6 +334,8 @@ def test_a_problem_of_an_inherited_value_is_told_once():
         ("minibatch_size", "update.minibatch_size"),
         ("trainning", "did you mean `training`"),
         ("extend", "did you mean `extends`"),
+        ("update.epochs", "write `update: {epochs: …}`"),
+        ("networks.actor.layers", "write `networks: {actor: {layers: …}}`"),
     ],
 )
 def test_names_of_other_libraries_and_places_are_known(key, help):
