@@ -3,6 +3,7 @@
 import ast
 import re
 import textwrap
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -35,6 +36,7 @@ def emit(plan: Plan) -> str:
     return text
 
 
+@cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ppoc.templates", "."),

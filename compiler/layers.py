@@ -148,7 +148,12 @@ def preset(user: Node) -> Node:
         help = f"{suggest.did_you_mean(chosen.value, presets())} one of: {names}".strip()
         message = f"unknown preset `{chosen.value[:80]}`"
         raise SpecError([Diagnostic("E016", message, chosen.span, help=help)])
-    return parse(presets()[chosen.value], f"preset {chosen.value}", f"preset {chosen.value}")
+    return _preset_document(chosen.value)
+
+
+@cache
+def _preset_document(name: str) -> Node:
+    return parse(presets()[name], f"preset {name}", f"preset {name}")
 
 
 def with_name(root: Node, path: Path) -> Node:

@@ -33,7 +33,7 @@ from ppoc.compiler.source import parse
 ROOT = Path(__file__).parents[2]
 ZOO = {p.name: p for p in sorted((ROOT / "specs").glob("*/*.yaml")) if p.parent.name != "presets"}
 DOCUMENTS = [parse(path.read_text(encoding="utf-8"), path.name).plain() for path in ZOO.values()]
-FEW, MANY = 150, 20_000
+FEW, MANY = 150, 12_000
 FOLDER = tempfile.TemporaryDirectory(prefix="ppoc-test-")  # removed when the tests are over
 PATH = Path(FOLDER.name) / "spec.yaml"
 
