@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from ppoc.compiler.language import AgentSpec, model_of
-from ppoc.compiler.layers import presets
+from ppoc.compiler.overlay import presets
 from ppoc.compiler.source import GREEK
 
 HEAD = """\

@@ -12,7 +12,8 @@ from pydantic_core import ErrorDetails
 from ppoc.compiler.checks import CHECKS
 from ppoc.compiler.diagnostics import Diagnostic, Span, SpecError, ordered
 from ppoc.compiler.language import AgentSpec
-from ppoc.compiler.layers import (
+from ppoc.compiler.lints import LINTS
+from ppoc.compiler.overlay import (
     attempt,
     critic_like_actor,
     extended,
@@ -22,7 +23,6 @@ from ppoc.compiler.layers import (
     preset,
     with_name,
 )
-from ppoc.compiler.lints import LINTS
 from ppoc.compiler.recovery import checked, recovered
 from ppoc.compiler.source import Node, parse, read
 from ppoc.compiler.validate import explain

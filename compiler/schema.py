@@ -3,7 +3,7 @@
 from typing import Any
 
 from ppoc.compiler.language import AgentSpec
-from ppoc.compiler.layers import presets
+from ppoc.compiler.overlay import presets
 from ppoc.compiler.source import GREEK
 
 
