@@ -3,6 +3,7 @@
 import ast
 import re
 import textwrap
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -38,11 +39,15 @@ def emit(plan: Plan) -> str:
     text = _environment().get_template("module.py.jinja").render(_context(plan, groups))
     text = re.sub(r"\n{4,}", "\n\n\n", text).rstrip("\n") + "\n"
     text = "\n".join(folded(line) for line in text.split("\n"))
-    expected = {c.name: c.value for group in groups for c in group}
+    named = [constant for group in groups for constant in group]
+    expected = {constant.name: constant.value for constant in named}
+    if len(expected) < len(named):
+        raise RuntimeError("two constants have the same name")
     _verify(text, {**expected, "SHAPES": dict(plan.networks.shapes())})
     return text
 
 
+@cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ppoc.templates", "."),
