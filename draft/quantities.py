@@ -1,0 +1,302 @@
+"""Numbers and their quantities as claims: roles, sweeps, seeds, corrections, numbers left over."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ppoc.draft.claims import Claim
+from ppoc.draft.facts import is_whole, preset_values, takes
+from ppoc.draft.glossary import glossary
+from ppoc.draft.lexer import Item
+from ppoc.draft.relations import Proportion, scaled
+
+if TYPE_CHECKING:
+    from ppoc.draft.reader import Reader
+
+MANY_SEEDS = 100
+OFF = {"entropy": 0.0, "grad_norm": None, "value_clip": None, "kl": None, "buffer_clip": None}
+VAGUE = {
+    "small", "smaller", "large", "larger", "high", "higher", "low", "lower", "big", "bigger", "tiny",
+    "huge", "more", "less", "lots", "plenty", "strong", "weak", "aggressive", "conservative",
+}  # fmt: skip
+
+
+class Share:
+    """A number of minibatches, until the size of a rollout is known."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+
+class PerEnvironment:
+    """Steps of each environment, until their number is known."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+
+def read_quantity(reader: "Reader", term: int, numbers: list[int]) -> None:
+    """Claim what the numbers of a term say."""
+    item, name = reader.items[term], _best(reader, term)
+    first = reader.items[numbers[0]]
+    if name in ("seeds", "seed"):
+        _seeds(reader, name, term, numbers)
+    elif name == "nothing":
+        text = "every so many steps what? say `evaluate every` or `save a checkpoint every`"
+        reader.note("question", item, text, first)
+    elif name in ("layers", "units"):
+        reader.note("question", item, "sizes of a network are written as 2 layers of 64", first)
+    elif name == "evaluation_episodes" and not _about_evaluation(reader, term):
+        text = "training is counted in environment steps, not episodes: give training.total_steps"
+        reader.note("cannot", first, text, item)
+    else:
+        values = [v for i in numbers for v in _values(reader.items[i])]
+        distinct = list(dict.fromkeys(values))
+        if len(distinct) > 1:
+            _sweep(reader, name, term, numbers, distinct)
+        else:
+            claim_number(reader, name, term, numbers[0])
+
+
+def _best(reader: "Reader", term: int) -> str:
+    names = [name for name in reader.items[term].names("quantity")]
+    return names[0]
+
+
+def _values(item: Item) -> tuple[float, ...]:
+    number = item.number
+    return (number.many or (number.value,)) if number is not None else ()
+
+
+def _about_evaluation(reader: "Reader", term: int) -> bool:
+    if "eval" in reader.items[term].text or "test" in reader.items[term].text:
+        return True
+    near = (i for i in reader.items if i.sentence == reader.items[term].sentence)
+    return any(i.cue("evaluation") or "eval" in i.text for i in near)
+
+
+def path_for(reader: "Reader", name: str, at: int) -> str | None:
+    """The path of a quantity, of the critic where the words around an item are about it."""
+    path = reader.path_of(name)
+    per_role = glossary().data["quantities"][name].get("per_role")
+    if path is not None and per_role and reader.role(at) == "critic":
+        path = path.replace(".actor.", ".critic.")
+    return path
+
+
+def claim_number(reader: "Reader", name: str, term: int, at: int) -> None:
+    """Claim one number for one quantity, or note why it cannot be."""
+    item, place = reader.items[at], reader.items[term]
+    number = item.number
+    path = path_for(reader, name, at if reader.role(at) else term)
+    if number is None or path is None:
+        return
+    value: Any = number.value
+    if is_whole(path) and value.is_integer():
+        value = int(value)
+    problem = takes(path, value)
+    if name == "minibatches":
+        problem = takes("update.epochs", value)  # a count, from 1
+    if problem is not None:
+        first, last = sorted((item, place), key=lambda i: i.start)
+        reader.note("cannot", first, f"`{path}` cannot be {value:g}: {problem}", last)
+        return
+    if name == "minibatches":
+        value = Share(value)
+    elif name == "steps_per_env":
+        value = PerEnvironment(value)
+    reader.claim(path, value, place, item)
+
+
+def _seeds(reader: "Reader", name: str, term: int, numbers: list[int]) -> None:
+    items = reader.items
+    values = [v for i in numbers for v in _values(items[i])]
+    first, last = sorted((items[term], items[numbers[-1]]), key=lambda i: i.start)
+    if any(not v.is_integer() or takes("training.seed", int(v)) for v in values):
+        reader.note("cannot", first, "a seed is a whole number from 0 below 2³¹", last)
+        return
+    seeds = [int(v) for v in values]
+    if name == "seeds" and len(seeds) == 1 and numbers[0] < term:
+        if not 1 <= seeds[0] <= MANY_SEEDS:
+            reader.note("cannot", first, f"between 1 and {MANY_SEEDS} seeds, please", last)
+            return
+        seeds = list(range(1, seeds[0] + 1))
+    if len(seeds) == 1 and name == "seed":
+        reader.claim("training.seed", seeds[0], first, last)
+        return
+    for seed in seeds:
+        reader.note("run", first, f"ppoc run SPEC --seed {seed}", last)
+
+
+def _sweep(
+    reader: "Reader", name: str, term: int, numbers: list[int], values: list[float]
+) -> None:
+    path = path_for(reader, name, term)
+    first, last = sorted((reader.items[term], reader.items[numbers[-1]]), key=lambda i: i.start)
+    for value in values:
+        exact: Any = int(value) if path and is_whole(path) and value.is_integer() else value
+        problem = takes(path, exact) if path else "it cannot be swept"
+        if problem is not None:
+            reader.note("cannot", first, f"`{path}` cannot be {value:g}: {problem}", last)
+        else:
+            reader.note("run", first, f"ppoc run SPEC -s {path}={exact!r}", last)
+
+
+def read_leftovers(reader: "Reader") -> None:
+    """Numbers whose quantity is named elsewhere: a correction, a second role, steps as 500k."""
+    for at in sorted(reader.free):
+        item = reader.items[at]
+        before = reader.items[max(0, at - 6) : at]
+        earlier = _claimed_before(reader, item)
+        if any(i.cue("correction") for i in before) and earlier is not None:
+            claim_number(reader, *earlier, at)
+        elif earlier is not None and reader.role(at) and _per_role(earlier[0]):
+            claim_number(reader, *earlier, at)
+        elif item.number is not None and _is_length(reader, item):
+            how = "a number of this size alone means steps"
+            reader.claim("training.total_steps", int(item.number.value), item, item, how)
+        elif _is_odd(reader, at):
+            reader.note("question", item, "this number belongs to nothing that ppoc knows")
+
+
+def _per_role(name: str) -> bool:
+    return bool(glossary().data["quantities"][name].get("per_role"))
+
+
+def _claimed_before(reader: "Reader", item: Item) -> tuple[str, int] | None:
+    """The nearest quantity before an item that has a number."""
+    found = [(t, n) for t, n in reader.attached.items() if reader.items[t].start < item.start]
+    if not found:
+        return None
+    term = max(found)[0]
+    return _best(reader, term), term
+
+
+def _is_length(reader: "Reader", item: Item) -> bool:
+    number = item.number
+    if number is None or number.many or reader.reading.claim("training.total_steps"):
+        return False
+    return number.scaled and number.value >= 10_000 and number.value.is_integer()
+
+
+def _is_odd(reader: "Reader", at: int) -> bool:
+    """Whether a number without a term deserves a question: not where it names a thing."""
+    item = reader.items[at]
+    if not item.text[:1].isdigit() and item.text[:1] not in ".-[":
+        return False
+    near = [i for i in reader.items if i.clause == item.clause]
+    return not any(i.names("unsupported") or i.names("elsewhere") for i in near)
+
+
+def read_citations(reader: "Reader") -> None:
+    """Years and figures of papers are no values."""
+    for at in sorted(reader.free):
+        number = reader.items[at].number
+        before = [i.text for i in reader.items[max(0, at - 3) : at]]
+        year = number is not None and 1950 <= number.value <= 2100 and not number.many
+        if year and {"(", "al"} & set(before):
+            reader.free.discard(at)
+        elif {"figure", "fig", "table", "section", "eq", "algorithm", "version"} & set(before[-2:]):
+            reader.free.discard(at)
+
+
+def read_amounts(reader: "Reader") -> None:
+    """Quantities without a number: turned off, or as much as a convention says, or a question."""
+    for at, item in enumerate(reader.items):
+        if not item.quantity() or at in reader.attached or at in reader.settled_terms:
+            continue
+        name = _best(reader, at)
+        path = path_for(reader, name, at) if name in glossary().data["quantities"] else None
+        if path is None or reader.reading.claim(path) is not None:
+            continue
+        if reader.negated(at) and name in OFF:
+            value = OFF[name]
+            if takes(path, value) is None:
+                reader.claim(path, value, _negation(reader, at), item)
+            continue
+        words = [i.text for i in reader.items[max(0, at - 2) : at] if i.clause == item.clause]
+        amounts = glossary().data["quantities"][name].get("amounts")
+        vague = VAGUE & set(words)
+        if amounts and not vague and not reader.negated(at):
+            amount = amounts.get(" ".join(words), amounts.get(words[-1] if words else "", amounts[""]))
+            reader.claim(path, amount, item, item, glossary().data["quantities"][name]["amounts_source"])
+        elif vague:
+            first = next(i for i in reader.items[max(0, at - 2) : at] if i.text in vague)
+            present = (reader.known or preset_values(reader.algorithm)).get(path)
+            text = f"no number is given, so `{path}` stays {present}"
+            reader.note("question", first, text, item)
+
+
+def _negation(reader: "Reader", at: int) -> Item:
+    for other in reversed(reader.items[max(0, at - 5) : at]):
+        if other.cue("negation"):
+            return other
+    return reader.items[at]
+
+
+def settled(reader: "Reader") -> list[Claim]:
+    """One claim a field: corrections applied, conflicts noted, values given by others computed."""
+    by_path: dict[str, Claim] = {}
+    for claim in reader.reading.claims:
+        earlier = by_path.get(claim.path)
+        if earlier is None or _plain_equal(earlier.value, claim.value):
+            by_path.setdefault(claim.path, claim)
+            continue
+        first, second = sorted((earlier, claim), key=lambda c: c.start)
+        by_path[claim.path] = second
+        if not _corrected(reader, first, second):
+            values = [c.value for c in (first, second)]
+            shown = " and ".join(
+                reader.reading.words(c.start, c.end) for c in (first, second)
+            )
+            item = Item(first.start, max(first.end, second.end), "")
+            known = f"{values[1]}" if isinstance(values[1], int | float | str | list) else "the last"
+            reader.note("question", item, f"`{claim.path}` is given twice, {shown}: taking {known}")
+    if by_path.get("networks.critic.share") and by_path["networks.critic.share"].value == "actor":
+        for key in ("layers", "activation", "init"):
+            by_path.pop(f"networks.critic.{key}", None)
+    return [c for c in (_computed(reader, by_path, c) for c in by_path.values()) if c is not None]
+
+
+def _plain_equal(a: Any, b: Any) -> bool:
+    if isinstance(a, PerEnvironment) and isinstance(b, PerEnvironment):
+        return a.steps == b.steps
+    return type(a) is type(b) and a == b
+
+
+def _corrected(reader: "Reader", first: Claim, second: Claim) -> bool:
+    between = (i for i in reader.items if first.start < i.start <= second.end)
+    return any(i.cue("correction") for i in between)
+
+
+def _computed(reader: "Reader", by_path: dict[str, Claim], claim: Claim) -> Claim | None:
+    values = reader.known or preset_values(reader.algorithm)
+
+    def value_of(path: str) -> Any:
+        other = by_path.get(path)
+        if other is None:
+            return values[path]
+        done = _computed(reader, by_path, other)
+        return done.value if done is not None else values[path]
+
+    value = claim.value
+    if isinstance(value, Proportion):
+        other = by_path.get(value.path)
+        base = values[value.path] if other is None or other is claim else other.value
+        if isinstance(base, Proportion):
+            return None
+        return replace(claim, value=scaled(claim.path, base, value.factor))
+    if isinstance(value, PerEnvironment):
+        said = by_path.get("env.num_envs")
+        envs = said.value if said else (reader.known or {}).get("env.num_envs", 1)
+        how = f"{value.steps} steps in each of {envs} environments" if envs > 1 else claim.how
+        return replace(claim, value=value.steps * envs, how=how)
+    if isinstance(value, Share):
+        rollout = value_of("update.rollout_steps")
+        if rollout % value.count:
+            item = Item(claim.start, claim.end, "")
+            text = f"{value.count} minibatches do not divide a rollout of {rollout} steps"
+            reader.note("question", item, text)
+            return None
+        how = f"{rollout} steps of a rollout over {value.count} minibatches"
+        return replace(claim, value=rollout // value.count, how=how)
+    return claim
