@@ -1,7 +1,7 @@
 """Which number belongs to which quantity: the cheapest pairs first.
 
-A pair costs what stands between number and term, more where the number is on the unusual side of its
-term or outside the usual range. Nothing is paired across sentences.
+A pair costs what stands between number and term, more where the number is on the unusual side of
+its term or outside the usual range. Nothing is paired across sentences.
 """
 
 from dataclasses import replace

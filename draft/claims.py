@@ -48,7 +48,7 @@ class Reading:
 
 
 def plain(text: str, limit: int = 80) -> str:
-    """Words for a comment or a terminal: printable, one line, and no `#` that could start a directive."""
+    """Words for a comment or a terminal: one printable line, and no `#` to start a directive."""
     line = "".join(c if c.isprintable() else " " for c in text).replace("#", "")
     line = " ".join(line.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -1,10 +1,12 @@
 """From claims to a spec that passes the checks, every value with where it comes from.
 
-The compiler is the judge: what it refuses is left out and listed with its own words, numbers that do
-not fit each other are moved to the nearest that do, and the result is checked again.
+The compiler is the judge: what it refuses is left out and listed with its own words, numbers that
+do not fit each other are moved to the nearest that do, and the result is checked again.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import lcm
 from typing import Any, Literal
 
 from ppoc.compiler.diagnostics import Diagnostic, SpecError
@@ -71,7 +73,8 @@ def compose(reading: Reading, name: str | None = None) -> Draft:
     if "networks.critic" in values:  # null, so it has no parts
         values = {p: v for p, v in values.items() if not p.startswith("networks.critic.")}
     for _ in range(ROUNDS):
-        full = _fitted(_with_defaults(values, name), notes)
+        full = _with_defaults(values, name)
+        full = fitted(full, preset_values(full["algorithm"].value), notes)
         text = write.spec(reading.request, full, notes)
         try:
             resolved = resolve_text(text, "spec.yaml")
@@ -147,22 +150,24 @@ def _is_mujoco(env_id: str) -> bool:
     return registered is not None and "mujoco" in str(registered.entry_point)
 
 
-def _fitted(full: dict[str, Value], notes: list[Note]) -> dict[str, Value]:
-    """Environments, rollout and minibatches that divide each other, moved as little as may be."""
-    preset = preset_values(full["algorithm"].value)
+def fitted(full: dict[str, Value], below: Mapping[str, Any], notes: list[Note]) -> dict[str, Value]:
+    """Environments, rollout and minibatches that divide each other, moved as little as may be.
+
+    `below` has what the values of `full` lie over: a preset, or a spec that is edited.
+    """
 
     def number(path: str) -> Any:
-        return full[path].value if path in full else preset.get(path)
+        return full[path].value if path in full else below.get(path)
 
     envs, steps, size = (
         number(p) for p in ("env.num_envs", "update.rollout_steps", "update.minibatch_size")
     )
     if steps % envs:
-        nearest = max(1, round(steps / envs)) * envs
+        nearest = _nearest_rollout(steps, envs, size)
         why = f"the nearest to {steps} that {envs} environments can share evenly"
         _move(full, notes, "update.rollout_steps", nearest, why)
         steps = nearest
-    rollouts = number("update.buffer.rollouts") if preset.get("update.buffer", 0) is not None else 1
+    rollouts = number("update.buffer.rollouts") if below.get("update.buffer", 0) is not None else 1
     samples = steps * (rollouts or 1)
     if size != "all" and samples % size:
         nearest = _nearest_divisor(samples, size)
@@ -175,10 +180,16 @@ def _move(full: dict[str, Value], notes: list[Note], path: str, value: Any, why:
     said = full.get(path)
     words = said.words if said is not None else ""
     full[path] = Value(path, value, "adapted" if words else "default", words, why)
-    if words:
-        note = Note("adapted", words, f"`{path}` is {value}, {why}")
-        if note not in notes:
-            notes.append(note)
+    note = Note("adapted", words, f"`{path}` is {value}, {why}")
+    if note not in notes:
+        notes.append(note)
+
+
+def _nearest_rollout(steps: int, envs: int, size: int | str) -> int:
+    """The nearest number of steps that environments share, and minibatches if one is close."""
+    step = lcm(envs, size) if isinstance(size, int) else envs
+    nearest = max(1, round(steps / step)) * step
+    return nearest if abs(nearest - steps) <= steps / 10 else max(1, round(steps / envs)) * envs
 
 
 def _nearest_divisor(number: int, near: int) -> int:

@@ -71,7 +71,9 @@ def _one_token(reader: "Reader", at: int) -> None:
         return
     nearby = [i for i in reader.items if i.sentence == reader.items[at].sentence]
     near = [i for i in nearby if abs(i.start - reader.items[at].start) < 40]
-    network = any(i.quantity("layers", "units") or i.cue("network", "actor", "critic") for i in near)
+    network = any(
+        i.quantity("layers", "units") or i.cue("network", "actor", "critic") for i in near
+    )
     activation = any("activation" in name for i in near for name in i.names("choice"))
     before = reader.items[at - 1] if at else None
     if before is not None and before.cue("link") and at > 1:
@@ -168,8 +170,6 @@ def _after_role(reader: "Reader", at: int) -> None:
             found.append(i)
         elif found or not (item.text in ":=(" or item.cue("network", "link")):
             break
-    alone = len(found) > 1 and not (
-        found[-1] + 1 < len(items) and items[found[-1] + 1].quantity()
-    )
+    alone = len(found) > 1 and not (found[-1] + 1 < len(items) and items[found[-1] + 1].quantity())
     if alone:
         _claim(reader, [_whole(items[i]) or 0 for i in found], at, found, found[-1])

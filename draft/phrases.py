@@ -85,7 +85,9 @@ def read_choices(reader: "Reader") -> None:
             path, _, word = name.partition("=")
             value = _LITERALS.get(word, word)
             entry = glossary().data["choices"][path]
-            if reader.negated(at) and not item.text.startswith(("no", "without", "never", "don", "do")):
+            if reader.negated(at) and not item.text.startswith(
+                ("no", "without", "never", "don", "do")
+            ):
                 continue
             if path.endswith("deterministic") and word == "true" and reader.negated(at):
                 continue
@@ -121,8 +123,12 @@ def read_switches(reader: "Reader") -> None:
 def _directly_negated(reader: "Reader", at: int) -> bool:
     before = reader.items[max(0, at - 2) : at]
     following = reader.items[at + 1] if at + 1 < len(reader.items) else None
-    noun = following is not None and following.is_word and following.clause == reader.items[at].clause
-    return any(i.cue("negation") for i in before) and not (noun and following and following.meanings)
+    noun = (
+        following is not None and following.is_word and following.clause == reader.items[at].clause
+    )
+    return any(i.cue("negation") for i in before) and not (
+        noun and following and following.meanings
+    )
 
 
 def _about_networks(reader: "Reader", at: int) -> bool:
@@ -172,7 +178,9 @@ def _row(items: list[Item], indices: range) -> list[tuple[str, Item]]:
         item = items[i]
         if item.names("object"):
             found += [(path, item) for path in item.names("object")]
-        elif not (item.text in ("and", ",", "or", "und", "et", "y", "both", "too") or item.cue("link")):
+        elif not (
+            item.text in ("and", ",", "or", "und", "et", "y", "both", "too") or item.cue("link")
+        ):
             break
         elif item.text == "," and not found:
             break

@@ -127,9 +127,7 @@ def _seeds(reader: "Reader", name: str, term: int, numbers: list[int]) -> None:
         reader.note("run", first, f"ppoc run SPEC --seed {seed}", last)
 
 
-def _sweep(
-    reader: "Reader", name: str, term: int, numbers: list[int], values: list[float]
-) -> None:
+def _sweep(reader: "Reader", name: str, term: int, numbers: list[int], values: list[float]) -> None:
     path = path_for(reader, name, term)
     first, last = sorted((reader.items[term], reader.items[numbers[-1]]), key=lambda i: i.start)
     for value in values:
@@ -217,8 +215,12 @@ def read_amounts(reader: "Reader") -> None:
         amounts = glossary().data["quantities"][name].get("amounts")
         vague = VAGUE & set(words)
         if amounts and not vague and not reader.negated(at):
-            amount = amounts.get(" ".join(words), amounts.get(words[-1] if words else "", amounts[""]))
-            reader.claim(path, amount, item, item, glossary().data["quantities"][name]["amounts_source"])
+            amount = amounts.get(
+                " ".join(words), amounts.get(words[-1] if words else "", amounts[""])
+            )
+            reader.claim(
+                path, amount, item, item, glossary().data["quantities"][name]["amounts_source"]
+            )
         elif vague:
             first = next(i for i in reader.items[max(0, at - 2) : at] if i.text in vague)
             present = (reader.known or preset_values(reader.algorithm)).get(path)
@@ -245,11 +247,11 @@ def settled(reader: "Reader") -> list[Claim]:
         by_path[claim.path] = second
         if not _corrected(reader, first, second):
             values = [c.value for c in (first, second)]
-            shown = " and ".join(
-                reader.reading.words(c.start, c.end) for c in (first, second)
-            )
+            shown = " and ".join(reader.reading.words(c.start, c.end) for c in (first, second))
             item = Item(first.start, max(first.end, second.end), "")
-            known = f"{values[1]}" if isinstance(values[1], int | float | str | list) else "the last"
+            known = (
+                f"{values[1]}" if isinstance(values[1], int | float | str | list) else "the last"
+            )
             reader.note("question", item, f"`{claim.path}` is given twice, {shown}: taking {known}")
     if by_path.get("networks.critic.share") and by_path["networks.critic.share"].value == "actor":
         for key in ("layers", "activation", "init"):

@@ -145,6 +145,8 @@ class Reader:
                 match = environments.by_name(name, words)
                 if match.env_id is not None:
                     found.setdefault(match.env_id, (item, match.how))
+        if not found and self.known is not None:
+            return
         if not found:
             phrases.note_unknown_environment(self)
             return

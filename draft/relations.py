@@ -40,7 +40,9 @@ def _factor(reader: "Reader", at: int) -> tuple[float, int] | None:
 def _of_the_other(reader: "Reader", at: int, last: int, factor: float) -> bool:
     """The critic's rate by the actor's, or the other way round."""
     items = reader.items
-    before = [i for i in items[:at] if i.sentence == items[at].sentence and i.cue("actor", "critic")]
+    before = [
+        i for i in items[:at] if i.sentence == items[at].sentence and i.cue("actor", "critic")
+    ]
     after = [
         i
         for i in items[last + 1 : last + 10]

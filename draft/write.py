@@ -76,7 +76,9 @@ def _header(request: str, notes: Sequence[Note]) -> list[str]:
         if own:
             lines.append(f"# {title}")
         for note in own:
-            lines += textwrap.wrap(told(note), 96, initial_indent="#  - ", subsequent_indent="#    ")
+            lines += textwrap.wrap(
+                told(note), 96, initial_indent="#  - ", subsequent_indent="#    "
+            )
     return lines
 
 

@@ -1,4 +1,4 @@
-"""How well `ppoc draft` reads English: fields found, fields right, nothing invented, specs that check.
+"""How well `ppoc draft` reads English: fields found and right, nothing invented, specs that check.
 
     python benchmarks/english/score.py            # both halves
     python benchmarks/english/score.py dev -v     # one half, with what went wrong
@@ -57,7 +57,8 @@ class Score:
 
 
 HEADER = (
-    "| half | requests | recall | precision | invented | `ppoc check` passes | listed | refused | ms each |\n"
+    "| half | requests | recall | precision | invented | `ppoc check` passes | listed | refused "
+    "| ms each |\n"
     "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
 )
 
