@@ -98,7 +98,7 @@ def _checked(text: str, path: Path, values: Sequence[Value]) -> tuple[str, Resol
 def set_value(text: str, path: str, value: Any, comment: str = "") -> str:
     """A YAML text with the value at a dotted path replaced, or added where it is not there yet.
 
-    Comments stay, but for the drafts' own about where this value came from: `comment` is the new one.
+    Comments stay, but for a draft's own on where the value came from, which `comment` replaces.
     """
     from ruamel.yaml import YAML
 
@@ -115,17 +115,20 @@ def set_value(text: str, path: str, value: Any, comment: str = "") -> str:
         return text
     new = _nested(steps, value, path)
     if _kind(node) == "ScalarNode" and node.end_mark.index > node.start_mark.index:
-        return (
-            text[: node.start_mark.index] + new + _recommented(text[node.end_mark.index :], comment)
-        )
+        start, end = node.start_mark.index, node.end_mark.index
+        return text[:start] + new + _recommented(text[end:], comment, len(new) - (end - start))
     start = text.index(":", key.end_mark.index) + 1
-    return f"{text[:start]} {new}{_recommented(text[_end(text, node, start) :], comment)}"
+    end = _end(text, node, start)
+    longer = len(new) + 1 - (end - start)
+    return f"{text[:start]} {new}{_recommented(text[end:], comment, longer)}"
 
 
-def _recommented(rest: str, comment: str) -> str:
-    """What follows a value, with a draft's comment on the same line replaced."""
+def _recommented(rest: str, comment: str, longer: int) -> str:
+    """What follows a value, with a draft's comment on the same line replaced, at its column."""
     own = re.match(r"""( +)# ("|default: )[^\n]*""", rest)
-    return f"{own[1]}# {comment}{rest[own.end() :]}" if own and comment else rest
+    if own is None or not comment:
+        return rest
+    return f"{' ' * max(1, len(own[1]) - longer)}# {comment}{rest[own.end() :]}"
 
 
 def _kind(node: Any) -> str:

@@ -101,7 +101,7 @@ def _offline(reading: Reading, why: str) -> Reading:
 
 
 def joined(reading: Reading, claims: list[Claim], notes: list[Note]) -> Reading:
-    """The reader's claims and those a model adds; where they differ the reader, who has words for it."""
+    """The reader's claims and those a model adds; where they differ, the reader's."""
     ours = {claim.path: claim for claim in reading.claims}
     added = [claim for claim in claims if claim.path not in ours]
     differ = [

@@ -1,4 +1,4 @@
-"""Sizes of networks: `two layers of 64`, `2x256`, `[400, 300]`, `actor 64 64`, `64-64 tanh policy`."""
+"""Sizes of networks: `two layers of 64`, `2x256`, `[400, 300]`, `actor 64 64`, `64-64 policy`."""
 
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ def read_layers(reader: "Reader") -> None:
 
 
 def both_roles(reader: "Reader", path: str, at: int) -> list[str]:
-    """The paths that a value of actor or critic goes to: its role's, or both where there are two."""
+    """The paths of a value that actor and critic each have: its role's, or both."""
     role = reader.role(at)
     if role is not None:
         return [path.replace(".actor.", f".{role}.")]

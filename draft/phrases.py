@@ -1,4 +1,4 @@
-"""What is said without numbers: choices, switches, normalisation, schedules, what cannot be done."""
+"""What is said without numbers: choices, switches, normalisation, schedules, the impossible."""
 
 import re
 from typing import TYPE_CHECKING, Any
@@ -178,11 +178,9 @@ def _row(items: list[Item], indices: range) -> list[tuple[str, Item]]:
         item = items[i]
         if item.names("object"):
             found += [(path, item) for path in item.names("object")]
-        elif not (
-            item.text in ("and", ",", "or", "und", "et", "y", "both", "too") or item.cue("link")
-        ):
-            break
-        elif item.text == "," and not found:
+            continue
+        joining = item.text in ("and", "or", "und", "et", "y", "both", "too") or item.cue("link")
+        if not joining and not (item.text == "," and found):
             break
     return found
 

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from ppoc.draft.reader import Reader
 
 MANY_SEEDS = 100
+NUMBERED = {"figure", "fig", "table", "section", "eq", "algorithm", "version"}
 OFF = {"entropy": 0.0, "grad_norm": None, "value_clip": None, "kl": None, "buffer_clip": None}
 VAGUE = {
-    "small", "smaller", "large", "larger", "high", "higher", "low", "lower", "big", "bigger", "tiny",
-    "huge", "more", "less", "lots", "plenty", "strong", "weak", "aggressive", "conservative",
+    "small", "smaller", "large", "larger", "high", "higher", "low", "lower", "big", "bigger",
+    "tiny", "huge", "more", "less", "lots", "plenty", "strong", "weak", "aggressive",
+    "conservative",
 }  # fmt: skip
 
 
@@ -58,8 +60,7 @@ def read_quantity(reader: "Reader", term: int, numbers: list[int]) -> None:
 
 
 def _best(reader: "Reader", term: int) -> str:
-    names = [name for name in reader.items[term].names("quantity")]
-    return names[0]
+    return reader.items[term].names("quantity")[0]
 
 
 def _values(item: Item) -> tuple[float, ...]:
@@ -145,9 +146,8 @@ def read_leftovers(reader: "Reader") -> None:
         item = reader.items[at]
         before = reader.items[max(0, at - 6) : at]
         earlier = _claimed_before(reader, item)
-        if any(i.cue("correction") for i in before) and earlier is not None:
-            claim_number(reader, *earlier, at)
-        elif earlier is not None and reader.role(at) and _per_role(earlier[0]):
+        corrects = any(i.cue("correction") for i in before)
+        if earlier is not None and (corrects or (reader.role(at) and _per_role(earlier[0]))):
             claim_number(reader, *earlier, at)
         elif item.number is not None and _is_length(reader, item):
             how = "a number of this size alone means steps"
@@ -191,9 +191,8 @@ def read_citations(reader: "Reader") -> None:
         number = reader.items[at].number
         before = [i.text for i in reader.items[max(0, at - 3) : at]]
         year = number is not None and 1950 <= number.value <= 2100 and not number.many
-        if year and {"(", "al"} & set(before):
-            reader.free.discard(at)
-        elif {"figure", "fig", "table", "section", "eq", "algorithm", "version"} & set(before[-2:]):
+        cited = year and bool({"(", "al"} & set(before))
+        if cited or NUMBERED & set(before[-2:]):
             reader.free.discard(at)
 
 

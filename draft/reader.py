@@ -1,7 +1,7 @@
 """The offline engine: a request read by grammar and glossary into claims and notes.
 
-Numbers are attached to quantities (attach.py); networks, algorithms, negations, relations, sweeps and
-corrections are read here and in phrases.py. What is said and cannot be expressed becomes a note.
+Numbers are attached to quantities (attach.py, quantities.py); networks, algorithms, relations and
+what is said without numbers have files of their own. What cannot be expressed becomes a note.
 """
 
 from collections.abc import Mapping

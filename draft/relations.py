@@ -1,4 +1,4 @@
-"""Values given by others: `three times the actor's rate`, `half as many epochs`, `double the entropy`."""
+"""Values given by others: `three times the actor's rate`, `half as many epochs`."""
 
 from typing import TYPE_CHECKING, Any
 
