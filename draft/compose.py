@@ -73,7 +73,7 @@ def compose(reading: Reading, name: str | None = None) -> Draft:
     if "networks.critic" in values:  # null, so it has no parts
         values = {p: v for p, v in values.items() if not p.startswith("networks.critic.")}
     for _ in range(ROUNDS):
-        full = _with_defaults(values, name)
+        full = with_defaults(values, name)
         full = fitted(full, preset_values(full["algorithm"].value), notes)
         text = write.spec(reading.request, full, notes)
         try:
@@ -99,7 +99,7 @@ def _claimed(reading: Reading, claim: Claim) -> Value:
     return Value(claim.path, claim.value, "request", words, plain(claim.how))
 
 
-def _with_defaults(values: dict[str, Value], name: str | None) -> dict[str, Value]:
+def with_defaults(values: dict[str, Value], name: str | None) -> dict[str, Value]:
     """The claims and the named defaults that a reader of the spec wants to see."""
     full = dict(values)
 
