@@ -16,6 +16,7 @@ STEPS = ("total_steps",)
 def context(items: list[Item]) -> list[Item]:
     """Terms told apart by what stands around them: steps of what, batches of what."""
     found = list(items)
+    minibatches = any(i.text.startswith(("minibatch", "mini batch")) for i in items)
     for at, item in enumerate(items):
         if item.quantity("total_steps"):
             found[at] = _relabelled(item, _steps_of(items, at))
@@ -27,11 +28,19 @@ def context(items: list[Item]) -> list[Item]:
             found[at] = replace(item, meanings=item.meanings | {("quantity", "kl_weight")})
         elif item.quantity("minibatches") and not _counts(items, at):
             found[at] = _relabelled(item, "minibatch_size")
+        elif item.quantity("minibatch_size") and item.text.startswith("batch") and minibatches:
+            found[at] = _relabelled(item, "rollout_steps")
+        elif item.text == "value" and at + 1 < len(items) and _is_list(items[at + 1]):
+            found[at] = replace(item, meanings=frozenset({("cue", "critic")}))
         elif item.quantity("minibatch_size") and item.text.startswith("batch"):
             steps = _after_number(items, at)
             if steps is not None and steps.quantity("total_steps", "rollout_steps"):
                 found[at] = _relabelled(item, "rollout_steps")
     return found
+
+
+def _is_list(item: Item) -> bool:
+    return item.number is not None and bool(item.number.many)
 
 
 def _relabelled(item: Item, name: str) -> Item:
@@ -117,7 +126,7 @@ def _with_list(items: list[Item], term: int, first: int, free: set[int]) -> list
     at = first
     while at + 2 < len(items):
         step = 1
-        while at + step < len(items) and (
+        while at + step + 1 < len(items) and (
             items[at + step].text in (",", "and", "or", "und", "et", "y", "o", "oder", "ou")
             or items[at + step].cue("sweep")
             or (items[at + step].text == "/" and items[at + step].end == items[at + step + 1].start)

@@ -121,10 +121,10 @@ def grounded(
 def _place(path: str, value: Any, request: str, quote: str) -> tuple[int, int] | None:
     """Where the request says a value: its number, or the words that a model quotes for it."""
     quoted = _find(request, quote)
-    if isinstance(value, bool) or isinstance(value, str):
-        return (
-            quoted if path not in ("algorithm", "env.id") or _means(path, value, request) else None
-        )
+    if path in ("algorithm", "env.id") and not _means(path, value, request):
+        return None
+    if isinstance(value, bool | str):
+        return quoted
     items = value if isinstance(value, list) else [value]
     places = []
     for item in lex(request):

@@ -96,6 +96,9 @@ def _piece(request: str, text: str, at: int) -> Item | None:
     if symbol and starts_word:
         name = _SYMBOLS[symbol[1]]
         return Item(at, at + 1, symbol[1], frozenset({("quantity", name)}))
+    short = re.match(r"w/(o\b)?", text[at : at + 4]) if starts_word else None
+    if short:
+        return Item(at, at + short.end(), "without" if short[1] else "with")
     found = environments.id_at(request, at) if starts_word else None
     if found:
         return Item(at, found.end(), found[0], frozenset({("id", found[0])}))

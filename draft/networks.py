@@ -100,6 +100,9 @@ def _around_layers(reader: "Reader", at: int) -> None:
     layers = [value for value in values if value is not None]
     how = ""
     if count is not None and not layers:
+        widths = _widths_before(reader, at)
+        layers = [width for i in widths if (width := _whole(items[i])) is not None]
+    if count is not None and not layers:
         layers, how = [DEFAULT_WIDTH], f"{DEFAULT_WIDTH} units, the default"
     if len(layers) == 1:
         single = items[at].text.endswith(("layer", "schicht", "couche", "capa"))
@@ -135,7 +138,8 @@ def _widths_after(reader: "Reader", at: int) -> list[int]:
         if i in reader.free and item.number is not None:
             if item.number.many:
                 break  # one token says all
-            if crossed and not _then_units(items, i):
+            another = i + 1 < len(items) and items[i + 1].quantity()
+            if crossed and not _then_units(items, i) and (another or not found):
                 break
             found.append(i)
         elif found and item.text not in (",", "and", "und", "et", "y"):
@@ -144,9 +148,18 @@ def _widths_after(reader: "Reader", at: int) -> list[int]:
             crossed = True
         elif not _joins(item):
             break
-    if crossed and len(found) > 1:
-        found = [i for i in found if _then_units(items, found[-1])]
     return found
+
+
+def _widths_before(reader: "Reader", at: int) -> list[int]:
+    """`64 units per layer, 3 layers`."""
+    for i in range(at - 1, 0, -1):
+        item = reader.items[i]
+        if item.sentence != reader.items[at].sentence:
+            break
+        if item.quantity("units") and i - 1 in reader.free:
+            return [i - 1]
+    return []
 
 
 def _joins(item: Item) -> bool:

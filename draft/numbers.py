@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 
 LANGUAGES = ("en", "de", "fr", "es")
@@ -39,8 +40,8 @@ _DIGITS = re.compile(
     r"(?P<exponent>[-+]?\d{1,3})[)}]?|(?:(?P<mantissa2>\d+(?:[.,]\d+)?)\s*[x×*·]\s*)?"
     r"10(?P<exponent2>[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+))"
     r"|(?P<two>2\s*(?:\^|\*\*)\s*(?P<bits>\d{1,2}))(?![\d.])"
-    r"|(?P<repeat>(?P<count>\d{1,2})\s*[x×*]\s*(?P<width>\d{1,4}))(?![\d.,]*\d|\s*[-+*x^])"
-    r"|(?P<dashes>\d{1,4}(?:[-/–]\d{1,4})+)(?![\d.]|[^\W\d_])"
+    r"|(?P<repeat>(?P<count>\d{1,4})\s*[x×*]\s*(?P<width>\d{1,4}))(?![\d.,]*\d|\s*[-+*x^])"
+    r"|(?P<dashes>\d{1,4}(?:[-/–x×]\d{1,4})+)(?![\d.]|[^\W\d_])"
     r"|(?P<spaced>\d{1,3}(?:[ \u00a0\u202f]\d{3})*[ \u00a0\u202f]000)(?!\d)"
     rf"|(?P<plain>{_PLAIN})(?:[eE](?P<e>[-+−]?\d{{1,3}}))?"
     r"(?:\s*(?P<chinese>[百千万萬亿])|(?P<scale>k|m|mio|mn|bn|b)(?![^\W\d_]))?"
@@ -67,7 +68,7 @@ def digits_at(text: str, at: int) -> Number | None:
         count, width = float(part["count"]), float(part["width"])
         return Number(width, at, end, (count, width), repeated=True)
     if part["dashes"] is not None:
-        many = tuple(float(piece) for piece in re.split(r"[-/–]", part["dashes"]))
+        many = tuple(float(piece) for piece in re.split(r"[-/–x×]", part["dashes"]))
         return Number(many[0], at, end, many)
     if part["spaced"] is not None:
         return Number(float(re.sub(r"\D", "", part["spaced"])), at, end, scaled=True)
@@ -84,8 +85,8 @@ def _starts_a_sign(text: str, at: int) -> bool:
 
 
 def _checked(mantissa: float, exponent: int, start: int, end: int, scaled: bool) -> Number | None:
-    # Through text, so that 3e-4 is the float a reader of YAML would get.
-    value = float(f"{mantissa:.15g}e{exponent}") if exponent else float(f"{mantissa:.15g}")
+    # In decimals, so that 3e-4 is the float a reader of YAML would get.
+    value = float(Decimal(f"{mantissa:.15g}").scaleb(exponent))
     return Number(value, start, end, scaled=scaled) if abs(value) <= LARGEST else None
 
 
@@ -152,7 +153,8 @@ _LARGE = {"thousand", "million", "billion", "millions", "mille", "mil", "millón
 }  # fmt: skip
 _SCALE_WORDS = {
     "hundred": 1e2, "thousand": 1e3, "tausend": 1e3, "mille": 1e3, "mil": 1e3, "million": 1e6,
-    "millions": 1e6, "millionen": 1e6, "millón": 1e6, "millones": 1e6, "billion": 1e9,
+    "millions": 1e6, "mio": 1e6, "tsd": 1e3, "millionen": 1e6, "millón": 1e6, "millones": 1e6,
+    "billion": 1e9,
 }  # fmt: skip
 _ARTICLES = {"a", "an", "one", "ein", "eine", "einer", "un", "une", "uno"}
 _HALVES = {
@@ -223,7 +225,8 @@ def words_at(words: Sequence[Word], language: str) -> tuple[Number, int] | None:
 
 
 def _is_cardinal(word: str, language: str) -> bool:
-    if language == "de" and _GERMAN.fullmatch(word):
+    compound = "hundert" in word or "tausend" in word
+    if (language == "de" or compound) and _GERMAN.fullmatch(word):
         return True
     pieces = re.split(r"[-‐]", word)
     known = _known(language)
@@ -307,7 +310,7 @@ def _cardinal(words: list[str], language: str) -> float | None:
     if not words or set(words) & ({"of", "a", "an", "e", "to", "the", "times"} | _POINT):
         return None
     text = " ".join(words)
-    for name in dict.fromkeys((language, "en")):
+    for name in dict.fromkeys((language, "en", "de")):
         try:
             return float(text2num(text, name))
         except ValueError:

@@ -116,6 +116,8 @@ def _seeds(reader: "Reader", name: str, term: int, numbers: list[int]) -> None:
         reader.note("cannot", first, "a seed is a whole number from 0 below 2³¹", last)
         return
     seeds = [int(v) for v in values]
+    if len(numbers) == 1 and len(seeds) == 2 and "-" in items[numbers[0]].text:
+        seeds = list(range(seeds[0], min(seeds[1], seeds[0] + MANY_SEEDS) + 1))
     if name == "seeds" and len(seeds) == 1 and numbers[0] < term:
         if not 1 <= seeds[0] <= MANY_SEEDS:
             reader.note("cannot", first, f"between 1 and {MANY_SEEDS} seeds, please", last)
@@ -147,7 +149,18 @@ def read_leftovers(reader: "Reader") -> None:
         before = reader.items[max(0, at - 6) : at]
         earlier = _claimed_before(reader, item)
         corrects = any(i.cue("correction") for i in before)
-        if earlier is not None and (corrects or (reader.role(at) and _per_role(earlier[0]))):
+        clause = [i for i in reader.items if i.clause == item.clause]
+        if (
+            item.number is not None
+            and item.number.value == 0
+            and any(i.cue("decay") for i in clause)
+        ):
+            continue  # `from 0.2 to 0`
+        if earlier is None and reader.role(at) and any(i.quantity("lr") for i in clause):
+            earlier = ("lr", at)
+        if earlier is not None and (
+            corrects or (reader.role(at) and _per_role(earlier[0]) and _is_usual(earlier[0], item))
+        ):
             claim_number(reader, *earlier, at)
         elif item.number is not None and _is_length(reader, item):
             how = "a number of this size alone means steps"
@@ -158,6 +171,11 @@ def read_leftovers(reader: "Reader") -> None:
 
 def _per_role(name: str) -> bool:
     return bool(glossary().data["quantities"][name].get("per_role"))
+
+
+def _is_usual(name: str, item: Item) -> bool:
+    low, high = glossary().data["quantities"][name]["usual"]
+    return item.number is not None and not item.number.many and low <= item.number.value <= high
 
 
 def _claimed_before(reader: "Reader", item: Item) -> tuple[str, int] | None:
@@ -204,6 +222,10 @@ def read_amounts(reader: "Reader") -> None:
         name = _best(reader, at)
         path = path_for(reader, name, at) if name in glossary().data["quantities"] else None
         if path is None or reader.reading.claim(path) is not None:
+            continue
+        if reader.negated(at) and name == "epsilon" and reader.algorithm == "ppo":
+            how = "the ratio without a clip"
+            reader.claim("losses.policy.objective", "ratio", _negation(reader, at), item, how)
             continue
         if reader.negated(at) and name in OFF:
             value = OFF[name]

@@ -16,7 +16,7 @@ from ppoc.draft.networks import read_layers
 from ppoc.draft.relations import read_relations
 
 MAX_CHARACTERS = 20_000
-AFTERWARDS = ("off", "disabled")  # negations that follow what they negate
+AFTERWARDS = ("off", "disabled", "false", "none")  # negations that follow what they negate
 
 
 class RequestError(Exception):
@@ -76,7 +76,7 @@ class Reader:
                 break
             if other.cue("negation") and other.text not in AFTERWARDS:
                 return True
-        following = self.items[at + 1 : at + 3]
+        following = [i for i in self.items[at + 1 : at + 5] if i.text not in "=:"][:2]
         return any(o.text in AFTERWARDS and o.clause == item.clause for o in following)
 
     def role(self, at: int) -> str | None:
@@ -169,9 +169,16 @@ class Reader:
         return entry.get("when", {}).get(self.algorithm, entry["path"])
 
 
+def _is_general(item: Item) -> bool:
+    """Whether only `policy gradient` is said, which every algorithm here is."""
+    return item.text.startswith("policy gradient")
+
+
 def _most_specific(chosen: dict[str, Item]) -> dict[str, Item]:
     """Without algorithms that another one named here is a kind of."""
     kinds = {"ppo": "ppo-", "reinforce": "reinforce-", "td-actor-critic": "", "a2c": "a2c-"}
+    named = {name: item for name, item in chosen.items() if not _is_general(item)}
+    chosen = named or chosen
     found = dict(chosen)
     for general, prefix in kinds.items():
         others = [name for name in chosen if name != general and name.startswith(prefix)]
