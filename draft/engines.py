@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ppoc.draft.claims import Claim, Note, Reading
+from ppoc.draft.quantities import LOST
 from ppoc.draft.reader import read
 
 OPENAI = "https://api.openai.com/v1"
@@ -114,6 +115,6 @@ def joined(reading: Reading, claims: list[Claim], notes: list[Note]) -> Reading:
         for claim in claims
         if claim.path in ours and ours[claim.path].value != claim.value
     ]
-    return replace(
-        reading, claims=[*reading.claims, *added], notes=[*reading.notes, *notes, *differ]
-    )
+    found = [reading.words(claim.start, claim.end) for claim in added]
+    kept = [n for n in reading.notes if n.text != LOST or not any(n.words in w for w in found)]
+    return replace(reading, claims=[*reading.claims, *added], notes=[*kept, *notes, *differ])

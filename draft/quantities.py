@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ppoc.draft.reader import Reader
 
 MANY_SEEDS = 100
+LOST = "this number belongs to nothing that ppoc knows"
 NUMBERED = {"figure", "fig", "table", "section", "eq", "algorithm", "version"}
 OFF = {"entropy": 0.0, "grad_norm": None, "value_clip": None, "kl": None, "buffer_clip": None}
 VAGUE = {
@@ -166,7 +167,7 @@ def read_leftovers(reader: "Reader") -> None:
             how = "a number of this size alone means steps"
             reader.claim("training.total_steps", int(item.number.value), item, item, how)
         elif _is_odd(reader, at):
-            reader.note("question", item, "this number belongs to nothing that ppoc knows")
+            reader.note("question", item, LOST)
 
 
 def _per_role(name: str) -> bool:
