@@ -28,7 +28,9 @@ class Server:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):  # noqa: N802
                 body = self.rfile.read(int(self.headers["content-length"]))
-                outer.sent.append(({k.lower(): v for k, v in self.headers.items()}, json.loads(body)))
+                outer.sent.append(
+                    ({k.lower(): v for k, v in self.headers.items()}, json.loads(body))
+                )
                 first = outer.replies.pop(0) if len(outer.replies) > 1 else outer.replies[0]
                 status, payload, *rest = first
                 time.sleep(rest[0] if rest else 0)
