@@ -20,7 +20,7 @@ def context(items: list[Item]) -> list[Item]:
     for at, item in enumerate(items):
         if item.quantity("total_steps"):
             found[at] = _relabelled(item, _steps_of(items, at))
-        elif item.quantity("every"):
+        elif item.quantity("every") and not item.text.startswith(("eval", "test")):
             found[at] = _relabelled(item, _every_what(items, at))
         elif item.quantity("rollout_steps") and _is_per_env(items, at):
             found[at] = _relabelled(item, "steps_per_env")
@@ -30,7 +30,7 @@ def context(items: list[Item]) -> list[Item]:
             found[at] = _relabelled(item, "minibatch_size")
         elif item.quantity("minibatch_size") and item.text.startswith("batch") and minibatches:
             found[at] = _relabelled(item, "rollout_steps")
-        elif item.text == "value" and at + 1 < len(items) and _is_list(items[at + 1]):
+        elif item.text in ("value", "vf") and _before_list(items, at):
             found[at] = replace(item, meanings=frozenset({("cue", "critic")}))
         elif item.quantity("minibatch_size") and item.text.startswith("batch"):
             steps = _after_number(items, at)
@@ -39,8 +39,10 @@ def context(items: list[Item]) -> list[Item]:
     return found
 
 
-def _is_list(item: Item) -> bool:
-    return item.number is not None and bool(item.number.many)
+def _before_list(items: list[Item], at: int) -> bool:
+    """`value [64, 64]`, `vf=[64, 64]`."""
+    following = [i for i in items[at + 1 : at + 3] if i.text not in "=:"][:1]
+    return any(i.number is not None and i.number.many for i in following)
 
 
 def _relabelled(item: Item, name: str) -> Item:
@@ -55,7 +57,8 @@ def _steps_of(items: list[Item], at: int) -> str:
     if any(i.cue("iteration") for i in around):
         return "steps_per_env" if any(i.cue("each") for i in before) else "rollout_steps"
     after = items[at + 1 : at + 3]
-    if any(i.cue("each") for i in after) or _multiplied(items, at):
+    just_before = [i for i in items[max(0, at - 5) : at] if i.clause == items[at].clause]
+    if any(i.cue("each") for i in [*just_before, *after]) or _multiplied(items, at):
         return "steps_per_env"
     if any(i.cue("iteration") for i in after):
         return "rollout_steps"

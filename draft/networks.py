@@ -164,7 +164,7 @@ def _widths_before(reader: "Reader", at: int) -> list[int]:
 
 def _joins(item: Item) -> bool:
     joining = ("and", "und", "et", "y", "having", "con", "hidden", "(", ")")
-    return item.cue("link", "each", "both") or item.text in joining
+    return item.cue("link", "each", "both", "times") or item.text in joining
 
 
 def _then_units(items: list[Item], at: int) -> bool:

@@ -39,7 +39,7 @@ class PerEnvironment:
 
 def read_quantity(reader: "Reader", term: int, numbers: list[int]) -> None:
     """Claim what the numbers of a term say."""
-    item, name = reader.items[term], _best(reader, term)
+    item, name = reader.items[term], _best(reader, term, numbers[0])
     first = reader.items[numbers[0]]
     if name in ("seeds", "seed"):
         _seeds(reader, name, term, numbers)
@@ -60,8 +60,12 @@ def read_quantity(reader: "Reader", term: int, numbers: list[int]) -> None:
             claim_number(reader, name, term, numbers[0])
 
 
-def _best(reader: "Reader", term: int) -> str:
-    return reader.items[term].names("quantity")[0]
+def _best(reader: "Reader", term: int, number: int | None = None) -> str:
+    """The quantity that a term stands for: of several, one that the number is usual for."""
+    names = reader.items[term].names("quantity")
+    at = number if number is not None else reader.attached.get(term, [None])[0]
+    usual = [n for n in names if at is not None and _is_usual(n, reader.items[at])]
+    return (usual or names)[0]
 
 
 def _values(item: Item) -> tuple[float, ...]:
@@ -211,7 +215,9 @@ def read_citations(reader: "Reader") -> None:
         before = [i.text for i in reader.items[max(0, at - 3) : at]]
         year = number is not None and 1950 <= number.value <= 2100 and not number.many
         cited = year and bool({"(", "al"} & set(before))
-        if cited or NUMBERED & set(before[-2:]):
+        last = reader.items[at - 1] if at else None
+        contrast = last is not None and last.cue("instead")
+        if cited or contrast or NUMBERED & set(before[-2:]):
             reader.free.discard(at)
 
 
@@ -248,6 +254,16 @@ def read_amounts(reader: "Reader") -> None:
             present = (reader.known or preset_values(reader.algorithm)).get(path)
             text = f"no number is given, so `{path}` stays {present}"
             reader.note("question", first, text, item)
+
+
+def read_sizes(reader: "Reader") -> None:
+    """`a big network` without a size is a question."""
+    for at, item in enumerate(reader.items[1:], 1):
+        before = reader.items[at - 1]
+        sized = any(claim.path.endswith(".layers") for claim in reader.reading.claims)
+        if item.cue("network") and before.text in VAGUE and not sized:
+            text = "no sizes are given, so `networks` keeps its layers"
+            reader.note("question", before, text, item)
 
 
 def _negation(reader: "Reader", at: int) -> Item:

@@ -52,6 +52,7 @@ class Reader:
         phrases.read_normalization(self)
         phrases.read_schedules(self)
         quantities.read_amounts(self)
+        quantities.read_sizes(self)
         phrases.read_unsupported(self)
         self.reading.claims = quantities.settled(self)
         return self.reading
