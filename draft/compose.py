@@ -123,8 +123,8 @@ def with_defaults(values: dict[str, Value], name: str | None) -> dict[str, Value
         del full[NORMALIZE[1]]  # a search has no use for it
     for path in ("env.num_envs", "training.total_steps", "training.seed"):
         value = preset_values(algorithm)[path]
-        theirs = "the language's" if value == default_of(path) else f"the preset {algorithm}'s"
-        default(path, value, theirs)
+        whose = "the language's" if value == default_of(path) else f"the preset {algorithm}'s"
+        default(path, value, whose)
     full["ppoc"] = Value("ppoc", 1, "default", why="version of the language")
     own = name or f"{env_id.rpartition('-v')[0].rpartition('/')[2].lower()}-{algorithm}"
     full["name"] = Value("name", own[:64], "default", why="environment and algorithm")

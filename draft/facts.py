@@ -107,7 +107,7 @@ def _adapter(path: str) -> TypeAdapter[Any]:
 
     info = field_table()[path]
     metadata = tuple(info.metadata)
-    annotation = Annotated[(info.annotation, *metadata)] if metadata else info.annotation
+    annotation: Any = Annotated[(info.annotation, *metadata)] if metadata else info.annotation
     model = model_of(info.annotation)
     return TypeAdapter(annotation) if model else TypeAdapter(annotation, config={"strict": True})
 

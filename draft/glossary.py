@@ -38,9 +38,9 @@ def glossary() -> Glossary:
         words = tuple(tokens(phrase))
         exact.setdefault(words, set()).add(meaning)
         evened.setdefault(tuple(map(even, words)), set()).add(meaning)
-    words = {word for phrase in exact for word in phrase}
-    known = words | {even(word) for word in words} | set(data["not_misspelt"]) | vocabulary()
-    long = tuple(sorted(w for w in words | vocabulary() if len(w) >= 5 and w.isascii()))
+    single = {word for phrase in exact for word in phrase}
+    known = single | {even(word) for word in single} | set(data["not_misspelt"]) | vocabulary()
+    long = tuple(sorted(w for w in single | vocabulary() if len(w) >= 5 and w.isascii()))
     return Glossary(
         data,
         {words: frozenset(meanings) for words, meanings in exact.items()},

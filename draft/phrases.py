@@ -64,7 +64,7 @@ def note_unknown_environment(reader: "Reader") -> None:
     if elsewhere or any(note.text.startswith("gymnasium has no") for note in reader.reading.notes):
         return
     for at, item in enumerate(reader.items):
-        run = []
+        run: list[Item] = []
         for other in reader.items[at + 1 : at + 4]:
             article = other.text in ("the", "a", "an", "my", "our") and not run
             if other.is_word and not other.meanings and not article:

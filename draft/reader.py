@@ -167,7 +167,8 @@ class Reader:
     def path_of(self, name: str) -> str | None:
         """Where a quantity lives, under the algorithm of this request."""
         entry = glossary().data["quantities"][name]
-        return entry.get("when", {}).get(self.algorithm, entry["path"])
+        path: str | None = entry.get("when", {}).get(self.algorithm, entry["path"])
+        return path
 
 
 def _is_general(item: Item) -> bool:

@@ -113,7 +113,7 @@ def _contracted(request: str, chosen: Settings, engine: Any, paths: Sequence[str
     from symai.models import LLMDataModel
     from symai.strategy import contract
 
-    class Asked(LLMDataModel):
+    class Asked(LLMDataModel):  # type: ignore[misc]
         """The request."""
 
         request: str = Field(description="What somebody wants trained, in their words.")
@@ -129,7 +129,7 @@ def _contracted(request: str, chosen: Settings, engine: Any, paths: Sequence[str
     answer_type: Any = create_model("Answer", __base__=LLMDataModel, **fields)
 
     @contract(pre_remedy=False, post_remedy=True, verbose=False, remedy_retry_params=RETRIES)
-    class Drafting(Expression):
+    class Drafting(Expression):  # type: ignore[misc]
         prompt = PROMPT
 
         def __init__(self) -> None:
