@@ -85,6 +85,8 @@ def read_choices(reader: "Reader") -> None:
             path, _, word = name.partition("=")
             value = _LITERALS.get(word, word)
             entry = glossary().data["choices"][path]
+            if any(i.cue("instead") for i in reader.items[max(0, at - 2) : at]):
+                continue  # relu instead of tanh
             if reader.negated(at) and not item.text.startswith(
                 ("no", "without", "never", "don", "do")
             ):

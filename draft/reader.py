@@ -107,7 +107,7 @@ class Reader:
 
     def _algorithm(self) -> None:
         named = [(i, item) for i, item in enumerate(self.items) if item.names("algorithm")]
-        named = [(i, item) for i, item in named if not self._replaced(i)]
+        named = [(i, item) for i, item in named if not self.replaced(i)]
         chosen: dict[str, Item] = {}
         for _, item in named:
             for name in item.names("algorithm"):
@@ -123,7 +123,7 @@ class Reader:
             self.note("question", item, f"one spec is one algorithm; this one is {name}, and "
                       f"`-s algorithm={other}` runs the other")  # fmt: skip
 
-    def _replaced(self, at: int) -> bool:
+    def replaced(self, at: int) -> bool:
         """Whether an algorithm is the one that is not wanted."""
         before = self.items[max(0, at - 2) : at]
         return any(i.cue("instead") or i.cue("negation") for i in before)
@@ -132,7 +132,7 @@ class Reader:
         words = {item.text for item in self.items}
         found: dict[str, tuple[Item, str]] = {}
         for i, item in enumerate(self.items):
-            if self._replaced(i):
+            if self.replaced(i):
                 continue
             for env_id in item.names("id"):
                 match = environments.by_id(env_id)

@@ -40,6 +40,24 @@ def test_an_edit_replaces_a_value_and_keeps_the_comments():
     ]
 
 
+@pytest.mark.parametrize(
+    ("request_", "path", "value"),
+    [
+        ("reduce the learning rate by half", "optimizer.actor.lr", 1.5e-4),
+        ("increase the clip range by 50%", "losses.policy.epsilon", 0.3),
+        ("divide the entropy by 10", "losses.entropy.beta", 1e-3),
+        ("use 8 more environments", "env.num_envs", 16),
+        ("train twice as long", "training.total_steps", 200_000),
+        ("relu instead of tanh", "networks.actor.activation", "relu"),
+        ("ten times smaller learning rate", "optimizer.actor.lr", 3e-5),
+        ("same but on Pendulum", "env.id", "Pendulum-v1"),
+    ],
+)
+def test_changes_start_from_the_present_value(request_, path, value):
+    said = {v.path: v.value for v in edited(SPEC, request_).values}
+    assert said[path] == value
+
+
 def test_an_edit_adds_what_is_not_there():
     done = edited(SPEC, "critic three times the actor's rate, lambda 0.9, normalise observations")
     assert done.resolved.spec.optimizer.critic.lr == pytest.approx(9e-4)
