@@ -40,9 +40,9 @@ def context(items: list[Item]) -> list[Item]:
 
 
 def _before_list(items: list[Item], at: int) -> bool:
-    """`value [64, 64]`, `vf=[64, 64]`."""
+    """`value [64, 64]`, `vf=[64, 64]`, `value lr`."""
     following = [i for i in items[at + 1 : at + 3] if i.text not in "=:"][:1]
-    return any(i.number is not None and i.number.many for i in following)
+    return any(i.quantity("lr") or (i.number is not None and i.number.many) for i in following)
 
 
 def _relabelled(item: Item, name: str) -> Item:

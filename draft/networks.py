@@ -80,7 +80,8 @@ def _one_token(reader: "Reader", at: int) -> None:
         before = reader.items[at - 2]
     scalar = before is not None and before.quantity() and not before.quantity("layers", "units")
     scalar = scalar and not (number.repeated and number.many[1] >= 8)
-    if scalar or not (network or activation or (number.repeated and number.many[1] >= 8)):
+    plain = number.repeated and number.many[0] <= MOST and number.many[1] >= 8
+    if scalar or not (network or activation or plain):
         return
     layers = [int(v) for v in number.many]
     if number.repeated and layers[0] <= MOST:

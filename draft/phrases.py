@@ -37,7 +37,7 @@ def read_base(reader: "Reader") -> None:
 def refined(reader: "Reader", name: str) -> str:
     """The preset that an algorithm's further words make of it."""
     words = {item.text for item in reader.items}
-    text = " ".join(item.text for item in reader.items)
+    text = " ".join(item.text for item in reader.items if item.text != "-")
     if name == "ppo" and any(
         item.names("quantity") == ["kl_weight"] and not reader.negated(at)
         for at, item in enumerate(reader.items)

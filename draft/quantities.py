@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ppoc.draft.reader import Reader
 
 MANY_SEEDS = 100
+FEW_STEPS = 5000  # fewer are no run where environments are counted beside them
 LOST = "this number belongs to nothing that ppoc knows"
 NUMBERED = {"figure", "fig", "table", "section", "eq", "algorithm", "version"}
 OFF = {"entropy": 0.0, "grad_norm": None, "value_clip": None, "kl": None, "buffer_clip": None}
@@ -97,6 +98,8 @@ def claim_number(reader: "Reader", name: str, term: int, at: int) -> None:
     if number is None or path is None:
         return
     value: Any = number.value
+    if name == "total_steps" and _is_of_a_rollout(reader, at):
+        name, path = "steps_per_env", "update.rollout_steps"
     if is_whole(path) and value.is_integer():
         value = int(value)
     problem = takes(path, value)
@@ -111,6 +114,16 @@ def claim_number(reader: "Reader", name: str, term: int, at: int) -> None:
     elif name == "steps_per_env":
         value = PerEnvironment(value)
     reader.claim(path, value, place, item)
+
+
+def _is_of_a_rollout(reader: "Reader", at: int) -> bool:
+    """Whether `16 envs, 128 steps` means those of each environment: too few for a whole run."""
+    item = reader.items[at]
+    if item.number is None or item.number.value >= FEW_STEPS:
+        return False
+    clause = [i.text for i in reader.items[max(0, at - 4) : at + 2] if i.clause == item.clause]
+    envs = any(reader.items[t].quantity("num_envs") for t in reader.attached)
+    return envs and not {"for", "total", "train", "training", "learn", "only"} & set(clause)
 
 
 def _seeds(reader: "Reader", name: str, term: int, numbers: list[int]) -> None:

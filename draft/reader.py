@@ -109,7 +109,7 @@ class Reader:
         named = [(i, item) for i, item in enumerate(self.items) if item.names("algorithm")]
         named = [(i, item) for i, item in named if not self.replaced(i)]
         chosen: dict[str, Item] = {}
-        for _, item in named:
+        for _, item in self._after_corrections(named):
             for name in item.names("algorithm"):
                 chosen.setdefault(name, item)
         chosen = _most_specific(chosen)
@@ -122,6 +122,15 @@ class Reader:
         for other, item in list(chosen.items())[1:]:
             self.note("question", item, f"one spec is one algorithm; this one is {name}, and "
                       f"`-s algorithm={other}` runs the other")  # fmt: skip
+
+    def _after_corrections(self, named: list[tuple[int, Item]]) -> list[tuple[int, Item]]:
+        """Of names, those after the last `actually` or `no wait` between two of them."""
+        cues = [i for i, item in enumerate(self.items) if item.cue("correction")]
+        for cue in reversed(cues):
+            later = [pair for pair in named if pair[0] > cue]
+            if later and len(later) < len(named):
+                return later
+        return named
 
     def replaced(self, at: int) -> bool:
         """Whether an algorithm is the one that is not wanted."""
@@ -168,6 +177,8 @@ class Reader:
         """Where a quantity lives, under the algorithm of this request."""
         entry = glossary().data["quantities"][name]
         path: str | None = entry.get("when", {}).get(self.algorithm, entry["path"])
+        if path == "update.target_kl" and any(item.cue("adaptive") for item in self.items):
+            return "optimizer.actor.kl_target"
         return path
 
 

@@ -148,7 +148,11 @@ def _of_the_present(reader: "Reader", at: int, last: int, factor: float, item: I
     if [i.text for i in items[last + 1 : last + 3]] in (["as", "long"], ["the", "time"]):
         _changed_length(reader, at, last, factor)
         return
-    for i in range(last + 1, min(last + 7, len(items))):
+    after = range(last + 1, min(last + 7, len(items)))
+    usual = any(items[i].cue("usual") and items[i].clause == items[last].clause for i in after)
+    if usual and not any(items[i].quantity() for i in after if items[i].clause == items[at].clause):
+        after = range(at - 1, max(-1, at - 4), -1)  # the clip half the default
+    for i in after:
         term = items[i]
         if term.clause != items[last].clause or term.number is not None:
             return
