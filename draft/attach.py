@@ -26,6 +26,8 @@ def context(items: list[Item]) -> list[Item]:
             found[at] = _relabelled(item, "steps_per_env")
         elif any(name.startswith("ppo-kl") for name in item.names("algorithm")):
             found[at] = replace(item, meanings=item.meanings | {("quantity", "kl_weight")})
+        elif item.text == "rollouts" and _is_count(items, at):
+            found[at] = _relabelled(item, "buffer_rollouts")
         elif item.quantity("minibatches") and not _counts(items, at):
             found[at] = _relabelled(item, "minibatch_size")
         elif item.quantity("minibatch_size") and item.text.startswith("batch") and minibatches:
@@ -37,6 +39,12 @@ def context(items: list[Item]) -> list[Item]:
             if steps is not None and steps.quantity("total_steps", "rollout_steps"):
                 found[at] = _relabelled(item, "rollout_steps")
     return found
+
+
+def _is_count(items: list[Item], at: int) -> bool:
+    """`4 rollouts`: how many, not how long."""
+    before = items[at - 1].number if at else None
+    return before is not None and not before.many and 1 <= before.value <= 100
 
 
 def _before_list(items: list[Item], at: int) -> bool:
@@ -138,12 +146,22 @@ def _with_list(items: list[Item], term: int, first: int, free: set[int]) -> list
         following = at + step
         if step == 1 or following not in free or following >= len(items):
             break
+        if _usual(items[term], items[first]) and not _usual(items[term], items[following]):
+            break
         after = items[following + 1] if following + 1 < len(items) else None
         if after is not None and after.quantity() and after.clause == items[following].clause:
             break  # the number is another term's
         found.append(following)
         at = following
     return found
+
+
+def _usual(term: Item, item: Item) -> bool:
+    """Whether a number is in the range that is usual for a term."""
+    number, entries = item.number, glossary().data["quantities"]
+    ranges = [entries[name]["usual"] for name in term.names("quantity") if name in entries]
+    values = (number.many or (number.value,)) if number is not None else ()
+    return any(all(low <= v <= high for v in values) for low, high in ranges)
 
 
 def _cost(items: list[Item], number: int, term: int, name: str) -> float:

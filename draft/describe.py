@@ -54,7 +54,7 @@ SENTENCES = {
     ("env.backend", "torch"): "the torch backend",
 }
 NUMBERS = {
-    "training.total_steps": "{value} steps",
+    "training.total_steps": "train for {value} steps",
     "env.num_envs": "{value} environments",
     "update.rollout_steps": "{value} steps per rollout",
     "update.epochs": "{value} epochs",

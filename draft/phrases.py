@@ -11,7 +11,7 @@ from ppoc.draft.networks import both_roles
 if TYPE_CHECKING:
     from ppoc.draft.reader import Reader
 
-_LITERALS: dict[str, Any] = {"true": True, "false": False, "[]": []}
+_LITERALS: dict[str, Any] = {"True": True, "False": False, "[]": []}
 _UNKNOWN_AFTER = {"on", "in", "for", "auf", "für", "sur", "en", "playing", "play", "solve"}
 
 
@@ -91,7 +91,7 @@ def read_choices(reader: "Reader") -> None:
                 ("no", "without", "never", "don", "do")
             ):
                 continue
-            if path.endswith("deterministic") and word == "true" and reader.negated(at):
+            if path.endswith("deterministic") and word == "True" and reader.negated(at):
                 continue
             problem = takes(path, value)
             if problem is not None:
@@ -100,7 +100,7 @@ def read_choices(reader: "Reader") -> None:
             paths = [path]
             if path == "optimizer.actor.kind":
                 paths = ["optimizer.critic.kind"] if reader.role(at) == "critic" else [path]
-            elif entry.get("per_role"):
+            elif entry.get("per_role") and "policy" not in item.text:
                 paths = both_roles(reader, path, at)
             for each in paths:
                 reader.claim(each, value, item, item)
@@ -120,6 +120,9 @@ def read_switches(reader: "Reader") -> None:
                     reader.claim(path, None if negated else "actor", item, item)
             else:
                 reader.claim(path, not negated, item, item)
+                if at and reader.items[at - 1].text in ("and", "or", ",", "und", "et", "y"):
+                    for other, place in _row(reader.items, range(at - 1, -1, -1)):
+                        reader.claim(other, not negated, place, item)
 
 
 def _directly_negated(reader: "Reader", at: int) -> bool:

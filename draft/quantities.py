@@ -97,6 +97,11 @@ def claim_number(reader: "Reader", name: str, term: int, at: int) -> None:
     path = path_for(reader, name, at if reader.role(at) else term)
     if number is None or path is None:
         return
+    if name in ("buffer_rollouts", "buffer_clip") and not _has_buffer(reader):
+        text = f"{reader.algorithm} keeps no earlier rollouts; nearest: off-policy, ppo-lecture"
+        first, last = sorted((item, place), key=lambda i: i.start)
+        reader.note("cannot", first, text, last)
+        return
     value: Any = number.value
     if name == "total_steps" and _is_of_a_rollout(reader, at):
         name, path = "steps_per_env", "update.rollout_steps"
@@ -116,13 +121,21 @@ def claim_number(reader: "Reader", name: str, term: int, at: int) -> None:
     reader.claim(path, value, place, item)
 
 
+def _has_buffer(reader: "Reader") -> bool:
+    values = reader.known or preset_values(reader.algorithm)
+    return values.get("update.buffer", 0) is not None
+
+
 def _is_of_a_rollout(reader: "Reader", at: int) -> bool:
     """Whether `16 envs, 128 steps` means those of each environment: too few for a whole run."""
     item = reader.items[at]
     if item.number is None or item.number.value >= FEW_STEPS:
         return False
     clause = [i.text for i in reader.items[max(0, at - 4) : at + 2] if i.clause == item.clause]
-    envs = any(reader.items[t].quantity("num_envs") for t in reader.attached)
+    said = [reader.items[t] for t in reader.attached]
+    if any(i.quantity("rollout_steps", "steps_per_env") for i in said):
+        return False
+    envs = any(i.quantity("num_envs") for i in said)
     return envs and not {"for", "total", "train", "training", "learn", "only"} & set(clause)
 
 
