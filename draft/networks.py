@@ -36,6 +36,8 @@ def read_layers(reader: "Reader") -> None:
 def both_roles(reader: "Reader", path: str, at: int) -> list[str]:
     """The paths of a value that actor and critic each have: its role's, or both."""
     role = reader.role(at)
+    if role is None and at > 1 and reader.items[at - 1].text in ("and", "und", "et", "y"):
+        role = reader.role(at - 2)  # `value function with two layers of 128 and relu`
     if role is not None:
         return [path.replace(".actor.", f".{role}.")]
     return [path, path.replace(".actor.", ".critic.")] if has_critic(reader) else [path]

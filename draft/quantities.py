@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ppoc.draft.reader import Reader
 
 MANY_SEEDS = 100
+SHORTEST = 1000  # steps of a run, unless it is to train `for` fewer
 FEW_STEPS = 5000  # fewer are no run where environments are counted beside them
 LOST = "this number belongs to nothing that ppoc knows"
 NUMBERED = {"figure", "fig", "table", "section", "eq", "algorithm", "version"}
@@ -105,6 +106,10 @@ def claim_number(reader: "Reader", name: str, term: int, at: int) -> None:
     value: Any = number.value
     if name == "total_steps" and _is_of_a_rollout(reader, at):
         name, path = "steps_per_env", "update.rollout_steps"
+    elif name == "total_steps" and 0 < value < SHORTEST and not _follows(reader, at, "for"):
+        first, last = sorted((item, place), key=lambda i: i.start)
+        reader.note("question", first, "too few steps for a run; steps of what?", last)
+        return
     if is_whole(path) and value.is_integer():
         value = int(value)
     problem = takes(path, value)
@@ -119,6 +124,11 @@ def claim_number(reader: "Reader", name: str, term: int, at: int) -> None:
     elif name == "steps_per_env":
         value = PerEnvironment(value)
     reader.claim(path, value, place, item)
+
+
+def _follows(reader: "Reader", at: int, word: str) -> bool:
+    before = reader.items[at - 1] if at else None
+    return before is not None and before.text == word
 
 
 def _has_buffer(reader: "Reader") -> bool:
@@ -243,6 +253,7 @@ def read_citations(reader: "Reader") -> None:
         cited = year and bool({"(", "al"} & set(before))
         last = reader.items[at - 1] if at else None
         contrast = last is not None and last.cue("instead")
+        contrast = contrast or any(i.cue("machine") for i in reader.items[at + 1 : at + 3])
         if cited or contrast or NUMBERED & set(before[-2:]):
             reader.free.discard(at)
 
@@ -268,13 +279,12 @@ def read_amounts(reader: "Reader") -> None:
         words = [i.text for i in reader.items[max(0, at - 2) : at] if i.clause == item.clause]
         amounts = glossary().data["quantities"][name].get("amounts")
         vague = VAGUE & set(words)
-        if amounts and not vague and not reader.negated(at):
-            amount = amounts.get(
-                " ".join(words), amounts.get(words[-1] if words else "", amounts[""])
-            )
-            reader.claim(
-                path, amount, item, item, glossary().data["quantities"][name]["amounts_source"]
-            )
+        known = [n for n in (2, 1) if " ".join(words[-n:]) in (amounts or {}) and len(words) >= n]
+        if amounts and (known or not vague) and not reader.negated(at):
+            count = known[0] if known else 0
+            source = glossary().data["quantities"][name]["amounts_source"]
+            amount = amounts[" ".join(words[-count:]) if count else ""]
+            reader.claim(path, amount, reader.items[at - count], item, source)
         elif vague:
             first = next(i for i in reader.items[max(0, at - 2) : at] if i.text in vague)
             present = (reader.known or preset_values(reader.algorithm)).get(path)

@@ -64,7 +64,8 @@ class Reader:
 
     def note(self, kind: Any, item: Item, text: str, last: Item | None = None) -> None:
         """Note something that no field can hold."""
-        words = self.reading.words(item.start, (last or item).end)
+        ends = (item, last or item)
+        words = self.reading.words(min(i.start for i in ends), max(i.end for i in ends))
         self.reading.notes.append(Note(kind, words, text))
 
     def negated(self, at: int, reach: int = 5) -> bool:
