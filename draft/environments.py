@@ -22,11 +22,11 @@ class Found:
 
 @cache
 def _newest() -> dict[str, str]:
-    """Name without version → newest id, of environments without a namespace."""
+    """Name without version → newest id, of gymnasium's own environments and Atari's."""
     newest: dict[str, tuple[int, str]] = {}
     for env_id in list_environments():
-        found = re.fullmatch(r"(\w+)-v(\d+)", env_id)
-        if found and "/" not in env_id and "Environment" not in env_id:
+        found = re.fullmatch(r"(?:ALE/)?(\w+)-v(\d+)", env_id)
+        if found and "Environment" not in env_id:
             newest[found[1]] = max(newest.get(found[1], (-1, "")), (int(found[2]), env_id))
     return {name: env_id for name, (_, env_id) in newest.items()}
 

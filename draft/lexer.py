@@ -129,7 +129,7 @@ def _longest(raw: list[Item], at: int, language: str) -> tuple[Item, int]:
     phrase = _phrase(run)
     name = _name(run)
     best = max(
-        (choice for choice in (spelled, phrase, name) if choice is not None),
+        (choice for choice in (spelled, name, phrase) if choice is not None),
         key=lambda choice: choice[1],
         default=None,
     )

@@ -3,7 +3,7 @@
 import re
 from typing import TYPE_CHECKING, Any
 
-from ppoc.draft.facts import STAND_IN, takes, zoo, zoo_values
+from ppoc.draft.facts import STAND_IN, field_table, takes, zoo, zoo_values
 from ppoc.draft.glossary import glossary
 from ppoc.draft.lexer import Item
 from ppoc.draft.networks import both_roles
@@ -95,7 +95,8 @@ def read_choices(reader: "Reader") -> None:
                 continue
             problem = takes(path, value)
             if problem is not None:
-                reader.note("cannot", item, f"`{path}`: {problem}")
+                new = path not in field_table() and "why" in entry
+                reader.note("cannot", item, entry["why"] if new else f"`{path}`: {problem}")
                 continue
             paths = [path]
             if path == "optimizer.actor.kind":

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ppoc.draft.claims import Claim
-from ppoc.draft.facts import is_whole, preset_values, takes
+from ppoc.draft.facts import field_table, is_whole, preset_values, takes
 from ppoc.draft.glossary import glossary
 from ppoc.draft.lexer import Item
 from ppoc.draft.relations import Proportion, scaled
@@ -112,6 +112,11 @@ def claim_number(reader: "Reader", name: str, term: int, at: int) -> None:
         return
     if is_whole(path) and value.is_integer():
         value = int(value)
+    entry = glossary().data["quantities"][name]
+    if path not in field_table() and "why" in entry:
+        first, last = sorted((item, place), key=lambda i: i.start)
+        reader.note("cannot", first, entry["why"], last)
+        return
     problem = takes(path, value)
     if name == "minibatches":
         problem = takes("update.epochs", value)  # a count, from 1
@@ -264,7 +269,12 @@ def read_amounts(reader: "Reader") -> None:
         if not item.quantity() or at in reader.attached or at in reader.settled_terms:
             continue
         name = _best(reader, at)
-        path = path_for(reader, name, at) if name in glossary().data["quantities"] else None
+        entry = glossary().data["quantities"].get(name, {})
+        path = path_for(reader, name, at) if entry else None
+        if path is not None and path not in field_table() and "why" in entry:
+            if not reader.negated(at):
+                reader.note("cannot", item, entry["why"])
+            continue
         if path is None or reader.reading.claim(path) is not None:
             continue
         if reader.negated(at) and name == "epsilon" and reader.algorithm == "ppo":
