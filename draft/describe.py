@@ -65,6 +65,8 @@ NUMBERS = {
     "losses.policy.kl_target": "a KL target of {value}",
     "optimizer.actor.kl_target": "a KL target of {value}",
 }
+# What is made of names and mappings, for which this English has no words.
+WITHOUT_WORDS = ("env.wrappers", "env.options", "env.atari", "losses.policy.parameters")
 NAMES = {"optimizer.actor.schedule": "learning rate", "losses.policy.schedule": "clip range"} | {
     "losses.entropy.schedule": "entropy coefficient",
     "optimizer.critic.schedule": "critic learning rate",
@@ -135,6 +137,8 @@ def _words(path: str, value: Any, wanted: Mapping[str, Any]) -> str | None:
         return f"{role} layers [{sizes}]" if len(value) > 1 else _one_layer(role, value)
     if general == "networks.actor.activation":
         return f"{value} activation for the {role}"
+    if general in ("networks.actor.memory.kind", "networks.actor.body"):
+        return f"{value} for the {role}" if value != "mlp" else None
     if general == "networks.actor.init":
         return f"{value} initialisation for the {role}"
     if isinstance(value, bool) or not isinstance(value, int | float):

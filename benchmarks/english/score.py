@@ -8,7 +8,6 @@ request does not ask for, and a default that is not the one it names.
 """
 
 import argparse
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,8 +16,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from ppoc.cli.check import _check_one
 from ppoc.compiler.diagnostics import SpecError
+from ppoc.compiler.probe import probe
+from ppoc.compiler.resolve import resolve_text
 from ppoc.draft.compose import Draft, NothingToDraftError, compose
 from ppoc.draft.facts import STAND_IN, preset_values, zoo_values
 from ppoc.draft.reader import read
@@ -71,14 +71,11 @@ def same(a: Any, b: Any) -> bool:
 
 
 def passes(text: str) -> bool:
-    """Whether `ppoc check` has nothing against a spec but advice."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "spec.yaml"
-        path.write_text(text, encoding="utf-8")
-        try:
-            _check_one(path, [], True)
-        except SpecError:
-            return False
+    """Whether a spec has only advice against it, by all that `ppoc check` does."""
+    try:
+        probe(resolve_text(text, "spec.yaml"), choose_backend=False)
+    except SpecError:
+        return False
     return True
 
 

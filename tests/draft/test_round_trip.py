@@ -4,19 +4,22 @@ import pytest
 from conftest import ZOO, zoo_names
 
 from ppoc.compiler.difference import differences
+from ppoc.compiler.probe import list_environments
 from ppoc.compiler.resolve import resolve
 from ppoc.draft.compose import compose
-from ppoc.draft.describe import describe
+from ppoc.draft.describe import WITHOUT_WORDS, describe
 from ppoc.draft.reader import read
 
 
 @pytest.mark.parametrize("name", zoo_names())
 def test_description_drafts_to_the_same_spec(name):
     spec = resolve(ZOO / f"{name}.yaml")
+    if spec.spec.env.id not in list_environments():
+        pytest.skip(f"{spec.spec.env.id} is not installed")
     text, unsaid = describe(spec)
     draft = compose(read(text))
-    assert not unsaid
-    assert differences(spec, draft.resolved) == []
+    assert all(path.startswith(WITHOUT_WORDS) for path in unsaid)
+    assert {row.path for row in differences(spec, draft.resolved)} <= set(unsaid)
     assert draft.resolved.spec.algorithm == spec.spec.algorithm
     assert [note.text for note in draft.notes] == []
 
@@ -24,6 +27,4 @@ def test_description_drafts_to_the_same_spec(name):
 def test_what_has_no_words_is_said(tmp_path):
     path = tmp_path / "spec.yaml"
     path.write_text("ppoc: 1\nalgorithm: ppo\nenv: {id: Hopper-v5, options: {frame_skip: 2}}\n")
-    assert describe(resolve(path))[1] == ["env.options.frame_skip", "env.options"] or any(
-        unsaid.startswith("env.options") for unsaid in describe(resolve(path))[1]
-    )
+    assert "env.options.frame_skip" in describe(resolve(path))[1]
