@@ -85,8 +85,11 @@ def read_choices(reader: "Reader") -> None:
             path, _, word = name.partition("=")
             value = _LITERALS.get(word, word)
             entry = glossary().data["choices"][path]
-            if any(i.cue("instead") for i in reader.items[max(0, at - 2) : at]):
-                continue  # relu instead of tanh
+            after = reader.items[at + 1 : at + 2]
+            if any(i.cue("instead") for i in reader.items[max(0, at - 2) : at]) or any(
+                i.text == "replaced" for i in after
+            ):
+                continue  # relu instead of tanh, tanh replaced by relu
             if reader.negated(at) and not item.text.startswith(
                 ("no", "without", "never", "don", "do")
             ):

@@ -55,7 +55,7 @@ def test_a_pipe_is_read_and_nobody_is_asked(ppoc):
 
 
 def test_json_has_spec_provenance_and_notes(ppoc):
-    data = json.loads(ppoc("draft", REQUEST + ", with an LSTM", "--json").out)
+    data = json.loads(ppoc("draft", REQUEST + ", with a transformer", "--json").out)
     said = {value["path"]: value for value in data["values"]}
     assert said["losses.policy.epsilon"] == {
         "path": "losses.policy.epsilon",
