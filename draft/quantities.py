@@ -250,7 +250,7 @@ def _is_odd(reader: "Reader", at: int) -> bool:
 
 
 def read_citations(reader: "Reader") -> None:
-    """Years and figures of papers are no values."""
+    """Years, figures of papers, numbers of machines and of what cannot be are no values."""
     for at in sorted(reader.free):
         number = reader.items[at].number
         before = [i.text for i in reader.items[max(0, at - 3) : at]]
@@ -259,8 +259,17 @@ def read_citations(reader: "Reader") -> None:
         last = reader.items[at - 1] if at else None
         contrast = last is not None and last.cue("instead")
         contrast = contrast or any(i.cue("machine") for i in reader.items[at + 1 : at + 3])
-        if cited or contrast or NUMBERED & set(before[-2:]):
+        if cited or contrast or _of_the_impossible(reader, at) or NUMBERED & set(before[-2:]):
             reader.free.discard(at)
+
+
+def _of_the_impossible(reader: "Reader", at: int) -> bool:
+    """`a replay buffer of 100000 transitions`: a number of what there is no field for."""
+    before = reader.items[at - 1] if at > 1 else None
+    if before is not None and before.text in ("of", "=", ":", "at", "size"):
+        return bool(reader.items[at - 2].names("unsupported"))
+    after = reader.items[at + 1] if at + 1 < len(reader.items) else None
+    return after is not None and bool(after.names("unsupported"))
 
 
 def read_amounts(reader: "Reader") -> None:

@@ -50,7 +50,7 @@ def test_a_field_is_read(request_, path, value):
     ("request_", "words"),
     [
         ("soft actor-critic on Pendulum", "not a policy-gradient method ppoc compiles"),
-        ("PPO with a transformer", "multi-layer perceptrons"),
+        ("PPO with a transformer", "no attention among the networks"),
         ("RLHF on a language model", "not in ppoc yet"),
         ("PPO on CartPole with gamma 1.7", "less than or equal to 1"),
         ("PPO on CartPole with zero environments", "greater than or equal to 1"),
@@ -71,6 +71,11 @@ def test_what_cannot_be_said_is_noted(request_, words):
 def test_a_negated_impossibility_is_no_impossibility():
     assert "curiosity" in notes("PPO on Hopper with curiosity")
     assert "curiosity" not in notes("PPO on Hopper without curiosity")
+
+
+def test_a_number_of_what_cannot_be_is_no_value():
+    request = "PPO on CartPole with a replay buffer of 100000 transitions, 8 hours, 16 GB"
+    assert fields(request) == {"algorithm": "ppo", "env.id": "CartPole-v1"}
 
 
 def test_the_present_values_are_what_edits_refer_to():
