@@ -8,7 +8,9 @@ import typer
 from ppoc.cli import (
     check,
     compile,
+    describe,
     diff,
+    draft,
     eval,
     explain,
     init,
@@ -33,6 +35,8 @@ app.command()(check.check)
 app.command()(compile.compile)
 app.command()(run.run)
 app.command()(eval.eval)
+app.command()(draft.draft)
+app.command()(describe.describe)
 app.command()(explain.explain)
 app.command()(diff.diff)
 app.command()(variance.variance)
