@@ -54,15 +54,16 @@ def compile_step(function: Function, message: Callable[[str], None]) -> Function
     def call(*arguments: Any) -> Any:
         nonlocal step
         if step is None:
-            step = _build(function, arguments, message)
+            step = build(function, arguments, message)
         return step(*arguments)
 
     return cast(Function, call)
 
 
-def _build(
+def build(
     function: Callable[..., Any], arguments: Sequence[Any], message: Callable[[str], None]
 ) -> Callable[..., Any]:
+    """What `compile_step` calls from then on; the function itself where compiling failed."""
     name = function.__name__
     device = flat(arguments)[0].device.type
     if device != "cpu":
