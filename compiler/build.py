@@ -52,7 +52,7 @@ def compile_spec(resolved: Resolved) -> Compiled:
     facts = probe(resolved)
     plan = run_passes(Plan(resolved.spec, facts))
     used = {name: version(name) for name in ("ppoc", "torch", "numpy")}
-    used.update(versions(facts.backend))
+    used.update(versions(plan.facts.backend))
     module = emit(plan)
     lock = lock_text(resolved, plan, used)
     manifest = {

@@ -29,6 +29,8 @@ class Plan:
     compile_update: bool = False
     compile_fisher: bool = False
     single_thread: bool = False
+    device_rollout: bool = False
+    compile_rollout: bool = False
     decisions: tuple[Decision, ...] = ()
 
     def decide(self, decision: Decision, **changes: Any) -> "Plan":
@@ -67,6 +69,11 @@ class Plan:
     def rollout_length(self) -> int:
         """T, time steps an iteration in each environment."""
         return self.batch_size // self.spec.env.num_envs
+
+    @property
+    def chunk(self) -> int:
+        """Time steps of a rollout that are compiled as one: a divisor of T."""
+        return max(steps for steps in range(1, 9) if self.rollout_length % steps == 0)
 
     @property
     def num_samples(self) -> int:

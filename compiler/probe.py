@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from ppoc.compiler.diagnostics import Diagnostic, SpecError
+from ppoc.compiler.language import Environment
 from ppoc.compiler.resolve import Resolved
 from ppoc.compiler.suggest import did_you_mean
 
@@ -206,7 +207,7 @@ def _backend(resolved: Resolved, observations: Any, actions: Any) -> str:
         return "gymnasium"
     many = count >= MANY_ENVIRONMENTS
     if wanted == "torch" or (wanted == "auto" and many):
-        problem = _tensor_problem(resolved)
+        problem = tensor_problem(resolved.spec.env)
         if not problem:
             return "torch"
     if wanted != "torch":
@@ -219,9 +220,8 @@ def _backend(resolved: Resolved, observations: Any, actions: Any) -> str:
     return wanted
 
 
-def _tensor_problem(resolved: Resolved) -> str:
+def tensor_problem(env_spec: Environment) -> str:
     """Why an environment cannot be stepped as a tensor, or nothing."""
-    env_spec = resolved.spec.env
     if env_spec.id not in TENSOR_ENVIRONMENTS:
         return f"`{env_spec.id}` is none of {', '.join(sorted(TENSOR_ENVIRONMENTS))}"
     return "environments as tensors take no options" if env_spec.options else ""

@@ -9,6 +9,7 @@ from ppoc.runtime.launch import main
 from ppoc.runtime.normalize import ObservationNormalizer, RewardNormalizer
 from ppoc.runtime.parameters import as_arrays, flatten, orthogonal, unflatten, uniform
 from ppoc.runtime.run import Checkpoint, Run, derive_seed
+from ppoc.runtime.structure import move
 
 __all__ = [
     "Checkpoint",
@@ -24,6 +25,7 @@ __all__ = [
     "follow_kl",
     "main",
     "make_envs",
+    "move",
     "orthogonal",
     "silu",
     "unflatten",

@@ -56,5 +56,12 @@ def test_threads_follow_the_size_of_the_networks(compiled_of, width, single):
 
 def test_every_pass_says_what_it_chose_and_why(compiled_of):
     plan = compiled_of("ppo/halfcheetah").plan
-    assert [decision.name for decision in plan.decisions] == ["update", "torch threads"]
+    assert [decision.name for decision in plan.decisions] == [
+        "update",
+        "torch threads",
+        "rollout",
+        "actor",
+        "values and log-probabilities",
+        "noise",
+    ]
     assert all(decision.choice and decision.reason for decision in plan.decisions)
