@@ -22,7 +22,7 @@ class Moments(NamedTuple):
     """[*shape] float64."""
     var: Tensor
     """[*shape] float64, of the population."""
-    count: Tensor
+    count: Tensor  # type: ignore[assignment]  # as checkpoints name it; hides tuple.count
     """[] int64."""
 
     def merge(self, batch: Tensor) -> "Moments":
@@ -53,7 +53,7 @@ class RewardScale(NamedTuple):
 
     mean: Tensor
     var: Tensor
-    count: Tensor
+    count: Tensor  # type: ignore[assignment]  # as checkpoints name it; hides tuple.count
     returns: Tensor
     """[N] float64, of the episodes under way."""
 
@@ -91,7 +91,7 @@ class Episodes(NamedTuple):
     """[WINDOW] float64, of the last episodes, the newest last; zeros before there were so many."""
     lengths: Tensor
     """[WINDOW] int64."""
-    count: Tensor
+    count: Tensor  # type: ignore[assignment]  # as checkpoints name it; hides tuple.count
     """[] int64, episodes finished."""
     partial_returns: Tensor
     """[N] float64, of the episodes under way."""

@@ -128,7 +128,6 @@ VARIANTS = {
     "device-trust-region": ("trpo/cartpole", *ON_DEVICE),
     "device-adaptive": ("ppo-kl-adaptive/cartpole", *ON_DEVICE),
     "device-q": ("q-actor-critic/cartpole", *ON_DEVICE, "env.id=Pendulum-v1"),
-    "device-compiled": ("ppo/acrobot", "env.backend=torch", "training.compile=always"),
     "linear-networks": ("ppo/cartpole", "networks.actor.layers=[]", "networks.critic.layers=[]"),
     "gymnasium": (
         "ppo/cartpole",

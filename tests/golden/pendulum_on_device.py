@@ -36,7 +36,7 @@ DEVICE = "auto"
 NUM_ENVS = 4  # N
 ROLLOUT_LENGTH = 1024  # T
 BATCH_SIZE = 4096  # B = T·N
-CHUNK = 8  # time steps compiled as one
+CHUNK = 4  # time steps compiled as one
 EPOCHS = 10  # passes over each batch
 MINIBATCH_SIZE = 64  # M
 NUM_ITERATIONS = 74  # 303,104 environment steps
