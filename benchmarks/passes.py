@@ -1,8 +1,8 @@
 """What each decision of the planner gains on its own: what compiler/passes.py and probe.py rest on.
 
-    python benchmarks/passes.py
+    OPENBLAS_NUM_THREADS=1 python benchmarks/passes.py
 
-One process, torch on one thread, caches of compilers set aside. Each row is a piece of an iteration
+One process, torch and NumPy on one thread each, caches of compilers set aside. Each row is a piece of an iteration
 done two ways, in medians of many calls; `tests` says where the two are shown to give the same.
 Prints a table and writes it to benchmarks/results/passes.md.
 """
@@ -195,7 +195,7 @@ def backends(env_id: str, num_envs: int, other: str, chosen: str) -> Row:
 
 def rollout(num_envs: int, backend: str) -> Row:
     """A time step of the environments and their policy, on the host and compiled on the device."""
-    sizes = f"update={{rollout_steps: {32 * num_envs}, minibatch_size: {num_envs}}}"
+    sizes = f"update={{rollout_steps: {32 * num_envs}, minibatch_size: {8 * num_envs}}}"
     count = f"env.num_envs={num_envs}"
     host = module_of("ppo/cartpole", count, sizes, f"env.backend={backend}")
     params = host.initial_parameters(1)
@@ -258,7 +258,7 @@ def main() -> None:
         *(backends("CartPole-v1", n, "envpool", "torch") for n in (512, 4096)),
     ]
     lines = [
-        "`python benchmarks/passes.py`; microseconds, medians, two cores.",
+        "`OPENBLAS_NUM_THREADS=1 python benchmarks/passes.py`; microseconds, medians, two cores.",
         "",
         "| one way, then the chosen one | one way | chosen | gain | shown the same by |",
         "| --- | --- | --- | --- | --- |",

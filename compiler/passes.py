@@ -58,7 +58,7 @@ def choose_actor(plan: Plan) -> Plan:
     if plan.device_rollout:
         reason = "observations are on the device, and one step is compiled with the next"
         return plan.decide(Decision("actor", "torch", reason))
-    reason = "observations are on the host, where a call costs half of torch's and tanh a third"
+    reason = "observations are on the host, where NumPy takes 0.3 to 0.9 of torch's time"
     return plan.decide(Decision("actor", "NumPy", reason))
 
 
