@@ -2,8 +2,9 @@
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/passes.py
 
-One process, torch and NumPy on one thread each, caches of compilers set aside. Each row is a piece of an iteration
-done two ways, in medians of many calls; `tests` says where the two are shown to give the same.
+One process, torch and NumPy on one thread each, caches of compilers set aside. Each row is a piece
+of an iteration done two ways, in medians of many calls; `tests` says where the two are shown to
+give the same.
 Prints a table and writes it to benchmarks/results/passes.md.
 """
 

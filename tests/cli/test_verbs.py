@@ -99,7 +99,7 @@ def test_compile_writes_three_files(ppoc, spec, tmp_path):
 
 def test_a_prebuilt_run_starts_warm(ppoc, spec, tmp_path, monkeypatch):
     monkeypatch.setenv("PPOC_CACHE", str(tmp_path / "cache"))
-    compiled = (*SHORT, "-s", "training.compile=always")
+    compiled = (*SHORT, "-s", "training.compile=always", "-s", "env.backend=gymnasium")
     done = ppoc("compile", spec, *compiled, "--prebuild")
     assert done.code == 0
     assert "compiling update" in done.err

@@ -12,11 +12,13 @@ SHORT = (
     "update={rollout_steps: 128, minibatch_size: 64, epochs: 2}",
     "evaluation.episodes=1",
 )
+HOST = "env.backend=gymnasium"
 SPECS = {
-    "ppo": (("ppo/cartpole",), ["update"]),
-    "target_kl": (("ppo/cartpole", "update.target_kl=0.02"), ["update"]),
+    "ppo": (("ppo/cartpole", HOST), ["update"]),
+    "on the device": (("ppo/cartpole", "env.backend=torch"), ["collect", "update"]),
+    "target_kl": (("ppo/cartpole", HOST, "update.target_kl=0.02"), ["update"]),
     "trust region": (
-        ("trpo/cartpole", "update={epochs: 2, minibatch_size: 64}"),
+        ("trpo/cartpole", HOST, "update={epochs: 2, minibatch_size: 64}"),
         ["fisher_product", "update"],
     ),
 }
@@ -45,12 +47,12 @@ def test_a_run_without_it_would_have_compiled(module_of, tmp_path, monkeypatch):
     monkeypatch.setenv("PPOC_CACHE", str(tmp_path / "cache"))
     calls = []
     monkeypatch.setattr(compiled, "_compile", lambda *arguments: calls.append(arguments))
-    execute(module_of("ppo/cartpole", *SHORT), tmp_path, mode="quiet")
+    execute(module_of("ppo/cartpole", HOST, *SHORT), tmp_path, mode="quiet")
     assert len(calls) == 1
 
 
 def test_where_nothing_is_compiled_nothing_is_done(module_of, tmp_path, monkeypatch):
-    module = module_of("ppo/cartpole", *SHORT, "training.compile=never")
+    module = module_of("ppo/cartpole", HOST, *SHORT, "training.compile=never")
     monkeypatch.setattr(module, "collect", None)
     assert prebuild(module, print) == ([], [])
     search = module_of("cem/cartpole", "training.total_steps=512")
@@ -65,12 +67,12 @@ def test_what_cannot_be_compiled_is_named(module_of, tmp_path, monkeypatch):
 
     monkeypatch.setattr(compiled, "_compile", broken)
     said = []
-    assert prebuild(module_of("ppo/cartpole", *SHORT), said.append) == ([], ["update"])
+    assert prebuild(module_of("ppo/cartpole", HOST, *SHORT), said.append) == ([], ["update"])
     assert any("no compiler" in text for text in said)
 
 
 def test_a_module_that_cannot_train_is_one_error(module_of, monkeypatch):
-    module = module_of("ppo/cartpole", *SHORT)
+    module = module_of("ppo/cartpole", HOST, *SHORT)
     monkeypatch.setattr(module, "make_envs", lambda count: 1 / 0)
     with pytest.raises(RunError, match="ZeroDivisionError"):
         prebuild(module, print)
