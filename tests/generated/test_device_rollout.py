@@ -101,7 +101,7 @@ class Logged(Exception):  # noqa: N818 - not an error
 @pytest.mark.parametrize(
     "spec",
     [
-        *SPECS.values(),
+        *((*spec, "update={rollout_steps: 64, minibatch_size: 16}") for spec in SPECS.values()),
         ("reinforce/cartpole", "env.normalize={observations: true, rewards: true}"),
         ("trpo/cartpole",),
         ("q-actor-critic/cartpole",),
@@ -126,7 +126,8 @@ def test_an_iteration_waits_for_no_device(module_of, spec, monkeypatch):
 
     for name in ("new_episodes", "draw", "draw_orders"):
         monkeypatch.setattr(module, name, on_meta(getattr(module, name)))
-    monkeypatch.setattr(torch, "Generator", _generator(torch.Generator, generator))
+    make = {"Generator": lambda *device: generator if device == (meta,) else torch.Generator()}
+    monkeypatch.setattr(module, "torch", SimpleNamespace(**{**vars(torch), **make}))
 
     def means(self):
         assert all(tensor.device == meta for tensor in self)
@@ -142,10 +143,6 @@ def test_an_iteration_waits_for_no_device(module_of, spec, monkeypatch):
     )
     with pytest.raises(Logged):
         module.train(run)
-
-
-def _generator(real, fake):
-    return lambda device="cpu": fake if torch.device(device).type == "meta" else real(device)
 
 
 def test_checkpoints_hold_what_those_of_the_host_hold(module_of, tmp_path):
