@@ -3,8 +3,9 @@
     python benchmarks/gpu.py
 
 Trains on the CPU and on the device: HalfCheetah as the zoo has it and with 1024×1024 networks and
-minibatches of 4,096, and CartPole with 8 and with 4,096 environments. Prints a table and writes it
-to benchmarks/results/gpu.md. Without a device it says so and ends with code 3.
+minibatches of 4,096, and CartPole with 8 and with 4,096 environments, with rollouts on the device
+and, for comparison, on the host. Prints a table and writes it to benchmarks/results/gpu.md. Without
+a device it says so and ends with code 3.
 """
 
 import json
@@ -26,7 +27,15 @@ TASKS = {
         [*WIDE, *LARGE, "training.total_steps=500_000"],
     ),
     "CartPole": ("ppo/cartpole", ["training.total_steps=200_000"]),
+    "CartPole, rollouts on the host": (
+        "ppo/cartpole",
+        ["env.backend=gymnasium", "training.total_steps=200_000"],
+    ),
     "CartPole, 4,096 environments": ("ppo/cartpole", [*MANY, "training.total_steps=5_000_000"]),
+    "CartPole, 4,096 environments, rollouts on the host": (
+        "ppo/cartpole",
+        [*MANY, "env.backend=envpool", "training.total_steps=5_000_000"],
+    ),
 }
 
 

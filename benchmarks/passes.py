@@ -1,9 +1,10 @@
 """What each decision of the planner gains on its own: what passes.py and backends.py rest on.
 
-    python benchmarks/passes.py
+    OPENBLAS_NUM_THREADS=1 python benchmarks/passes.py
 
-One process, torch on one thread, caches of compilers set aside. Each row is a piece of an iteration
-done two ways, in medians of many calls; `tests` says where the two are shown to give the same.
+One process, torch and NumPy on one thread each, caches of compilers set aside. Each row is a piece
+of an iteration done two ways, in medians of many calls; `tests` says where the two are shown to
+give the same.
 Prints a table and writes it to benchmarks/results/passes.md.
 """
 
@@ -122,7 +123,7 @@ def hoisting() -> Row:
             "values and log-probabilities of 256 steps of 8: each step, once",
             seconds(each),
             seconds(lambda: evaluate(steps, actions)),
-            "test_gae.py, test_policy.py",
+            "test_rollout.py::test_values_and_log_probs_of_a_rollout_are_those_at_each_step",
         )
 
 
@@ -133,12 +134,12 @@ def noise() -> Row:
         "noise of 256 steps of 8: each step, once",
         seconds(lambda: [module.draw_noise(rng, 1, 8) for _ in range(256)]),
         seconds(lambda: module.draw_noise(rng, 256, 8)),
-        "test_policy.py::test_gaussian_samples_have_the_mean_and_deviation",
+        "test_rollout.py::test_noise_drawn_at_once_is_that_drawn_at_each_step",
     )
 
 
-def actor(num_envs: int) -> Row:
-    module = module_of("ppo/halfcheetah")
+def actor(num_envs: int, width: int = 64) -> Row:
+    module = module_of("ppo/halfcheetah", f"networks.actor.layers=[{width}, {width}]")
     params = module.initial_learner(1).params
     p, w = (
         module.runtime.unflatten(params, module.SHAPES),
@@ -153,7 +154,7 @@ def actor(num_envs: int) -> Row:
 
     with torch.no_grad():
         return Row(
-            f"actions of {num_envs}: in torch, in NumPy",
+            f"actions of {num_envs}, {width}×{width} network: in torch, in NumPy",
             seconds(in_torch),
             seconds(lambda: module.act(w, observations, draw)),
             "test_policy.py::test_numpy_actor_equals_torch_actor",
@@ -193,6 +194,48 @@ def backends(env_id: str, num_envs: int, other: str, chosen: str) -> Row:
     return Row(what, *taken, "test_envs.py")
 
 
+def rollout(num_envs: int, backend: str) -> Row:
+    """A time step of the environments and their policy, on the host and compiled on the device."""
+    sizes = f"update={{rollout_steps: {32 * num_envs}, minibatch_size: {8 * num_envs}}}"
+    count = f"env.num_envs={num_envs}"
+    host = module_of("ppo/cartpole", count, sizes, f"env.backend={backend}")
+    params = host.initial_parameters(1)
+    envs = host.make_envs(num_envs)
+    observations = envs.reset(0)
+    noise = host.draw_noise(np.random.default_rng(0), 32, num_envs)
+    w = host.runtime.as_arrays(params, host.SHAPES)
+    without = seconds(lambda: host.collect(envs, w, observations, noise))
+    envs.close()
+    ours = module_of("ppo/cartpole", count, sizes, "training.compile=always")
+    generator = torch.Generator().manual_seed(0)
+    state, draws = ours.new_episodes(generator), ours.draw(generator)
+    chunk = compile_step(ours.collect, lambda text: None)
+    chosen = seconds(lambda: ours.collect_in_chunks(chunk, params, state, draws))
+    return Row(
+        f"a step of {num_envs} CartPole-v1 and their policy: {backend} and NumPy, on the device",
+        without / 32,
+        chosen / 32,
+        "test_device_rollout.py::test_a_rollout_is_the_one_through_numpy",
+    )
+
+
+def chunks(other: int) -> Row:
+    """A time step of 8 environments and their policy, compiled by so many, and by 4."""
+    module = module_of("ppo/cartpole", "training.compile=always")
+    params, generator = module.initial_parameters(1), torch.Generator().manual_seed(0)
+    state, draws = module.new_episodes(generator), module.draw(generator)
+    taken = []
+    for steps in (other, module.CHUNK):
+        few = module.Draws(*(x[:steps] for x in draws))
+        chunk = compile_step(module.collect, lambda text: None)
+        start = time.perf_counter()
+        chunk(params, state, few)
+        print(f"{steps} steps: compiled in {time.perf_counter() - start:.1f} s", file=sys.stderr)
+        taken.append(seconds(lambda chunk=chunk, few=few: chunk(params, state, few)) / steps)
+    what = f"a step of 8 CartPole-v1 and their policy: compiled by {other}, by {module.CHUNK}"
+    return Row(what, *taken, "test_device_rollout.py::test_chunks_that_are_compiled_give_the_same")
+
+
 def main() -> None:
     torch.set_num_threads(1)
     rows = [
@@ -201,7 +244,11 @@ def main() -> None:
         fisher(),
         hoisting(),
         noise(),
-        *(actor(n) for n in (1, 8, 256)),
+        *(actor(n) for n in (1, 8, 256, 1024)),
+        actor(64, 1024),
+        *(rollout(n, "gymnasium") for n in (1, 8)),
+        *(rollout(n, "envpool") for n in (64, 512, 4096)),
+        *(chunks(n) for n in (1, 8)),
         advantages(256, 8),
         advantages(2048, 1),
         backends("HalfCheetah-v5", 1, "envpool", "gymnasium"),
@@ -212,7 +259,7 @@ def main() -> None:
         *(backends("CartPole-v1", n, "envpool", "torch") for n in (512, 4096)),
     ]
     lines = [
-        "`python benchmarks/passes.py`; microseconds, medians, two cores.",
+        "`OPENBLAS_NUM_THREADS=1 python benchmarks/passes.py`; microseconds, medians, two cores.",
         "",
         "| one way, then the chosen one | one way | chosen | gain | shown the same by |",
         "| --- | --- | --- | --- | --- |",

@@ -8,7 +8,9 @@ import typer
 from ppoc.cli import (
     check,
     compile,
+    describe,
     diff,
+    draft,
     eject,
     eval,
     explain,
@@ -36,6 +38,8 @@ app.command()(check.check)
 app.command()(compile.compile)
 app.command()(run.run)
 app.command()(eval.eval)
+app.command()(draft.draft)
+app.command()(describe.describe)
 app.command()(eject.eject)
 app.command()(export.export)
 app.command()(explain.explain)

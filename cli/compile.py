@@ -19,6 +19,10 @@ def compile(
     explain_plan: Annotated[
         bool, typer.Option("--explain-plan", help="Say what each pass decided, and why.")
     ] = False,
+    prebuild: Annotated[
+        bool,
+        typer.Option("--prebuild", help="Also compile for this machine, so that runs start warm."),
+    ] = False,
     trust: Trust = False,
 ) -> None:
     """Compile a spec into `module.py`, `spec.lock.yaml` and `manifest.json`."""
@@ -36,4 +40,23 @@ def compile(
     if explain_plan:
         for decision in compiled.plan.decisions:
             print(f"{decision.name}: {decision.choice}\n    {decision.reason}")
+    if prebuild:
+        _prebuild(folder / MODULE)
     print(folder / MODULE)
+
+
+def _prebuild(module: Path) -> None:
+    from ppoc.runtime.launch import load_module
+    from ppoc.runtime.prebuild import prebuild
+    from ppoc.runtime.run import RunError
+
+    try:
+        built = prebuild(load_module(module), terminal.say)
+    except RunError as error:
+        terminal.fail(terminal.RUN_FAILED, str(error))
+    if built.failed:
+        terminal.fail(terminal.RUN_FAILED, f"not compiled: {', '.join(built.failed)}")
+    if built.ready:
+        terminal.say(f"compiled and kept for runs: {', '.join(built.ready)}")
+    else:
+        terminal.say("nothing to compile: --explain-plan says why, `training.compile: always` asks")

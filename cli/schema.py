@@ -20,7 +20,8 @@ def schema(
 ) -> None:
     """Print the JSON Schema of specs, so that an editor completes and checks them.
 
-    Put `# yaml-language-server: $schema=ppoc.schema.json` at the top of a spec.
+    Put `# yaml-language-server: $schema=ppoc.schema.json` at the top of a spec; docs/editor.md has
+    the settings of editors.
     """
     from ppoc.compiler.reference import markdown as reference
     from ppoc.compiler.schema import json_schema

@@ -44,7 +44,7 @@ def choose(resolved: Resolved, facts: EnvFacts, observations: Any, actions: Any)
     if env.backend == "auto" and env.num_envs <= few and env.atari is None:
         return facts
     if env.backend == "torch" or (env.backend == "auto" and env.num_envs >= MANY_ENVIRONMENTS):
-        problem = _tensor_problem(resolved, facts)
+        problem = tensor_problem(facts)
         if not problem:
             return replace(facts, backend="torch")
     if env.backend != "torch":
@@ -58,7 +58,7 @@ def choose(resolved: Resolved, facts: EnvFacts, observations: Any, actions: Any)
     raise resolved.refusal("E107", ("env", "backend"), problem, help)
 
 
-def _tensor_problem(resolved: Resolved, facts: EnvFacts) -> str:
+def tensor_problem(facts: EnvFacts) -> str:
     """Why an environment cannot be stepped as a tensor, or nothing."""
     if facts.env_id not in TENSOR_ENVIRONMENTS:
         return f"`{facts.env_id}` is none of {', '.join(sorted(TENSOR_ENVIRONMENTS))}"

@@ -101,6 +101,8 @@ def specs_in(folder: Path) -> tuple[list[Path], int]:
         files += [path for path in visible if path.suffix in SUFFIXES]
     specs = []
     for path in files:
+        if path.exists() and not path.is_file():
+            continue  # a pipe would wait for its writer
         try:
             if SPEC.search(path.read_bytes()):
                 specs.append(path)

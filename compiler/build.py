@@ -55,7 +55,7 @@ def compile_spec(resolved: Resolved, *, trust: bool = False) -> Compiled:
     facts = probe(resolved, trust=trust)
     plan = run_passes(plan_for(resolved, facts))
     used = {name: version(name) for name in ("ppoc", "torch", "numpy")}
-    used.update(versions(facts.backend))
+    used.update(versions(plan.facts.backend))
     module = emit(plan)
     lock = lock_text(resolved, plan, used)
     manifest = {

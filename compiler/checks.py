@@ -301,6 +301,29 @@ def objectives_are_formulas(resolved: "Resolved") -> Iterator[Diagnostic]:
         )
 
 
+def parameters_have_names_of_their_own(resolved: "Resolved") -> Iterator[Diagnostic]:
+    """E201: a parameter that hides a name of formulas, or becomes the same constant as another."""
+    from ppoc.compiler.objectives import reserved
+
+    losses = resolved.spec.losses
+    for which, parameters in (
+        ("policy", losses.policy.parameters),
+        ("value", losses.value.parameters),
+    ):
+        constants: dict[str, str] = {}
+        for name in parameters:
+            first = constants.setdefault(name.upper(), name)
+            if first == name and name not in reserved(which):
+                continue
+            what = f"differs from `{first}` in case only" if first != name else "has a meaning"
+            yield resolved.error(
+                "E201",
+                ("losses", which, "parameters", name),
+                f"the parameter `{name}` {what}",
+                help="give it a name of its own",
+            )
+
+
 def _formula_errors(
     resolved: "Resolved", which: str, text: str, read: "Callable[[AgentSpec], Objective]"
 ) -> Iterator[Diagnostic]:
@@ -338,6 +361,7 @@ CHECKS: tuple[Check, ...] = (
     a_search_has_no_gradients,
     at_least_one_iteration,
     objectives_are_formulas,
+    parameters_have_names_of_their_own,
     *NETWORK_CHECKS,
 )
 

@@ -44,6 +44,7 @@ def constants(plan: Plan) -> Iterable[list[Constant]]:
         Constant("NUM_ENVS", spec.env.num_envs, "N"),
         Constant("ROLLOUT_LENGTH", plan.rollout_length, "T"),
         Constant("BATCH_SIZE", plan.batch_size, "B = T·N"),
+        *([Constant("CHUNK", plan.chunk, "time steps compiled as one")] * plan.compile_rollout),
         *_buffer_constants(plan),
         *_sequence_constants(plan),
         Constant("EPOCHS", spec.update.epochs, "passes over each batch"),

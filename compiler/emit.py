@@ -3,6 +3,7 @@
 import ast
 import re
 import textwrap
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -38,11 +39,15 @@ def emit(plan: Plan) -> str:
     text = _environment().get_template("module.py.jinja").render(_context(plan, groups))
     text = re.sub(r"\n{4,}", "\n\n\n", text).rstrip("\n") + "\n"
     text = "\n".join(folded(line) for line in text.split("\n"))
-    expected = {c.name: c.value for group in groups for c in group}
+    named = [constant for group in groups for constant in group]
+    expected = {constant.name: constant.value for constant in named}
+    if len(expected) < len(named):
+        raise RuntimeError("two constants have the same name")
     _verify(text, {**expected, "SHAPES": dict(plan.networks.shapes())})
     return text
 
 
+@cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ppoc.templates", "."),
@@ -183,6 +188,8 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "compile_update": plan.compile_update,
         "compile_fisher": plan.compile_fisher,
         "single_thread": plan.single_thread,
+        "on_device": plan.device_rollout,
+        "compile_rollout": plan.compile_rollout,
         "evaluate_every": spec.evaluation.every is not None,
         "evaluation_deterministic": spec.evaluation.deterministic,
         "remaining_used": any("remaining" in line for row in rows for line in row.lines),
@@ -209,6 +216,17 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         **_distribution_context(plan),
         **_memory_context(plan),
         **_optimizer_context(plan),
+        "policy_input": Code("body(p, observations)" if shared else "observations"),
+        "device_act_input": Code(observations.replace(")", ", scaling)")),
+        "collect_arguments": [
+            *([Code("moments.scaling()")] if normalize.observations else []),
+            Code("draw(generator)"),
+        ],
+        "time_limit": Code(
+            "dynamics.max_episode_steps"
+            if spec.env.max_episode_steps is None
+            else "MAX_EPISODE_STEPS"
+        ),
         "env_arguments": _env_arguments(plan),
         "stacked": _stacked_metrics(plan),
         "metrics": _metric_names(plan),
@@ -379,9 +397,9 @@ def _shapes_note(plan: Plan) -> Code:
 
 
 def _env_arguments(plan: Plan) -> list[Code]:
-    env = plan.spec.env
-    arguments = [Code(f"backend={literal(plan.facts.backend)}")]
-    if plan.facts.backend == "envpool" and env.threads != "auto":
+    env, backend = plan.spec.env, "gymnasium" if plan.device_rollout else plan.facts.backend
+    arguments = [Code(f"backend={literal(backend)}")]
+    if backend == "envpool" and env.threads != "auto":
         arguments.append(Code(f"threads={literal(env.threads)}"))
     if env.max_episode_steps is not None:
         arguments.append(Code("max_episode_steps=MAX_EPISODE_STEPS"))

@@ -86,8 +86,9 @@ class Environment(BaseModel):
     backend: Literal["auto", "gymnasium", "envpool", "torch"] = Field(
         "auto",
         description="What runs the environments; torch: classic control, all as one tensor. auto: "
-        "torch for 512 or more of those; gymnasium for one environment, or up to 8 whose step is "
-        "cheap; else envpool where it has this one.",
+        "torch for 512 or more of those, and for any number where a run is long enough to compile "
+        "its rollouts, or on CUDA; gymnasium for one environment, or up to 8 whose step is cheap; "
+        "else envpool where it has this one.",
     )
     threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = Field(
         "auto", description="envpool's worker threads; auto: one a core."

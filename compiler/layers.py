@@ -206,19 +206,17 @@ class Body:
 
     stages: tuple[Stage, ...]
     outputs: int
-    images: Code | None = None  # source of a batch of observations, where stages need one
+    images: tuple[Code, ...] = ()  # source of a batch of observations, where stages need one
     axes: int = 3  # of an observation
 
     def lines(self, argument: str, kind: Kind = "torch") -> list[Code]:
         """One expression a stage, each but the first over `hidden`."""
-        lines = []
-        if self.images is not None:
-            lines.append(self.images)
-            argument = "hidden"
+        lines = [*self.images]
+        argument = "hidden" if lines else argument
         for stage in self.stages:
             lines.append(stage.line(argument, kind))
             argument = "hidden"
-        if self.images is not None:
+        if self.images:
             lines.append(Code(f"hidden.unflatten(0, observations.shape[:-{self.axes}])"))
         return lines
 
@@ -237,14 +235,14 @@ def body(
     """
     scale = f" / {literal(pixel)}" if pixel != 1 else ""
     if custom is not None:
-        flat = Code(f"observations.flatten(0, -{len(shape) + 1}).float(){scale}")
+        flat = (Code(f"observations.flatten(0, -{len(shape) + 1}).float(){scale}"),)
         stage = Custom(f"{name}.body", f"{custom.network.upper()}_BODY", custom.shapes)
         return Body((stage,), custom.features, flat, len(shape))
     if len(shape) == 1:
         return Body((), shape[0])
     # With the channels last, a first layer of few channels learns five times as fast on CPUs.
-    as_floats = ".to(torch.float32, memory_format=torch.channels_last)"
-    images = Code(f"observations.flatten(0, -4){as_floats}{scale}")
+    as_floats = f"hidden.to(torch.float32, memory_format=torch.channels_last){scale}"
+    images = (Code("observations.flatten(0, -4)"), Code(as_floats))
     residual = network.body == "impala-cnn"
     stages, (channels, height, width) = (_impala if residual else _plain)(name, network, shape)
     features = network.features or (256 if residual else 512)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ppoc.compiler.plan import Plan
 from ppoc.compiler.resolve import Resolved
-from ppoc.compiler.source import plain_scalar
+from ppoc.compiler.scalars import plain_scalar
 
 FORMAT = 1
 FLAT = {

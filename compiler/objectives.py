@@ -6,7 +6,17 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from ppoc.compiler.formula import Call, FormulaError, Kind, Name, Node, Symbol, children, parse
+from ppoc.compiler.formula import (
+    FUNCTIONS,
+    Call,
+    FormulaError,
+    Kind,
+    Name,
+    Node,
+    Symbol,
+    children,
+    parse,
+)
 from ppoc.compiler.language import AgentSpec
 from ppoc.compiler.source import Node as Document
 from ppoc.compiler.source import parse as parse_yaml
@@ -130,6 +140,12 @@ def value_objective(spec: AgentSpec) -> Objective:
         help = "use `V` outside of constant(…)"
         raise FormulaError("no gradient reaches the critic", 0, len(objective.text), help)
     return objective
+
+
+def reserved(which: str) -> set[str]:
+    """Names that mean something in formulas of the policy or the value function."""
+    symbols = POLICY_SYMBOLS if which == "policy" else VALUE_SYMBOLS
+    return {*symbols, *FUNCTIONS, "epsilon" if which == "policy" else "value_clip"}
 
 
 def _own_parameters(values: Mapping[str, float], prefix: str) -> dict[str, Symbol]:

@@ -33,6 +33,8 @@ class Plan:
     compile_update: bool = False
     compile_fisher: bool = False
     single_thread: bool = False
+    device_rollout: bool = False
+    compile_rollout: bool = False
     decisions: tuple[Decision, ...] = ()
 
     def decide(self, decision: Decision, **changes: Any) -> "Plan":
@@ -88,6 +90,14 @@ class Plan:
     def rollout_length(self) -> int:
         """T, time steps an iteration in each environment."""
         return self.batch_size // self.spec.env.num_envs
+
+    @property
+    def chunk(self) -> int:
+        """Time steps of a rollout that are compiled as one: a divisor of T, up to 4.
+
+        Eight would gain another tenth, and take twice as long to compile (benchmarks/passes.py).
+        """
+        return max(steps for steps in range(1, 5) if self.rollout_length % steps == 0)
 
     @property
     def num_samples(self) -> int:

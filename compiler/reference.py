@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from ppoc.compiler.language import AgentSpec, model_of
-from ppoc.compiler.resolve import presets
+from ppoc.compiler.overlay import presets
 from ppoc.compiler.source import GREEK
 
 HEAD = """\
@@ -17,7 +17,7 @@ HEAD = """\
 
 Written by `ppoc schema --markdown`; a test keeps it so. Values that a spec leaves out come from its
 preset and then from the defaults below. Unknown keys are errors. The Greek letters {letters} stand
-for {names}.
+for {names}. Numbers may be written `3e-4`, `1e6` or `1_000_000`; `yes` and `on` are text.
 
 A spec may also have `extends: other.yaml`, which it is laid over; and any value can be replaced on
 the command line, as in `-s losses.policy.epsilon=0.1`.

@@ -3,14 +3,15 @@
 from typing import Any
 
 from ppoc.compiler.language import AgentSpec
-from ppoc.compiler.resolve import presets
+from ppoc.compiler.overlay import presets
 from ppoc.compiler.source import GREEK
 
 
 def json_schema() -> dict[str, Any]:
     """Schema of a source document, in which a preset or `extends` fills in what is left out."""
     schema = AgentSpec.model_json_schema(by_alias=True)
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    # The newest draft that every yaml-language-server knows; nothing newer is used.
+    schema["$schema"] = "http://json-schema.org/draft-07/schema#"
     schema["title"] = "ppoc spec"
     properties = schema["properties"]
     del properties["lock"]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ppoc.compiler.diagnostics import Diagnostic, Span, SpecError
+from ppoc.compiler.scalars import plain_scalar
 
 INHERITED = "optimizer.actor"  # origin of what the critic's optimiser takes from the actor's
 MAX_BYTES = 1_000_000
@@ -28,7 +29,10 @@ HINTS = {  # part of what the YAML parser says → what to do
     "undefined alias": "put `&name` before the value that `*name` repeats",
     "cannot start any token": "quote the text",
 }
-TOO_DEEP, FLATTEN = f"more than {MAX_DEPTH} levels", "flatten the document"
+TOO_DEEP, FLATTEN = (
+    f"more than {MAX_DEPTH} levels",
+    "flatten the document; look for an alias that holds itself",
+)
 TOO_MANY = f"more than {MAX_NODES:,} values, counting each use of an alias"
 GREEK = {"ε": "epsilon", "β": "beta", "γ": "gamma", "λ": "lambda"}
 
@@ -152,7 +156,7 @@ class _Reader:
 
     def _compose(self) -> Any:
         from ruamel.yaml import YAML
-        from ruamel.yaml.composer import Composer, ComposerError
+        from ruamel.yaml.composer import Composer
         from ruamel.yaml.error import MarkedYAMLError, YAMLError
         from ruamel.yaml.events import AliasEvent
 
@@ -197,16 +201,17 @@ class _Reader:
         yaml.composer.warn_double_anchors = False  # YAML allows them; the last one counts
         try:
             return yaml.compose(self.text)
-        except ComposerError as error:
-            code = "E006" if "single document" in str(error) else "E002"
-            raise self._parser_error(error, code) from error
         except MarkedYAMLError as error:
-            raise self._parser_error(error, "E002") from error
+            if "single document" in str(error):
+                here = self.span(error.problem_mark)
+                help = "keep one document a file, without `---`"
+                raise self.fail("E006", "a second document", here, help) from error
+            raise self._parser_error(error) from error
         except (YAMLError, ValueError, AssertionError, AttributeError, IndexError) as error:
             # All but the first are the YAML parser's own slips on garbage: the text is at fault.
             raise self.fail("E002", f"not YAML: {_first_line(error)}", None) from error
 
-    def _parser_error(self, error: Any, code: str) -> SpecError:
+    def _parser_error(self, error: Any) -> SpecError:
         mark = error.problem_mark or error.context_mark
         span = self.span(mark, None) if mark is not None else None
         if span is not None:
@@ -214,7 +219,7 @@ class _Reader:
         help = next((hint for part, hint in HINTS.items() if part in str(error.problem)), "")
         if span is not None and "\t" in span.text[: span.column]:
             help = "YAML does not allow tabs for indentation; use spaces"
-        return self.fail(code, f"not YAML: {error.problem or _first_line(error)}", span, help)
+        return self.fail("E002", f"not YAML: {error.problem or _first_line(error)}", span, help)
 
     def node(self, raw: Any, depth: int, key_span: Span | None = None) -> Node:
         self.nodes += 1
@@ -292,35 +297,6 @@ class _Reader:
         text = self.characters(raw.value, here)
         is_text = raw.style is not None and str(raw.tag).endswith(":str")
         return text if is_text else plain_scalar(text)
-
-
-_DIGITS = r"[0-9]+(?:_[0-9]+)*"
-_INT = re.compile(rf"[-+]?{_DIGITS}")
-_FLOAT = re.compile(rf"[-+]?({_DIGITS}\.?({_DIGITS})?|\.{_DIGITS})([eE][-+]?[0-9]+)?")
-_WORDS = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | {
-    word: value
-    for name, value in (("true", True), ("false", False))
-    for word in (name, name.capitalize(), name.upper())
-}
-
-
-def plain_scalar(text: str) -> Any:
-    """The value of an unquoted scalar.
-
-    An infinity or NaN becomes a float, so that the checks can refuse it where a number belongs;
-    `1e6` a whole number, which passes for either.
-    """
-    if text in _WORDS:
-        return _WORDS[text]
-    if _INT.fullmatch(text) and len(text) < 100:
-        return int(text)
-    if _FLOAT.fullmatch(text):
-        value = float(text.replace("_", ""))
-        counts = "e" in text.lower() and value.is_integer() and abs(value) < 2**53
-        return int(value) if counts else value
-    if re.fullmatch(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", text):
-        return float(text.replace(".", "").lower())
-    return text
 
 
 def _first_line(error: BaseException) -> str:

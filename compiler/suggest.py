@@ -84,6 +84,10 @@ def places(model: type[BaseModel], above: str = "") -> dict[str, list[str]]:
 def unknown_key(key: str, siblings: Iterable[str], model: type[BaseModel]) -> str:
     """What a key that does not exist may have meant."""
     siblings = list(siblings)
+    section, dot, rest = key.partition(".")
+    if dot and section in siblings:
+        inside = rest.replace(".", ": {") + ": …" + "}" * rest.count(".")
+        return f"keys nest: write `{section}: {{{inside}}}`"
     close = did_you_mean(key, siblings, cutoff=0.75)
     if close:
         return close

@@ -53,7 +53,7 @@ def _explain_one(error: ErrorDetails, root: Node) -> Diagnostic:
     if kind == "missing":
         return _missing([str(step) for step in location], parent)
     place = node.span or node.key_span
-    name = ".".join(str(step) for step in path)
+    name = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)[1:]
     found = _found(node.value)
     if path == ("ppoc",):
         help = f"write `ppoc: {VERSION}`"
@@ -75,7 +75,8 @@ def _explain_one(error: ErrorDetails, root: Node) -> Diagnostic:
         message = f"`{name[:80]}` is no name"
         return Diagnostic("E012", message, node.key_span, help="use letters, digits and `_`")
     if kind == "string_pattern_mismatch":
-        expected = PATTERNS[str(path[-1])]
+        word = next((step for step in reversed(path) if isinstance(step, str)), "")
+        expected = PATTERNS.get(word, f"text of the form {error.get('ctx', {}).get('pattern')}")
         return Diagnostic("E012", f"`{name}` is {found}", place, help=f"it must be {expected}")
     if kind == "finite_number" or (isinstance(node.value, float) and not math.isfinite(node.value)):
         return Diagnostic("E012", f"`{name}` is {found}", place, help="it must be finite")
@@ -140,7 +141,8 @@ def _unknown_key(key: str, path: Sequence[Any], node: Node) -> Diagnostic:
 def _missing(path: list[str], parent: Node) -> Diagnostic:
     name = ".".join(path)
     span = parent.key_span or parent.span
-    return Diagnostic("E013", f"`{name}` is missing", span, help=f"add `{EXAMPLES[path[-1]]}`")
+    example = EXAMPLES.get(path[-1], f"{path[-1]}: …")
+    return Diagnostic("E013", f"`{name}` is missing", span, help=f"add `{example}`")
 
 
 def _found(value: Any) -> str:

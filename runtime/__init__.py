@@ -20,6 +20,7 @@ from ppoc.runtime.parameters import (
     xavier,
 )
 from ppoc.runtime.run import Checkpoint, Run, derive_seed
+from ppoc.runtime.structure import move
 
 __all__ = [
     "Checkpoint",
@@ -42,6 +43,7 @@ __all__ = [
     "leaky_relu",
     "main",
     "make_envs",
+    "move",
     "orthogonal",
     "silu",
     "softplus",

@@ -54,15 +54,16 @@ def compile_step(function: Function, message: Callable[[str], None]) -> Function
     def call(*arguments: Any) -> Any:
         nonlocal step
         if step is None:
-            step = _build(function, arguments, message)
+            step = build(function, arguments, message)
         return step(*arguments)
 
     return cast(Function, call)
 
 
-def _build(
+def build(
     function: Callable[..., Any], arguments: Sequence[Any], message: Callable[[str], None]
 ) -> Callable[..., Any]:
+    """What `compile_step` calls from then on; the function itself where compiling failed."""
     name = function.__name__
     device = flat(arguments)[0].device.type
     if device != "cpu":
@@ -72,7 +73,7 @@ def _build(
     folder = _writable(cache_folder())
     note = folder / f"{_source_key(function, arguments)}.json"
     plain = getattr(function, "__closure__", ()) is None  # its source says all that it is
-    known = _read_note(note, arguments) if plain else None
+    known = _read_note(note, function, arguments) if plain else None
     if known is not None:
         run = _load(folder / known.package)
         if run is not None:
@@ -127,9 +128,11 @@ def _source_key(function: Callable[..., Any], arguments: Sequence[Any]) -> str:
     return digest.hexdigest()[:32]
 
 
-def _read_note(path: Path, arguments: Sequence[Any]) -> Note | None:
-    """The note in a file; None where there is none that fits the arguments' types."""
-    types = {kind.__name__: kind for kind, _ in kinds(arguments) if kind}
+def _read_note(path: Path, function: Callable[..., Any], arguments: Sequence[Any]) -> Note | None:
+    """The note in a file; None where there is none that fits the NamedTuples the function knows."""
+    own = (x for x in getattr(function, "__globals__", {}).values() if isinstance(x, type))
+    given = (kind for kind, _ in kinds(arguments) if kind)
+    types = {x.__name__: x for x in (*own, *given) if hasattr(x, "_fields")}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         package, named = str(content["package"]), content["gives"]

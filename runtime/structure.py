@@ -1,12 +1,21 @@
 """Tensors and NamedTuples of them, laid flat and put together again."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 # Of each part, its type and how many tensors it has; of a single tensor, None and 1.
 Kinds = list[tuple[type[Any] | None, int]]
+
+
+Parts = TypeVar("Parts", bound=tuple[Tensor, ...])
+
+
+def move(parts: Parts, device: torch.device | str) -> Parts:
+    """A NamedTuple of tensors on another device."""
+    return type(parts)(*(tensor.to(device) for tensor in parts))
 
 
 def flat(parts: Sequence[Any]) -> list[Tensor]:

@@ -1,7 +1,8 @@
 """Any number of environments stepped as one tensor, with NumPy arrays in and out.
 
 A step costs a few kernels for any number of copies and never waits for the host, so `step` can be
-captured in a CUDA graph or compiled.
+captured in a CUDA graph or compiled. A generated module that keeps its rollouts on the device calls
+`start` and `step` itself.
 """
 
 from typing import Any, NamedTuple
@@ -65,6 +66,12 @@ def step(
     return State(inner, elapsed.masked_fill(ended, 0)), transition
 
 
+def start(dynamics: Dynamics, uniform: Tensor) -> State:
+    """New episodes, from numbers [N, S] uniform in [0, 1)."""
+    inner = dynamics.start(uniform)
+    return State(inner, torch.zeros(len(inner), dtype=torch.int64, device=inner.device))
+
+
 def make(
     env_id: str,
     num_envs: int,
@@ -89,8 +96,7 @@ def make(
 class TorchEnvs:
     """The `VectorEnv` of some dynamics, with NumPy arrays in and out.
 
-    A loop that stays on the device takes only `reset_state` and `draw`, and calls the function
-    `step` itself. One generator serves all N environments: what environment i draws depends on
+    One generator serves all N environments: what environment i draws depends on
     the seed, N, the device and how the draws are grouped.
     """
 
@@ -116,8 +122,7 @@ class TorchEnvs:
     def reset_state(self, seed: int) -> State:
         """Seed the generator and start new episodes, apart from those that `step` continues."""
         self._generator.manual_seed(seed)
-        inner = self.dynamics.start(self.draw(1)[0])
-        return State(inner, torch.zeros(self.num_envs, dtype=torch.int64, device=self.device))
+        return start(self.dynamics, self.draw(1)[0])
 
     def draw(self, steps: int) -> Tensor:
         """Uniform numbers [steps, N, S] float32 in [0, 1) for the new episodes of `steps` steps."""

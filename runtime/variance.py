@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ppoc.runtime.parameters import flatten, unflatten
 from ppoc.runtime.run import derive_seed
+from ppoc.runtime.tensor_statistics import no_moments
 
 
 class Spread(NamedTuple):
@@ -74,6 +75,8 @@ def gradient_samples(
 
 
 def _batch(module: ModuleType, envs: Any, params: Tensor, seed: int) -> Any:
+    if hasattr(module, "new_episodes"):
+        return _device_batch(module, params, seed)
     rng = np.random.default_rng(seed)
     noise = module.draw_noise(rng, module.ROLLOUT_LENGTH, module.NUM_ENVS)
     w = {name: x.numpy() for name, x in unflatten(params, module.SHAPES).items()}
@@ -85,6 +88,19 @@ def _batch(module: ModuleType, envs: Any, params: Tensor, seed: int) -> Any:
     if "next_noise" in inspect.signature(module.make_batch).parameters:
         noise = module.draw_noise(rng, module.ROLLOUT_LENGTH, module.NUM_ENVS)
         tensors.append(torch.as_tensor(noise))
+    return module.make_batch(params, *tensors)
+
+
+def _device_batch(module: ModuleType, params: Tensor, seed: int) -> Any:
+    """The same of a module whose rollouts are on the device."""
+    generator = torch.Generator().manual_seed(seed)
+    state, scaling = module.new_episodes(generator), []
+    if hasattr(module, "normalize"):
+        scaling.append(no_moments().scaling())
+    _, rollout = module.collect(params, state, *scaling, module.draw(generator))
+    tensors = list(rollout)
+    if "next_noise" in inspect.signature(module.make_batch).parameters:
+        tensors.append(module.draw_noise(generator, module.ROLLOUT_LENGTH, module.NUM_ENVS))
     return module.make_batch(params, *tensors)
 
 

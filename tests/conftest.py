@@ -24,6 +24,9 @@ def zoo_names() -> list[str]:
     return [f"{p.parent.name}/{p.stem}" for p in paths if p.parent.name != "presets"]
 
 
+# Rollouts as tensors without compiling anything; tests run them on the CPU.
+ON_DEVICE = ("training={device: cuda, compile: never}",)
+
 # Between them, every branch of every template.
 VARIANTS = {
     **{name: (name,) for name in zoo_names()},
@@ -108,6 +111,23 @@ VARIANTS = {
         "networks.actor={layers: [8, 8], activation: silu}",
         "evaluation.every=40_000",
     ),
+    "device-categorical": (
+        "ppo/cartpole",
+        *ON_DEVICE,
+        "update.target_kl=0.02",
+        "evaluation={every: 256, deterministic: false}",
+    ),
+    "device-gaussian": (
+        "ppo/pendulum",
+        *ON_DEVICE,
+        "env={normalize: {observations: true, rewards: true}, max_episode_steps: 100}",
+        "networks.critic={share: actor}",
+        "evaluation.every=256",
+    ),
+    "device-episodes": ("reinforce/cartpole", *ON_DEVICE, "env.normalize.rewards=true"),
+    "device-trust-region": ("trpo/cartpole", *ON_DEVICE),
+    "device-adaptive": ("ppo-kl-adaptive/cartpole", *ON_DEVICE),
+    "device-q": ("q-actor-critic/cartpole", *ON_DEVICE, "env.id=Pendulum-v1"),
     "linear-networks": ("ppo/cartpole", "networks.actor.layers=[]", "networks.critic.layers=[]"),
     "gymnasium": (
         "ppo/cartpole",

@@ -48,6 +48,12 @@ def test_the_main_job_solves_cartpole(module_of, tmp_path):
     assert result.evaluation.mean >= 475
 
 
+def test_rollouts_on_the_device_solve_cartpole(module_of, tmp_path):
+    module = module_of("ppo/cartpole", "training.compile=always")
+    assert hasattr(module, "collect_in_chunks")
+    assert execute(module, tmp_path, mode="quiet").evaluation.mean >= 475
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", REACHES)
 def test_specs_of_the_zoo_learn(module_of, tmp_path, name):

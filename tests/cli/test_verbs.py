@@ -99,6 +99,19 @@ def test_compile_writes_three_files(ppoc, spec, tmp_path):
     assert (tmp_path / "again" / "module.py").read_bytes() == first
 
 
+def test_a_prebuilt_run_starts_warm(ppoc, spec, tmp_path, monkeypatch):
+    monkeypatch.setenv("PPOC_CACHE", str(tmp_path / "cache"))
+    compiled = (*SHORT, "-s", "training.compile=always", "-s", "env.backend=gymnasium")
+    done = ppoc("compile", spec, *compiled, "--prebuild")
+    assert done.code == 0
+    assert "compiling update" in done.err
+    assert "compiled and kept for runs: update" in done.err
+    done = ppoc("run", spec, *compiled)
+    assert done.code == 0
+    assert "compiling" not in done.err
+    assert "nothing to compile" in ppoc("compile", spec, *SHORT, "--prebuild").err
+
+
 def test_run_a_spec(ppoc, spec, tmp_path):
     done = ppoc("run", spec, *SHORT, "--seed", "3")
     assert done.code == 0

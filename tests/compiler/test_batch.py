@@ -1,5 +1,7 @@
 """Many specs: which files of a folder are specs, and that processes change nothing."""
 
+import os
+
 import pytest
 
 from ppoc.compiler import batch
@@ -25,10 +27,11 @@ def test_specs_of_a_folder(tmp_path):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    os.mkfifo(tmp_path / "pipe.yaml")
     specs, others = batch.specs_in(tmp_path)
     names = [path.relative_to(tmp_path).as_posix() for path in specs]
     assert names == ["a.yaml", "bom.yaml", "flow.yaml", "quoted.yaml", "below/b.yml"]
-    assert others == 2
+    assert others == 3
 
 
 def test_a_folder_that_cannot_be_read_is_not_passed_over(tmp_path):

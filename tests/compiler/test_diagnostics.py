@@ -317,6 +317,17 @@ def test_a_check_points_at_what_the_spec_says_rather_than_a_preset():
     assert [(d.code, d.span.line, d.span.column) for d in report.found] == [("E104", 4, 20)]
 
 
+def test_fields_without_words_of_their_own_are_explained_too(monkeypatch):
+    """A field is added in the language alone; what is said of it then is plain, but is said."""
+    monkeypatch.setattr("ppoc.compiler.validate.PATTERNS", {})
+    monkeypatch.setattr("ppoc.compiler.validate.EXAMPLES", {})
+    (found,) = problems(HEAD + "name: a b\n")
+    assert found.help.startswith("it must be text of the form ^[A-Za-z0-9]")
+    (found,) = problems("ppoc: 1\nalgorithm: ppo\nenv: {num_envs: 1}\n")
+    assert found.help == "add `id: …`"
+    assert codes(HEAD + "networks: 3\n") == ["E011"]
+
+
 def test_a_problem_of_an_inherited_value_is_told_once():
     found = problems(HEAD + "optimizer: {actor: {lr: -1}}\n")
     assert [(d.code, d.message) for d in found] == [("E012", "`optimizer.actor.lr` is -1")]
@@ -332,6 +343,8 @@ def test_a_problem_of_an_inherited_value_is_told_once():
         ("minibatch_size", "update.minibatch_size"),
         ("trainning", "did you mean `training`"),
         ("extend", "did you mean `extends`"),
+        ("update.epochs", "write `update: {epochs: …}`"),
+        ("networks.actor.layers", "write `networks: {actor: {layers: …}}`"),
     ],
 )
 def test_names_of_other_libraries_and_places_are_known(key, help):

@@ -24,13 +24,23 @@ ALLOWED_IMPORTS = {
     "numpy",
     "torch",
     "ppoc",
+    "ppoc.runtime",
+}
+MODULES = {
+    "cartpole": ("ppo/cartpole",),
+    "halfcheetah": ("ppo/halfcheetah",),
+    "pendulum_on_device": (
+        "ppo/pendulum",
+        "env={backend: torch, normalize: {observations: true, rewards: true}}",
+        "training.compile=always",
+    ),
 }
 
 
-@pytest.mark.parametrize("name", ["cartpole", "halfcheetah"])
+@pytest.mark.parametrize("name", MODULES)
 def test_golden_modules(compiled_of, name, request):
     """`pytest --update-golden` rewrites them, for review as a diff."""
-    text = compiled_of(f"ppo/{name}").module
+    text = compiled_of(*MODULES[name]).module
     path = GOLDEN / f"{name}.py"
     if request.config.getoption("--update-golden"):
         path.write_text(text, encoding="utf-8")
@@ -55,6 +65,8 @@ FEATURES = {
         "{id: CartPole-v1}",
         "{id: Hopper-v5, normalize: {observations: true, rewards: true}}",
         "{id: Pendulum-v1, backend: gymnasium, max_episode_steps: 100}",
+        "{id: Pendulum-v1, backend: torch, normalize: {observations: true, rewards: true}}",
+        "{id: Acrobot-v1, backend: torch, max_episode_steps: 100, normalize: {rewards: true}}",
     ],
     "networks.actor.layers": ["[64, 64]", "[]", "[8]"],
     "networks.critic": [None, "{share: actor}", "{layers: [16], activation: silu, init: default}"],
@@ -74,6 +86,8 @@ FEATURES = {
     "update.sampling": [None, "episodes"],
     "update.target_kl": [None, "0.02"],
     "training.total_steps": ["10_000", "10_000_000"],
+    "training.compile": [None, "always", "never"],
+    "training.device": [None, "cuda"],
     "evaluation.every": [None, "5000"],
 }
 

@@ -7,8 +7,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ppoc.compiler.diagnostics import SpecError
 from ppoc.compiler.formula import FUNCTIONS, FormulaError, Kind, Symbol, parse
 from ppoc.compiler.notation import latex, statements, unicode_text
+from ppoc.compiler.resolve import resolve_text
 
 SYMBOLS = {
     "ratio": Symbol(Kind.SAMPLE, True, "", "r", r"r_t(\theta)", "ratio"),
@@ -138,3 +140,22 @@ def test_emitted_code_computes_the_formula(text, ratio, advantage):
     }
     found = run(text, **tensors).item()
     assert math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("which", "parameters", "words"),
+    [
+        ("policy", "{c: 1, C: 2}", "differs from `c` in case only"),
+        ("policy", "{A: 1}", "has a meaning"),
+        ("policy", "{epsilon: 1}", "has a meaning"),
+        ("value", "{V_old: 1}", "has a meaning"),
+        ("value", "{clip: 1}", "has a meaning"),
+    ],
+)
+def test_parameters_have_names_of_their_own(which, parameters, words):
+    """In the module each is a constant in capitals."""
+    text = "ppoc: 1\nalgorithm: ppo\nenv: {id: CartPole-v1}\n"
+    with pytest.raises(SpecError) as caught:
+        resolve_text(f"{text}losses: {{{which}: {{parameters: {parameters}}}}}\n", "spec.yaml")
+    (found,) = caught.value.diagnostics
+    assert (found.code, words in found.message, found.span.line) == ("E201", True, 4)

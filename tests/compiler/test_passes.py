@@ -54,7 +54,55 @@ def test_threads_follow_the_size_of_the_networks(compiled_of, width, single):
     assert ("torch.set_num_threads(1)" in compiled.module) is single
 
 
+ALWAYS, NEVER = "training.compile=always", "training.compile=never"
+ON_DEVICE = {
+    "long": ("ppo/cartpole", "training.total_steps=10_000_000"),
+    "always": ("ppo/cartpole", ALWAYS),
+    "torch": ("ppo/cartpole", ALWAYS, "env.backend=torch"),
+    "cuda": ("ppo/cartpole", NEVER, "training.device=cuda"),
+    "trust region": ("trpo/cartpole", ALWAYS),
+}
+ON_HOST = {
+    "short": ("ppo/cartpole",),
+    "never": ("ppo/cartpole", NEVER, "env.backend=torch"),
+    "many, but short": ("ppo/cartpole", "env.num_envs=512", "update.rollout_steps=16384"),
+    "gymnasium": ("ppo/cartpole", ALWAYS, "env.backend=gymnasium"),
+    "envpool": ("ppo/cartpole", ALWAYS, "env.backend=envpool", "training.device=cuda"),
+    "options": ("ppo/cartpole", ALWAYS, "env.options={sutton_barto_reward: true}"),
+    "MuJoCo": ("ppo/halfcheetah", ALWAYS, "training.device=cuda"),
+    "buffer": ("off-policy/cartpole", ALWAYS),
+    "search": ("cem/cartpole", ALWAYS),
+}
+
+
+@pytest.mark.parametrize("kind", [*ON_DEVICE, *ON_HOST])
+def test_rollouts_are_where_they_are_fast_and_actors_where_rollouts_are(compiled_of, kind):
+    compiled = compiled_of(*(ON_DEVICE | ON_HOST)[kind])
+    plan, on_device = compiled.plan, kind in ON_DEVICE
+    assert plan.device_rollout is on_device
+    assert plan.compile_rollout is (on_device and kind != "cuda")
+    assert ("def new_episodes(" in compiled.module) is on_device
+    assert ("chunk = run.compile(collect)" in compiled.module) is plan.compile_rollout
+    assert on_device <= (plan.facts.backend == "torch")
+    choices = {decision.name: decision.choice for decision in plan.decisions}
+    assert choices["actor"] == ("torch" if on_device else "NumPy")
+    assert ("return np.argmax" in compiled.module) <= (not on_device)
+
+
+@pytest.mark.parametrize(("steps", "chunk"), [(256, 4), (9, 3), (7, 1), (1, 1)])
+def test_a_chunk_divides_the_rollout(compiled_of, steps, chunk):
+    sizes = f"update={{rollout_steps: {8 * steps}, minibatch_size: {8 * steps}}}"
+    assert compiled_of("ppo/cartpole", sizes, ALWAYS).plan.chunk == chunk
+
+
 def test_every_pass_says_what_it_chose_and_why(compiled_of):
     plan = compiled_of("ppo/halfcheetah").plan
-    assert [decision.name for decision in plan.decisions] == ["update", "torch threads"]
+    assert [decision.name for decision in plan.decisions] == [
+        "update",
+        "torch threads",
+        "rollout",
+        "actor",
+        "values and log-probabilities",
+        "noise",
+    ]
     assert all(decision.choice and decision.reason for decision in plan.decisions)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ppoc.compiler.diagnostics import SpecError
-from ppoc.compiler.resolve import presets, resolve, resolve_text
+from ppoc.compiler.overlay import presets
+from ppoc.compiler.resolve import resolve, resolve_text
 
 HEAD = "ppoc: 1\nalgorithm: ppo\nenv: {id: CartPole-v1}\n"
 

@@ -1,10 +1,14 @@
 """The JSON Schema agrees with the language about the zoo, and about mistakes."""
 
+import json
+import re
 from pathlib import Path
 
 import jsonschema
 import pytest
 
+from ppoc.compiler.batch import check
+from ppoc.compiler.diagnostics import render
 from ppoc.compiler.schema import json_schema
 from ppoc.compiler.source import parse
 
@@ -14,7 +18,15 @@ GOOD = {"ppoc": 1, "algorithm": "ppo", "env": {"id": "CartPole-v1"}}
 
 
 def valid(document):
-    return jsonschema.Draft202012Validator(json_schema()).is_valid(document)
+    """What drafts 7 and 2020-12 of JSON Schema agree on."""
+    kinds = (jsonschema.Draft7Validator, jsonschema.Draft202012Validator)
+    (verdict,) = {kind(json_schema()).is_valid(document) for kind in kinds}
+    return verdict
+
+
+def test_the_schema_is_one():
+    jsonschema.Draft7Validator.check_schema(json_schema())
+    jsonschema.Draft202012Validator.check_schema(json_schema())
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -26,6 +38,7 @@ def test_the_zoo_is_valid(path):
 def test_mistakes_are_not():
     assert valid(GOOD)
     assert valid({"extends": "base.yaml"})
+    assert valid({**GOOD, "training": {"total_steps": 1e6}})  # as `ppoc check` reads it
     assert valid({**GOOD, "losses": {"policy": {"ε": 0.1}, "entropy": {"β": 0.01}}})
     for wrong in (
         {"ppoc": 1},
@@ -45,3 +58,24 @@ def test_every_property_says_what_it_is():
         for key, entry in section["properties"].items():
             described = "description" in entry or "$ref" in entry
             assert described, f"{name}.{key} has no description"
+
+
+def test_the_problem_matcher_of_the_documentation_finds_every_place(tmp_path):
+    """VS Code reads what `ppoc check` prints with the two patterns in docs/editor.md."""
+    blocks = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "editor.md").read_text(), re.DOTALL)
+    (matcher,) = [task["problemMatcher"] for block in blocks for task in tasks(block)]
+    first, second = (re.compile(pattern["regexp"]) for pattern in matcher["pattern"])
+    (tmp_path / "base.yaml").write_text("ppoc: 1\nalgorithm: ppo\nenv: {id: X}\nupdat: 1\n")
+    spec = tmp_path / "spec.yaml"
+    spec.write_text("extends: base.yaml\ntraining: {total_steps: x}\n")
+    report = check(spec, probe=False)
+    lines = render(report.found).split("\n")
+    heads = [first.match(line) for line in lines]
+    places = [second.match(below) for head, below in zip(heads, lines[1:], strict=False) if head]
+    found = [(Path(m[1]).name, int(m[2]), int(m[3])) for m in places]
+    assert found == [("base.yaml", 4, 1), ("spec.yaml", 2, 25)]
+    assert [(head[1], head[2]) for head in heads if head] == [("error", "E010"), ("error", "E011")]
+
+
+def tasks(block):
+    return json.loads(block).get("tasks", [])

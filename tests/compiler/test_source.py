@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ppoc.compiler.diagnostics import SpecError, render, to_json
 from ppoc.compiler.resolve import find, resolve_text
-from ppoc.compiler.source import MAX_NODES, parse, plain_scalar, read
+from ppoc.compiler.scalars import plain_scalar
+from ppoc.compiler.source import MAX_NODES, parse, read
 
 
 def plain(text):

@@ -39,7 +39,7 @@ def short(name):
 def test_every_variant_trains_with_finite_losses(module_of, variant, tmp_path):
     module = module_of(*variant, *short(variant[0]), "evaluation.episodes=2")
     before = module.initial_parameters(module.SEED)
-    result = execute(module, tmp_path, mode="quiet")
+    result = execute(module, tmp_path, device="cpu", mode="quiet")
     assert result.steps == 512
     assert result.evaluation is not None
     assert result.evaluation.episodes == 2
@@ -75,6 +75,16 @@ BUFFER = "update={buffer: {rollouts: 3, clip: 2.0}}"
 KILLED = {
     "envpool": (("ppo/hopper", *RESUMABLE), "update", 4 * 5),
     "gymnasium": (("ppo/hopper", *RESUMABLE, "env.backend=gymnasium"), "update", 4 * 5),
+    "device": (
+        (
+            "ppo/pendulum",
+            *RESUMABLE[:2],
+            "env={normalize: {observations: true, rewards: true}, max_episode_steps: 20}",
+            "training={checkpoint_every: 256, device: cuda, compile: never}",
+        ),
+        "update",
+        4 * 5,
+    ),
     "buffer": (("ppo/hopper", *RESUMABLE, BUFFER), "update", 3 * 4 * 5),
     "search": (
         (
@@ -97,7 +107,7 @@ def test_a_killed_run_resumes_exactly(module_of, tmp_path, kind):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     whole.mkdir()
     cut.mkdir()
-    execute(module, whole, mode="quiet")
+    execute(module, whole, device="cpu", mode="quiet")
 
     def killed(*arguments):
         killed.calls += 1
@@ -110,11 +120,11 @@ def test_a_killed_run_resumes_exactly(module_of, tmp_path, kind):
     setattr(module, function, killed)
     try:
         with pytest.raises(KeyboardInterrupt):
-            execute(module, cut, mode="quiet")
+            execute(module, cut, device="cpu", mode="quiet")
     finally:
         setattr(module, function, original)
     assert checkpoints.latest(cut / "checkpoints").name == "step-000000000512"
-    execute(module, cut, mode="quiet", resume=True)
+    execute(module, cut, device="cpu", mode="quiet", resume=True)
     assert {k: v.tolist() for k, v in last_tensors(whole).items()} == {
         k: v.tolist() for k, v in last_tensors(cut).items()
     }

@@ -70,3 +70,19 @@ def test_only_what_changed_is_copied(recorded):
     for value in range(5):
         assert step(value * torch.ones(4), batch).item() == 4 * (value + 1)
     assert Counted.reads == 1
+
+
+def test_a_rollouts_recording_is_the_rollout(module_of, recorded):
+    module = module_of("ppo/cartpole", "training={device: cuda, compile: never}")
+    generator = torch.Generator().manual_seed(0)
+    params = module.initial_parameters(1)
+    state = found = module.new_episodes(generator)
+    chunk = None
+    for _ in range(3):
+        draws = module.draw(generator)
+        chunk = chunk or recorded(module.collect, (params, found, draws))
+        state, expected = module.collect(params, state, draws)
+        found, rollout = chunk(params, found, draws)
+        assert type(rollout) is module.Rollout
+        torch.testing.assert_close(rollout, expected, rtol=0, atol=0)
+        torch.testing.assert_close(found, state, rtol=0, atol=0)

@@ -6,6 +6,8 @@ import torch
 
 from ppoc.runtime.variance import gradient_samples, spread
 
+ON_DEVICE = "training={device: cuda, compile: never}"
+
 
 def test_spread_is_its_definition():
     gradients = torch.randn(50, 4, generator=torch.Generator().manual_seed(0)) + 2
@@ -35,6 +37,9 @@ def test_gradients_without_a_signal_have_no_relative_variance():
         ("off-policy/cartpole", "update.buffer.clip=2.0"),
         ("q-actor-critic/cartpole", "env.id=Pendulum-v1"),
         ("trpo/cartpole",),
+        ("ppo/cartpole", ON_DEVICE),
+        ("q-actor-critic/cartpole", "env.id=Pendulum-v1", ON_DEVICE),
+        ("ppo/pendulum", "env.normalize.observations=true", ON_DEVICE),
     ],
 )
 def test_every_kind_of_batch_has_a_gradient(module_of, spec):

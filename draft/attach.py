@@ -1,0 +1,206 @@
+"""Which number belongs to which quantity: the cheapest pairs first.
+
+A pair costs what stands between number and term, more where the number is on the unusual side of
+its term or outside the usual range. Nothing is paired across sentences.
+"""
+
+from dataclasses import replace
+
+from ppoc.draft.glossary import glossary
+from ppoc.draft.lexer import Item
+
+LIMIT = 5.0  # above it, a number and a term have nothing to do with each other
+STEPS = ("total_steps",)
+
+
+def context(items: list[Item]) -> list[Item]:
+    """Terms told apart by what stands around them: steps of what, batches of what."""
+    found = list(items)
+    minibatches = any(i.text.startswith(("minibatch", "mini batch")) for i in items)
+    for at, item in enumerate(items):
+        if item.quantity("total_steps"):
+            found[at] = _relabelled(item, _steps_of(items, at))
+        elif item.quantity("every") and not item.text.startswith(("eval", "test")):
+            found[at] = _relabelled(item, _every_what(items, at))
+        elif item.quantity("rollout_steps") and _is_per_env(items, at):
+            found[at] = _relabelled(item, "steps_per_env")
+        elif any(name.startswith("ppo-kl") for name in item.names("algorithm")):
+            found[at] = replace(item, meanings=item.meanings | {("quantity", "kl_weight")})
+        elif item.text == "rollouts" and _is_count(items, at):
+            found[at] = _relabelled(item, "buffer_rollouts")
+        elif item.quantity("minibatches") and not _counts(items, at):
+            found[at] = _relabelled(item, "minibatch_size")
+        elif item.quantity("minibatch_size") and item.text.startswith("batch") and minibatches:
+            found[at] = _relabelled(item, "rollout_steps")
+        elif item.text in ("value", "vf") and _before_list(items, at):
+            found[at] = replace(item, meanings=frozenset({("cue", "critic")}))
+        elif item.quantity("minibatch_size") and item.text.startswith("batch"):
+            steps = _after_number(items, at)
+            if steps is not None and steps.quantity("total_steps", "rollout_steps"):
+                found[at] = _relabelled(item, "rollout_steps")
+    return found
+
+
+def _is_count(items: list[Item], at: int) -> bool:
+    """`4 rollouts`: how many, not how long."""
+    before = items[at - 1].number if at else None
+    return before is not None and not before.many and 1 <= before.value <= 100
+
+
+def _before_list(items: list[Item], at: int) -> bool:
+    """`value [64, 64]`, `vf=[64, 64]`, `value lr`."""
+    following = [i for i in items[at + 1 : at + 3] if i.text not in "=:"][:1]
+    return any(i.quantity("lr") or (i.number is not None and i.number.many) for i in following)
+
+
+def _relabelled(item: Item, name: str) -> Item:
+    others = frozenset(m for m in item.meanings if m[0] != "quantity")
+    return replace(item, meanings=others | {("quantity", name)})
+
+
+def _steps_of(items: list[Item], at: int) -> str:
+    """Whether a word for steps means those of the run, a rollout, or one environment in it."""
+    around = [i for i in items if i.clause == items[at].clause and i is not items[at]]
+    before = [i for i in items[:at] if i.sentence == items[at].sentence]
+    if any(i.cue("iteration") for i in around):
+        return "steps_per_env" if any(i.cue("each") for i in before) else "rollout_steps"
+    after = items[at + 1 : at + 3]
+    just_before = [i for i in items[max(0, at - 5) : at] if i.clause == items[at].clause]
+    if any(i.cue("each") for i in [*just_before, *after]) or _multiplied(items, at):
+        return "steps_per_env"
+    if any(i.cue("iteration") for i in after):
+        return "rollout_steps"
+    return "total_steps"
+
+
+def _multiplied(items: list[Item], at: int) -> bool:
+    """`16 workers x 256 steps`."""
+    row = items[max(0, at - 3) : at]
+    return len(row) == 3 and row[0].quantity("num_envs") and row[1].cue("times")
+
+
+def _is_per_env(items: list[Item], at: int) -> bool:
+    near = [i for i in items if i.clause == items[at].clause or i in items[at + 1 : at + 3]]
+    return any(i.cue("each") for i in near)
+
+
+def _every_what(items: list[Item], at: int) -> str:
+    """What happens every so many steps: the nearest of evaluations and checkpoints."""
+    before = [i for i in items[:at] if i.sentence == items[at].sentence]
+    after = [i for i in items[at + 1 :] if i.sentence == items[at].sentence]
+    for item in [*reversed(before), *after]:
+        if item.cue("checkpoint"):
+            return "checkpoint_every"
+        if item.cue("evaluation"):
+            return "every"
+    return "every" if "eval" in items[at].text else "nothing"
+
+
+def _counts(items: list[Item], at: int) -> bool:
+    """Whether `minibatches` counts them (4 minibatches) or `of` says their size."""
+    following = items[at + 1] if at + 1 < len(items) else None
+    sized = following is not None and following.text == "of"
+    return not sized and items[at].text != "minibatch"
+
+
+def _after_number(items: list[Item], at: int) -> Item | None:
+    """The item after the number that follows a term, link words aside."""
+    for i in range(at + 1, min(at + 4, len(items) - 1)):
+        if items[i].number is not None:
+            return items[i + 1]
+        if not items[i].cue("link"):
+            return None
+    return None
+
+
+def attach(items: list[Item], free: set[int]) -> dict[int, list[int]]:
+    """Index of a term → indices of its numbers, of those that are free."""
+    pairs = []
+    for n in sorted(free):
+        for t, term in enumerate(items):
+            if term.sentence == items[n].sentence and term.quantity() and term.number is None:
+                price = min(_cost(items, n, t, name) for name in term.names("quantity"))
+                if price <= LIMIT:
+                    pairs.append((price, abs(n - t), n, t))
+    taken: dict[int, list[int]] = {}
+    used: set[int] = set()
+    for _, _, n, t in sorted(pairs):
+        if n not in used and t not in taken:
+            taken[t] = [n]
+            used.add(n)
+    return {t: _with_list(items, t, numbers[0], free - used) for t, numbers in taken.items()}
+
+
+def _with_list(items: list[Item], term: int, first: int, free: set[int]) -> list[int]:
+    """A term's number and those that go on from it: `0.1, 0.2 and 0.3`, `0.9 vs 0.99`."""
+    found = [first]
+    at = first
+    while at + 2 < len(items):
+        step = 1
+        while at + step + 1 < len(items) and (
+            items[at + step].text in (",", "and", "or", "und", "et", "y", "o", "oder", "ou")
+            or items[at + step].cue("sweep")
+            or (items[at + step].text == "/" and items[at + step].end == items[at + step + 1].start)
+        ):
+            step += 1
+        following = at + step
+        if step == 1 or following not in free or following >= len(items):
+            break
+        if _usual(items[term], items[first]) and not _usual(items[term], items[following]):
+            break
+        after = items[following + 1] if following + 1 < len(items) else None
+        if after is not None and after.quantity() and after.clause == items[following].clause:
+            break  # the number is another term's
+        found.append(following)
+        at = following
+    return found
+
+
+def _usual(term: Item, item: Item) -> bool:
+    """Whether a number is in the range that is usual for a term."""
+    number, entries = item.number, glossary().data["quantities"]
+    ranges = [entries[name]["usual"] for name in term.names("quantity") if name in entries]
+    values = (number.many or (number.value,)) if number is not None else ()
+    return any(all(low <= v <= high for v in values) for low, high in ranges)
+
+
+def _cost(items: list[Item], number: int, term: int, name: str) -> float:
+    entry = glossary().data["quantities"].get(name)
+    if entry is None:
+        return LIMIT + 1
+    after = number > term
+    between = items[min(number, term) + 1 : max(number, term)]
+    price = sum(_between(item, name) for item in between)
+    count = entry.get("count") or " per " in items[term].text
+    if after:
+        price += 0.8 if count else 0.0
+        price -= 0.5 * any(item.text in "=:" for item in between)
+    else:
+        price += 0.0 if count else 1.2
+    if name in STEPS:
+        price += 0.3
+    low, high = entry["usual"]
+    value = items[number].number
+    if value is not None and not all(low <= v <= high for v in value.many or (value.value,)):
+        price += 1.5
+    return price
+
+
+def _between(item: Item, name: str) -> float:
+    if item.text in "=:()\"'`":
+        return 0.0
+    if item.text in (",", "/", "|"):
+        return 2.5
+    if item.number is not None:
+        return 6.0
+    if item.quantity(name):
+        return 0.1
+    if item.quantity():
+        return 3.0
+    if item.text in ("and", "but", "und", "et", "y"):
+        return 2.0
+    if item.cue("link"):
+        return 0.1
+    if item.cue("actor", "critic", "each", "usual", "network", "decay"):
+        return 0.3
+    return 1.0 if item.is_word else 0.5

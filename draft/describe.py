@@ -1,0 +1,166 @@
+"""The way back: a spec in plain English that `ppoc draft` turns into the same spec again."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ppoc.compiler.resolve import Resolved
+from ppoc.draft.compose import compose
+from ppoc.draft.facts import values_of
+from ppoc.draft.glossary import glossary
+from ppoc.draft.reader import read
+
+ALGORITHMS = {
+    "ppo": "PPO",
+    "ppo-kl": "PPO with a fixed KL penalty",
+    "ppo-kl-adaptive": "PPO with an adaptive KL penalty",
+    "ppo-lecture": "the lecture's PPO",
+    "trpo": "TRPO",
+    "a2c": "A2C",
+    "a2c-trust-region": "A2C with a trust region",
+    "td-actor-critic": "actor-critic with the TD error",
+    "q-actor-critic": "Q actor-critic",
+    "vpg-adaptive": "vanilla policy gradient with an adaptive step size",
+    "reinforce": "REINFORCE",
+    "reinforce-to-go": "REINFORCE with reward-to-go",
+    "reinforce-baseline": "REINFORCE with a learned baseline",
+    "reinforce-mean-baseline": "REINFORCE with a mean baseline",
+    "off-policy": "the off-policy policy gradient",
+    "cem": "the cross-entropy method",
+}
+# Sentences of values that are no single number; numbers are said by the glossary.
+SENTENCES = {
+    ("env.normalize.observations", True): "normalise observations",
+    ("env.normalize.observations", False): "do not normalise observations",
+    ("env.normalize.rewards", True): "normalise rewards",
+    ("env.normalize.rewards", False): "do not normalise rewards",
+    ("advantage.normalize", True): "normalise advantages",
+    ("advantage.normalize", False): "do not normalise advantages",
+    ("optimizer.max_grad_norm", None): "no gradient clipping",
+    ("losses.value.clip", None): "no value clipping",
+    ("losses.entropy.beta", 0.0): "no entropy bonus",
+    ("update.target_kl", None): "no early stopping",
+    ("networks.critic.share", "actor"): "a shared network for actor and critic",
+    ("networks.critic", None): "no critic",
+    ("update.minibatch_size", "all"): "full batch updates",
+    ("update.sampling", "episodes"): "whole episodes",
+    ("evaluation.deterministic", False): "stochastic evaluation",
+    ("evaluation.deterministic", True): "deterministic evaluation",
+    ("training.compile", "always"): "always compile",
+    ("training.compile", "never"): "never compile",
+    ("training.device", "cpu"): "on the cpu",
+    ("training.device", "cuda"): "on the gpu",
+    ("env.backend", "envpool"): "the envpool backend",
+    ("env.backend", "gymnasium"): "the gymnasium backend",
+    ("env.backend", "torch"): "the torch backend",
+}
+NUMBERS = {
+    "training.total_steps": "train for {value} steps",
+    "env.num_envs": "{value} environments",
+    "update.rollout_steps": "{value} steps per rollout",
+    "update.epochs": "{value} epochs",
+    "update.minibatch_size": "minibatches of {value}",
+    "evaluation.every": "evaluate every {value} steps",
+    "update.target_kl": "a target KL of {value}",
+    "optimizer.trust_region.kl_limit": "a KL limit of {value}",
+    "losses.policy.kl_target": "a KL target of {value}",
+    "optimizer.actor.kl_target": "a KL target of {value}",
+}
+# What is made of names and mappings, for which this English has no words.
+WITHOUT_WORDS = ("env.wrappers", "env.options", "env.atari", "losses.policy.parameters")
+NAMES = {"optimizer.actor.schedule": "learning rate", "losses.policy.schedule": "clip range"} | {
+    "losses.entropy.schedule": "entropy coefficient",
+    "optimizer.critic.schedule": "critic learning rate",
+}
+
+
+def describe(resolved: Resolved) -> tuple[str, list[str]]:
+    """A spec in English, and the paths of values that this English has no words for.
+
+    The words are read again, and what the draft would fill in otherwise is said too.
+    """
+    wanted = values_of(resolved)
+    paths = [
+        ".".join(path)
+        for path, node in resolved.root.leaves()
+        if node.origin in ("spec", "extends", "override")
+        and path[0] not in ("ppoc", "name", "lock")
+    ]
+    said: dict[str, str] = {}
+    for path in paths:
+        _say(path, wanted, said)
+    text = _text(wanted, said)
+    for path, value in _differences(text, wanted).items():
+        if not (path in wanted and _say(path, {**wanted, path: value}, said)):
+            continue
+    text = _text(wanted, said)
+    return text, list(_differences(text, wanted))
+
+
+def _text(wanted: Mapping[str, Any], said: Mapping[str, str]) -> str:
+    algorithm = str(wanted["algorithm"])
+    start = f"Train {ALGORITHMS.get(algorithm, algorithm)} on {wanted['env.id']}"
+    return "; ".join(dict.fromkeys([start, *said.values()])) + "."
+
+
+def _differences(text: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Values that the draft of a text has otherwise."""
+    drafted = values_of(compose(read(text)).resolved)
+    return {
+        path: value
+        for path, value in wanted.items()
+        if path.partition(".")[0] not in ("name", "lock") and drafted.get(path, ...) != value
+    }
+
+
+def _say(path: str, wanted: Mapping[str, Any], said: dict[str, str]) -> bool:
+    """Put a value into words, where there are any."""
+    if path in ("algorithm", "env.id"):
+        return True
+    value = wanted.get(path)
+    words = _words(path, value, wanted)
+    if words:
+        said[path] = words
+    return bool(words)
+
+
+def _words(path: str, value: Any, wanted: Mapping[str, Any]) -> str | None:
+    sentence = SENTENCES.get((path, value if not isinstance(value, list) else None))
+    if sentence is not None and not (isinstance(value, list)):
+        return sentence
+    role = "critic" if path.split(".")[1:2] == ["critic"] else "actor"
+    general = path.replace(".critic.", ".actor.", 1) if role == "critic" else path
+    if general in NAMES and value in ("linear", "constant"):
+        name = NAMES[path]
+        return f"the {name} decays linearly" if value == "linear" else f"a constant {name}"
+    if general == "networks.actor.layers":
+        sizes = ", ".join(map(str, value))
+        return f"{role} layers [{sizes}]" if len(value) > 1 else _one_layer(role, value)
+    if general == "networks.actor.activation":
+        return f"{value} activation for the {role}"
+    if general in ("networks.actor.memory.kind", "networks.actor.body"):
+        return f"{value} for the {role}" if value != "mlp" else None
+    if general == "networks.actor.init":
+        return f"{value} initialisation for the {role}"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return _number(path, general, role, value)
+
+
+def _one_layer(role: str, layers: list[int]) -> str:
+    return (
+        f"one {role} hidden layer of {layers[0]} units"
+        if layers
+        else f"no hidden layers for the {role}"
+    )
+
+
+def _number(path: str, general: str, role: str, value: float) -> str | None:
+    digits = f"{value:,}" if isinstance(value, int) and value >= 10_000 else f"{value!r}"
+    if path in NUMBERS:
+        return NUMBERS[path].format(value=digits)
+    for entry in glossary().data["quantities"].values():
+        if "say" in entry and entry["path"] == general:
+            words = str(entry["say"]).format(value=digits)
+            per_role = entry.get("per_role") and role == "critic"
+            return f"{words} for the critic" if per_role else words
+    return None

@@ -1,0 +1,169 @@
+"""A spec changed by a request: values replaced or added in its text, and nothing else touched."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ppoc.compiler.diagnostics import Diagnostic, SpecError
+from ppoc.compiler.lints import rewards_are_large
+from ppoc.compiler.probe import probe
+from ppoc.compiler.resolve import Resolved, resolve_text
+from ppoc.compiler.source import GREEK
+from ppoc.draft.claims import Note, Reading, plain
+from ppoc.draft.compose import NothingToDraftError, Value, fitted
+from ppoc.draft.facts import is_whole, values_of
+from ppoc.draft.write import scalar
+
+
+@dataclass(frozen=True)
+class Edited:
+    """A changed spec, what changed, and what of the request did not."""
+
+    before: str
+    text: str
+    values: list[Value]
+    notes: list[Note]
+    resolved: Resolved
+    warnings: list[Diagnostic]
+
+    def diff(self, name: str) -> str:
+        """The change as a unified diff."""
+        lines = difflib.unified_diff(
+            self.before.splitlines(keepends=True),
+            self.text.splitlines(keepends=True),
+            name,
+            f"{name} (edited)",
+        )
+        return "".join(lines)
+
+
+def edit(text: str, path: Path, reading: Reading) -> Edited:
+    """The text of the spec at `path` with what a request claims in it.
+
+    Raises:
+        NothingToDraftError: the request changes nothing.
+        SpecError: the spec was wrong before, or no part of the request can be had without an error.
+    """
+    known = values_of(resolve_text(text, str(path)))
+    notes = list(reading.notes)
+    claims = {c.path: c for c in reading.claims if c.path.partition(".")[0] not in ("ppoc", "lock")}
+    changes: dict[str, Value] = {}
+    for claim in claims.values():
+        words = reading.words(claim.start, claim.end)
+        if claim.path in known and known[claim.path] == claim.value:
+            notes.append(Note("adapted", words, f"`{claim.path}` is {claim.value} already"))
+        else:
+            changes[claim.path] = Value(claim.path, claim.value, "request", words, plain(claim.how))
+    if not changes and not any(note.kind == "run" for note in notes):
+        raise NothingToDraftError(notes)
+    changes = fitted(changes, known, notes)
+    changed, resolved, left = _applied(text, path, changes, notes)
+    facts = probe(resolved, choose_backend=False)
+    advice = resolved.advice(rewards_are_large(resolved, facts.reward_range))
+    return Edited(text, changed, left, notes, resolved, [*resolved.warnings, *advice])
+
+
+def _applied(
+    text: str, path: Path, changes: dict[str, Value], notes: list[Note]
+) -> tuple[str, Resolved, list[Value]]:
+    """The text with all changes that the compiler takes; those that it refuses are noted."""
+    try:
+        changed, resolved = _checked(text, path, list(changes.values()))
+    except SpecError as error:
+        for out in changes:
+            rest = [value for value in changes.values() if value.path != out]
+            try:
+                changed, resolved = _checked(text, path, rest)
+            except SpecError:
+                continue
+            first = error.diagnostics[0]
+            why = plain("; ".join(filter(None, (first.message, first.help))), 300)
+            notes.append(Note("cannot", changes[out].words, f"left out `{out}`: {why}"))
+            return changed, resolved, rest
+        raise
+    return changed, resolved, list(changes.values())
+
+
+def _checked(text: str, path: Path, values: Sequence[Value]) -> tuple[str, Resolved]:
+    for value in values:
+        text = set_value(text, value.path, value.value, value.comment())
+    resolved = resolve_text(text, str(path))
+    probe(resolved, choose_backend=False)
+    return text, resolved
+
+
+def set_value(text: str, path: str, value: Any, comment: str = "") -> str:
+    """A YAML text with the value at a dotted path replaced, or added where it is not there yet.
+
+    Comments stay, but for a draft's own on where the value came from, which `comment` replaces.
+    """
+    from ruamel.yaml import YAML
+
+    steps = path.split(".")
+    node = YAML(typ="safe", pure=True).compose(text)
+    key = None
+    while steps and _kind(node) == "MappingNode":
+        found = [pair for pair in node.value if GREEK.get(pair[0].value, pair[0].value) == steps[0]]
+        if not found:
+            return _added(text, node, steps, value, path)
+        key, node = found[-1]
+        steps = steps[1:]
+    if key is None:
+        return text
+    new = _nested(steps, value, path)
+    if _kind(node) == "ScalarNode" and node.end_mark.index > node.start_mark.index:
+        start, end = node.start_mark.index, node.end_mark.index
+        return text[:start] + new + _recommented(text[end:], comment, len(new) - (end - start))
+    start = text.index(":", key.end_mark.index) + 1
+    end = _end(text, node, start)
+    longer = len(new) + 1 - (end - start)
+    return f"{text[:start]} {new}{_recommented(text[end:], comment, longer)}"
+
+
+def _recommented(rest: str, comment: str, longer: int) -> str:
+    """What follows a value, with a draft's comment on the same line replaced, at its column."""
+    own = re.match(r"""( +)# ("|default: )[^\n]*""", rest)
+    if own is None or not comment:
+        return rest
+    return f"{' ' * max(1, len(own[1]) - longer)}# {comment}{rest[own.end() :]}"
+
+
+def _kind(node: Any) -> str:
+    return type(node).__name__
+
+
+def _nested(steps: Sequence[str], value: Any, path: str) -> str:
+    """`{b: {c: value}}` for steps b, c."""
+    exact = int(value) if isinstance(value, float) and is_whole(path) else value
+    text = scalar(exact)
+    for step in reversed(steps):
+        text = f"{{{step}: {text}}}"
+    return text
+
+
+def _added(text: str, mapping: Any, steps: Sequence[str], value: Any, path: str) -> str:
+    entry = f"{steps[0]}: {_nested(steps[1:], value, path)}"
+    if mapping.flow_style:
+        close = mapping.end_mark.index - 1
+        inner = text[:close].rstrip()
+        comma = "" if inner.endswith(("{", ",")) else ","
+        space = "" if inner.endswith("{") else " "
+        return f"{inner}{comma}{space}{entry}{text[close:]}"
+    last = _end(text, mapping, mapping.start_mark.index)
+    line_end = text.find("\n", last)
+    line_end = len(text) if line_end < 0 else line_end
+    indent = " " * mapping.value[0][0].start_mark.column
+    return f"{text[:line_end]}\n{indent}{entry}{text[line_end:]}"
+
+
+def _end(text: str, node: Any, start: int) -> int:
+    """Where the content of a node ends; a block's own mark is at whatever comes after it."""
+    if _kind(node) == "ScalarNode" or node.flow_style:
+        return max(start, int(node.end_mark.index))
+    if not node.value:
+        return start
+    last = node.value[-1]
+    return _end(text, last[1] if isinstance(last, tuple) else last, start)

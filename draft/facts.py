@@ -1,0 +1,117 @@
+"""What the compiler knows that a reader needs: values of presets, the zoo, types of fields."""
+
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from ppoc.compiler.language import AgentSpec, model_of
+from ppoc.compiler.resolve import Resolved, resolve_text
+
+STAND_IN = "CartPole-v1"  # the environment of `ppoc init`, where a request names none
+
+
+def flat(value: Any, path: str = "") -> dict[str, Any]:
+    """Values by dotted path; empty mappings and lists are values."""
+    if not isinstance(value, dict) or not value:
+        return {path: value}
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        found.update(flat(item, f"{path}.{key}" if path else key))
+    return found
+
+
+def values_of(resolved: Resolved) -> dict[str, Any]:
+    """Every value of a checked spec, by dotted path."""
+    return flat(resolved.spec.model_dump(mode="json", by_alias=True))
+
+
+@cache
+def preset_values(algorithm: str) -> dict[str, Any]:
+    """Every value that a spec has which says nothing but its algorithm."""
+    text = f"ppoc: 1\nname: a\nalgorithm: {algorithm}\nenv: {{id: {STAND_IN}}}\n"
+    return values_of(resolve_text(text, "preset"))
+
+
+@cache
+def zoo() -> dict[str, str]:
+    """Name → text of every spec of the zoo."""
+    root = Path(str(files("ppoc.specs")))
+    paths = [p for p in sorted(root.glob("*/*.yaml")) if p.parent.name != "presets"]
+    return {f"{p.parent.name}/{p.stem}": p.read_text(encoding="utf-8") for p in paths}
+
+
+@cache
+def zoo_values(name: str) -> dict[str, Any]:
+    """What a spec of the zoo says of its own, by dotted path."""
+    resolved = resolve_text(zoo()[name], f"{name}.yaml")
+    return {
+        ".".join(path): node.plain()
+        for path, node in resolved.root.leaves()
+        if node.origin == "spec" and path[0] != "ppoc"
+    }
+
+
+def fields(model: type[BaseModel] = AgentSpec, above: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted path and pydantic field of everything in the language, sections included."""
+    for name, info in model.model_fields.items():
+        path = f"{above}{info.alias or name}"
+        yield path, info
+        section = model_of(info.annotation)
+        if section is not None:
+            yield from fields(section, f"{path}.")
+
+
+@cache
+def field_table() -> dict[str, Any]:
+    """Dotted path → pydantic field."""
+    return dict(fields())
+
+
+def is_path(path: str) -> bool:
+    """Whether the language has a field there, or a place for names of one's own."""
+    above = path.rpartition(".")[0]
+    return path in field_table() or above.endswith((".parameters", ".options"))
+
+
+def is_whole(path: str) -> bool:
+    """Whether the field takes whole numbers and no others."""
+    return not _takes(path, 0.5)
+
+
+def takes(path: str, value: Any) -> str | None:
+    """Why the field at a path does not take a value, or None where it does."""
+    if path not in field_table():
+        return None if is_path(path) else f"the language has no `{path}`"
+    info = field_table()[path]
+    try:
+        _adapter(path).validate_python(value)
+    except ValidationError as error:
+        messages = [e["msg"] for e in error.errors() if e["type"] != "none_required"]
+        ranged = [m for m in messages if "than" in m or "most" in m or "least" in m]
+        message = (ranged or messages)[0]
+        return message.replace("Input should", "it must").replace("must be a valid", "must be a")
+    return None if info is not None else ""
+
+
+def _takes(path: str, value: Any) -> bool:
+    return takes(path, value) is None
+
+
+@cache
+def _adapter(path: str) -> TypeAdapter[Any]:
+    from typing import Annotated
+
+    info = field_table()[path]
+    metadata = tuple(info.metadata)
+    annotation: Any = Annotated[(info.annotation, *metadata)] if metadata else info.annotation
+    model = model_of(info.annotation)
+    return TypeAdapter(annotation) if model else TypeAdapter(annotation, config={"strict": True})
+
+
+def default_of(path: str) -> Any:
+    """The language's own default of a field."""
+    return field_table()[path].get_default(call_default_factory=True)

@@ -1,0 +1,173 @@
+"""A model's answer, held against the request: only what stands there goes any further.
+
+Each number an answer gives must be one of the request's, each word must be quoted from it, and an
+algorithm or environment must be one that the reader finds too.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from ppoc.compiler.diagnostics import SpecError, render
+from ppoc.compiler.overlay import presets
+from ppoc.compiler.resolve import resolve_text
+from ppoc.draft import write
+from ppoc.draft.claims import Claim
+from ppoc.draft.compose import Value, with_defaults
+from ppoc.draft.facts import field_table, takes
+from ppoc.draft.glossary import glossary
+from ppoc.draft.lexer import lex
+from ppoc.draft.reader import read
+
+
+def answer_paths() -> list[str]:
+    """The fields a model is asked for: those with words in the glossary."""
+    data = glossary().data
+    found = ["algorithm", "env.id"]
+    for entry in data["quantities"].values():
+        path = entry["path"]
+        found += [path] if path else []
+        if path and entry.get("per_role"):
+            found.append(path.replace(".actor.", ".critic."))
+    for path, entry in data["choices"].items():
+        found += [path, *([path.replace(".actor.", ".critic.")] if entry.get("per_role") else [])]
+    found += [path for path in data["switches"] if path != "networks.critic"]
+    return [path for path in dict.fromkeys(found) if path in field_table()]
+
+
+def json_schema(request: str, paths: Sequence[str]) -> dict[str, Any]:
+    """A JSON Schema of answers in which each number is one of the request's: nothing to invent."""
+    numbers = numbers_of(request)
+    properties: dict[str, Any] = {}
+    for path in paths:
+        choices = choices_of(path)
+        if choices is not None:
+            properties[field_name(path)] = {"enum": [*choices, None]}
+        elif path == "env.id":
+            properties[field_name(path)] = {"type": ["string", "null"], "maxLength": 60}
+        elif path.endswith(".layers"):
+            item = {"enum": [int(v) for v in numbers if v.is_integer()] or [64]}
+            properties[field_name(path)] = {
+                "anyOf": [{"type": "array", "items": item, "maxItems": 8}, {"type": "null"}]
+            }
+        else:
+            exact = [int(v) if v.is_integer() else v for v in numbers if _may_be(path, v)]
+            properties[field_name(path)] = {"enum": [*exact, None]}
+    properties["evidence"] = {"type": "object", "additionalProperties": {"type": "string"}}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _may_be(path: str, value: float) -> bool:
+    return takes(path, int(value) if value.is_integer() else value) is None
+
+
+def field_name(path: str) -> str:
+    return path.replace(".", "__")
+
+
+def choices_of(path: str) -> list[Any] | None:
+    """The values of a field that has a few, or None."""
+    if path == "algorithm":
+        return list(presets())
+    annotation = field_table()[path].annotation
+    if annotation is bool:
+        return [True, False]
+    literals = [v for part in (annotation, *get_args(annotation)) for v in _literals(part)]
+    other = [part for part in get_args(annotation) if part is not type(None)]
+    mixed = any(part in (int, float) or hasattr(part, "__metadata__") for part in other)
+    return literals if literals and not mixed else None
+
+
+def _literals(part: Any) -> tuple[Any, ...]:
+    return get_args(part) if "Literal" in str(part)[:16] else ()
+
+
+def numbers_of(request: str) -> list[float]:
+    """Every number that a request has, in digits or words."""
+    found = [item.number for item in lex(request) if item.number is not None]
+    return list(dict.fromkeys(v for n in found for v in (n.value, *n.many)))
+
+
+def values_in(answer: Any, paths: Sequence[str]) -> dict[str, Any]:
+    """The fields that an answer fills in; everything else in it is ignored."""
+    found = {path: getattr(answer, field_name(path), None) for path in paths}
+    return {path: value for path, value in found.items() if value is not None}
+
+
+def grounded(
+    answer: Any, request: str, paths: Sequence[str]
+) -> tuple[list[Claim], list[tuple[str, Any, str]]]:
+    """The values of an answer that the request says and the language takes; the others, and why."""
+    claims: list[Claim] = []
+    rejected: list[tuple[str, Any, str]] = []
+    evidence = answer.evidence if isinstance(answer.evidence, dict) else {}
+    for path, value in values_in(answer, paths).items():
+        problem = takes(path, value)
+        place = _place(path, value, request, str(evidence.get(field_name(path), "")))
+        if problem is not None:
+            rejected.append((path, value, problem))
+        elif place is None:
+            rejected.append((path, value, "the request does not say so"))
+        else:
+            claims.append(Claim(path, value, *place, how="as the model reads it"))
+    return claims, rejected
+
+
+def _place(path: str, value: Any, request: str, quote: str) -> tuple[int, int] | None:
+    """Where the request says a value: its number, or the words that a model quotes for it."""
+    quoted = _find(request, quote)
+    if path in ("algorithm", "env.id") and not _means(path, value, request):
+        return None
+    if isinstance(value, bool | str):
+        return quoted
+    items = value if isinstance(value, list) else [value]
+    places = []
+    for item in lex(request):
+        if item.number is not None and set(items) & {item.number.value, *item.number.many}:
+            places.append((item.start, item.end))
+    if not set(items) <= set(numbers_of(request)) or not places:
+        return None
+    return quoted or places[0]
+
+
+def _find(request: str, quote: str) -> tuple[int, int] | None:
+    """Where quoted words stand in the request, white space and case aside."""
+    words = quote.split()
+    if not words or len(quote) > 200 or len("".join(words)) < 2:
+        return None
+    found = re.search(r"\s+".join(map(re.escape, words)), request, re.IGNORECASE)
+    return (found.start(), found.end()) if found else None
+
+
+def _means(path: str, value: Any, request: str) -> bool:
+    """Whether the reader finds an algorithm or environment in the request too, under any words."""
+    claim = read(request).claim(path)
+    return claim is not None and claim.value == value
+
+
+def objections(answer: Any, request: str, paths: Sequence[str]) -> list[str]:
+    """What is wrong with an answer: words it does not have, and the compiler's diagnostics."""
+    claims, rejected = grounded(answer, request, paths)
+    wrong = [
+        f"{field_name(path)} = {value!r}: {why}; make it null" for path, value, why in rejected
+    ]
+    values = {c.path: Value(c.path, c.value, "request") for c in claims}
+    try:
+        resolve_text(write.spec("", with_defaults(values, None), []), "spec.yaml")
+    except SpecError as error:
+        wrong.append(render(error.diagnostics))
+    return wrong
+
+
+def answer_of(claims: Sequence[Claim], request: str, paths: Sequence[str]) -> str:
+    """Claims in the form of a model's answer."""
+    own = [claim for claim in claims if claim.path in paths]
+    values: dict[str, Any] = {field_name(claim.path): claim.value for claim in own}
+    evidence = {field_name(claim.path): request[claim.start : claim.end] for claim in own}
+    return json.dumps({**values, "evidence": evidence})

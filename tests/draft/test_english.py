@@ -1,0 +1,28 @@
+"""The requests of benchmarks/english: both halves stay above what was asked of the reader."""
+
+import runpy
+
+import pytest
+from conftest import ROOT
+from ruamel.yaml import YAML
+
+FOLDER = ROOT / "benchmarks" / "english"
+SCORE = runpy.run_path(str(FOLDER / "score.py"))
+
+
+@pytest.mark.parametrize("half", ["dev", "held_out"])
+def test_a_half_is_read_well(half):
+    entries = YAML(typ="safe").load((FOLDER / f"{half}.yaml").read_text(encoding="utf-8"))
+    score = SCORE["score"](entries, verbose=False)
+    assert score.requests >= 75
+    assert score.found / score.expected >= 0.95
+    assert score.right / score.given >= 0.98
+    assert score.invented == []
+    assert score.pass_check == score.drafts
+
+
+def test_a_wrong_draft_lowers_the_score():
+    wrong = {"request": "PPO on Hopper, clip 0.1, 8 envs", "fields": {"losses.policy.epsilon": 0.2}}
+    score = SCORE["score"]([wrong], verbose=False)
+    assert (score.found, score.right) == (0, 0)
+    assert len(score.invented) == 3

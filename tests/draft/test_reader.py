@@ -1,0 +1,95 @@
+"""What the offline reader claims, notes and leaves alone."""
+
+import pytest
+
+from ppoc.draft.reader import MAX_CHARACTERS, RequestError, read
+
+
+def fields(request, known=None):
+    return {claim.path: claim.value for claim in read(request, known).claims}
+
+
+def notes(request):
+    return " | ".join(f"{n.kind}: {n.words}: {n.text}" for n in read(request).notes)
+
+
+@pytest.mark.parametrize(
+    ("request_", "path", "value"),
+    [
+        ("clip 0.1", "losses.policy.epsilon", 0.1),
+        ("a value clip of 0.3", "losses.value.clip", 0.3),
+        ("clip gradients at 0.7", "optimizer.max_grad_norm", 0.7),
+        ("no gradient clipping", "optimizer.max_grad_norm", None),
+        ("KL 0.02", "update.target_kl", 0.02),
+        ("TRPO with KL 0.02", "optimizer.trust_region.kl_limit", 0.02),
+        ("PPO with an adaptive KL penalty, KL 0.02", "losses.policy.kl_target", 0.02),
+        ("8 actors with a horizon of 128", "update.rollout_steps", 1024),
+        ("a horizon of 2048", "update.rollout_steps", 2048),
+        ("2048 steps per update, 32 minibatches", "update.minibatch_size", 64),
+        ("minibatches of 32", "update.minibatch_size", 32),
+        ("critic three times the actor's rate", "optimizer.critic.lr", 9e-4),
+        ("half the usual learning rate", "optimizer.actor.lr", 1.5e-4),
+        ("a little entropy", "losses.entropy.beta", 0.01),
+        ("no entropy bonus", "losses.entropy.beta", 0.0),
+        ("make the cheetah run", "env.id", "HalfCheetah-v5"),
+        ("lunar lander continuous", "env.id", "LunarLanderContinuous-v3"),
+        ("cart poel", "env.id", "CartPole-v1"),
+        ("2x256", "networks.critic.layers", [256, 256]),
+        ("actor 64 64, critic 128 128", "networks.critic.layers", [128, 128]),
+        ("clip 0.3, no wait, make that 0.2", "losses.policy.epsilon", 0.2),
+        ("advantages are not normalised", "advantage.normalize", False),
+        ("REINFORCE with a mean baseline", "algorithm", "reinforce-mean-baseline"),
+        ("use TRPO rather than PPO", "algorithm", "trpo"),
+    ],
+)
+def test_a_field_is_read(request_, path, value):
+    assert fields(request_)[path] == value
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        ("soft actor-critic on Pendulum", "not a policy-gradient method ppoc compiles"),
+        ("PPO with a transformer", "no attention among the networks"),
+        ("RLHF on a language model", "not in ppoc yet"),
+        ("PPO on CartPole with gamma 1.7", "less than or equal to 1"),
+        ("PPO on CartPole with zero environments", "greater than or equal to 1"),
+        ("PPO on StarCraft II", "no such environment"),
+        ("PPO on my robot arm", "no environment of this name"),
+        ("PPO with gamma 0.9 and gamma 0.99", "given twice"),
+        ("PPO with a large learning rate", "no number is given"),
+        ("PPO with three seeds", "ppoc run SPEC --seed 3"),
+        ("PPO with clip in {0.1, 0.2}", "-s losses.policy.epsilon=0.2"),
+        ("PPO with LunarLander-v2", "newest version: LunarLander-v3"),
+        ("PPO for 300 episodes", "not episodes"),
+    ],
+)
+def test_what_cannot_be_said_is_noted(request_, words):
+    assert words in notes(request_)
+
+
+def test_a_negated_impossibility_is_no_impossibility():
+    assert "curiosity" in notes("PPO on Hopper with curiosity")
+    assert "curiosity" not in notes("PPO on Hopper without curiosity")
+
+
+def test_a_number_of_what_cannot_be_is_no_value():
+    request = "PPO on CartPole with a replay buffer of 100000 transitions, 8 hours, 16 GB"
+    assert fields(request) == {"algorithm": "ppo", "env.id": "CartPole-v1"}
+
+
+def test_the_present_values_are_what_edits_refer_to():
+    known = {"algorithm": "ppo", "losses.entropy.beta": 0.03, "env.num_envs": 4}
+    assert fields("double the entropy", known) == {"losses.entropy.beta": 0.06}
+    assert fields("horizon 100", known) == {"update.rollout_steps": 400}
+
+
+def test_evidence_is_the_words_of_the_request():
+    reading = read("Train PPO on Hopper with a learning rate of 3e-4")
+    claim = reading.claim("optimizer.actor.lr")
+    assert reading.words(claim.start, claim.end) == "learning rate of 3e-4"
+
+
+def test_a_book_is_no_request():
+    with pytest.raises(RequestError, match="characters"):
+        read("PPO " * MAX_CHARACTERS)
