@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from ppoc.compiler.language import VERSION, AgentSpec, Optimizers, model_of
-from ppoc.compiler.resolve import presets, resolve_text
+from ppoc.compiler.overlay import presets
+from ppoc.compiler.resolve import resolve_text
 from ppoc.compiler.source import parse, plain_scalar
 
 WIDTH = 100
