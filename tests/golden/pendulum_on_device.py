@@ -191,8 +191,9 @@ class Batch(NamedTuple):
 def loss(params: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
     """The loss, [], and all of METRICS but the last, of parameters [P] on a batch."""
     p = runtime.unflatten(params, SHAPES)
-    log_probs = log_prob(actor(p, batch.observations), p["log_std"], batch.actions)
-    mean_entropy = entropy(p["log_std"])
+    mean, log_std = actor(p, batch.observations), p["log_std"]
+    log_probs = log_prob(mean, log_std, batch.actions)
+    mean_entropy = entropy(log_std)
     log_ratio = log_probs - batch.log_probs
     ratio = log_ratio.exp()
     # KL(π_old, π), never negative and of low variance (Schulman 2020, Approximating KL divergence)
@@ -437,7 +438,7 @@ def train(run: runtime.Run) -> None:
     reward_scale = tensor_statistics.no_reward_scale(NUM_ENVS)
     if run.checkpoint is not None:
         params = runtime.flatten(run.checkpoint["parameters"], SHAPES)
-        learner = Learner(params, **run.checkpoint["adam"])
+        learner = Learner(params, **run.checkpoint["optimizer"])
         episodes = tensor_statistics.load_episodes(run.checkpoint["episodes"])
         moments = tensor_statistics.Moments(**run.checkpoint["observations"])
         reward_scale = tensor_statistics.RewardScale(**run.checkpoint["rewards"])
@@ -487,7 +488,7 @@ def train(run: runtime.Run) -> None:
             run.save(
                 steps,
                 parameters=runtime.unflatten(learner.params, SHAPES),
-                adam={"m": learner.m, "v": learner.v, "step": learner.step},
+                optimizer={"m": learner.m, "v": learner.v, "step": learner.step},
                 episodes=episodes.state(),
                 observations=moments._asdict(),
                 rewards=reward_scale._asdict(),
