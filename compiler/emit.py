@@ -218,7 +218,7 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         **_optimizer_context(plan),
         "policy_input": Code("body(p, observations)" if shared else "observations"),
         "device_act_input": Code(observations.replace(")", ", scaling)")),
-        "collect_arguments": [
+        "device_collect_arguments": [
             *([Code("moments.scaling()")] if normalize.observations else []),
             Code("draw(generator)"),
         ],
