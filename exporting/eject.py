@@ -53,8 +53,9 @@ class _Ejection:
         self.files: dict[str, SourceFile] = {}
         self.constants: dict[Item, dict[str, str]] = {}
         self.exports = self._file("__init__").runtime_names
-        self.module_uses = list(self._runtime_attributes())
+        self.module_uses = list(self._module_references())
         self._note_constants()
+        self.files.clear()  # to be read again, without the branches that those rule out
         self.used: set[Item] = set()
         self.attributes = self._attribute_names(self.module, names_of(self.module.tree))
         self._find_used()
@@ -71,18 +72,23 @@ class _Ejection:
             self.files[name] = SourceFile(name, text, constants)
         return self.files[name]
 
-    def _runtime_attributes(self) -> Iterator[ast.Attribute]:
-        for node in ast.walk(self.module.tree):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                if node.value.id == "runtime" and node.attr not in self.exports:
+    def _module_references(self) -> Iterator[tuple[Item, ast.Name | ast.Attribute]]:
+        """What the module names of the runtime, and where."""
+        for node in names_of(self.module.tree).attributes:
+            owner = node.value
+            if not isinstance(owner, ast.Name):
+                continue
+            if owner.id in self.module.runtime_files:
+                yield self._home(self.module.runtime_files[owner.id], node.attr), node
+            elif owner.id == "runtime":
+                if node.attr not in self.exports:
                     raise EjectError(f"ppoc.runtime has no {node.attr}")
-                if node.value.id == "runtime":
-                    yield node
+                yield self.exports[node.attr], node
 
     def _note_constants(self) -> None:
         """The texts that the module gives, always the same, as named arguments to the runtime."""
         found: dict[tuple[Item, str], set[str | None]] = {}
-        uses = {id(node): self.exports[node.attr] for node in self.module_uses}
+        uses = {id(node): item for item, node in self.module_uses}
         for call in ast.walk(self.module.tree):
             if isinstance(call, ast.Call) and id(call.func) in uses:
                 for keyword in call.keywords:
@@ -96,7 +102,7 @@ class _Ejection:
 
     def _find_used(self) -> None:
         """What the module needs, to a fixed point: a name more may wake a method more."""
-        roots = [self.exports[node.attr] for node in self.module_uses]
+        roots = [item for item, _ in self.module_uses]
         before: tuple[int, int] | None = None
         while before != (len(self.used), len(self.attributes)):
             before = len(self.used), len(self.attributes)
@@ -108,6 +114,13 @@ class _Ejection:
                     seen.add(item)
                     queue += [target for target, _ in self._references(item)]
             self.used = seen
+
+    def _home(self, file: str, name: str) -> Item:
+        """Where a name of a file is defined, which may have it from another."""
+        read = self._file(file)
+        if name in read.definitions or name not in read.runtime_names:
+            return file, name
+        return self._home(*read.runtime_names[name])
 
     def _definition(self, item: Item) -> ast.stmt:
         found = self._file(item[0]).definitions.get(item[1])
@@ -129,7 +142,7 @@ class _Ejection:
             for attribute in names.attributes:
                 owner = attribute.value
                 if isinstance(owner, ast.Name) and owner.id in file.runtime_files:
-                    yield (file.runtime_files[owner.id], attribute.attr), attribute
+                    yield self._home(file.runtime_files[owner.id], attribute.attr), attribute
             if any(name.id == "globals" for name in names.used):
                 yield from ((item, None) for item in self._named_in_text(file))
             for name in names.used:
@@ -204,7 +217,7 @@ class _Ejection:
         )
 
     def _own_text(self) -> list[str]:
-        edits = [(node, self.final[self.exports[node.attr]]) for node in self.module_uses]
+        edits = [(node, self.final[item]) for item, node in self.module_uses]
         return _edited(self.module.lines, edits)
 
     def _without_imports(self, lines: list[str]) -> list[str]:
