@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from ppoc.compiler.language import VERSION, AgentSpec, Optimizers, model_of
 from ppoc.compiler.overlay import presets
 from ppoc.compiler.resolve import resolve_text
-from ppoc.compiler.source import parse, plain_scalar
+from ppoc.compiler.scalars import plain_scalar
+from ppoc.compiler.source import parse
 
 WIDTH = 100
 ALWAYS = {("env", "id"), ("training", "total_steps")}
