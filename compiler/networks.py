@@ -115,10 +115,13 @@ class Networks:
 
     def _parts(self) -> tuple[list[Stage], list[Stage]]:
         shared = [*self.shared.stages] if self.shared else []
-        memory: list[Stage] = [layer for cell in self.cells for layer in (cell.input, cell.hidden)]
+        memory, own = (
+            [layer for cell in cells for layer in (cell.input, cell.hidden)]
+            for cells in (self.cells[:1], self.cells[1:])
+        )
         extra: list[Stage] = [self.log_std] if self.log_std else []
         actor = [*shared, *memory, *self.after, *self.actor.stages(), self.actor.head, *extra]
-        critic = [*self.critic.stages(), self.critic.head] if self.critic else []
+        critic = [*own, *self.critic.stages(), self.critic.head] if self.critic else []
         return actor, critic
 
     def stages(self) -> list[Stage]:

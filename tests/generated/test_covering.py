@@ -3,76 +3,23 @@
 `legal` says independently of the compiler which combinations make sense.
 """
 
+import csv
 import json
 import math
+import random
+import subprocess
+import sys
+from itertools import combinations, product
 
-import gymnasium
-import numpy as np
 import pytest
-from allpairspy import AllPairs
-from gymnasium import spaces
 
 from ppoc.compiler.build import compile_spec
 from ppoc.compiler.diagnostics import SpecError
 from ppoc.compiler.resolve import resolve_text
 from ppoc.runtime.launch import execute, load_module
+from toys import ACTIONS, OBSERVATIONS
 
-ACTIONS = {
-    "Discrete": spaces.Discrete(3),
-    "DiscreteFromOne": spaces.Discrete(3, start=1),
-    "MultiDiscrete": spaces.MultiDiscrete([2, 3]),
-    "MultiBinary": spaces.MultiBinary([2, 2]),
-    "Box": spaces.Box(-2, 1, (2, 1), np.float32),
-    "Unbounded": spaces.Box(-np.inf, np.inf, (2,), np.float32),
-}
-OBSERVATIONS = {
-    "Vector": spaces.Box(-1, 1, (3,), np.float32),
-    "Choice": spaces.Discrete(4),
-    "Dict": spaces.Dict({"x": spaces.Box(-1, 1, (2, 2), np.float32), "y": spaces.Discrete(2)}),
-    "Bytes": spaces.Box(0, 255, (36, 40, 3), np.uint8),
-    "Planes": spaces.Box(0, 1, (2, 36, 40), np.float32),
-    "Screen": spaces.Box(0, 255, (36, 40), np.uint8),
-}
-
-
-class Toy(gymnasium.Env):
-    """Random observations of a space; pays for an early choice, and ends both ways."""
-
-    def __init__(self, actions: str, observations: str) -> None:
-        self.action_space = ACTIONS[actions]
-        self.observation_space = OBSERVATIONS[observations]
-        self._steps = 0
-
-    def _observation(self):
-        self.observation_space.seed(int(self.np_random.integers(2**31)))
-        return self.observation_space.sample()
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self._steps = 0
-        return self._observation(), {}
-
-    def step(self, action):
-        assert self.action_space.contains(action), (action, self.action_space)
-        self._steps += 1
-        reward = float(np.mean(np.clip(action, -1, 1)))
-        cut = self._steps >= 9
-        return self._observation(), reward, bool(self.np_random.random() < 0.1), cut, {}
-
-    def action_masks(self):
-        sizes = getattr(self.action_space, "nvec", [getattr(self.action_space, "n", 1)])
-        return [np.ones(n, np.int8) for n in np.ravel(sizes)]
-
-
-for _actions in ACTIONS:
-    for _observations in OBSERVATIONS:
-        gymnasium.register(
-            f"Toy{_actions}{_observations}-v0",
-            Toy,
-            kwargs={"actions": _actions, "observations": _observations},
-        )
-
-POINTS = [[0.0, 0.5], [0.6, 1.0], [1.0, 0.1]]
+POINTS = ((0.0, 0.5), (0.6, 1.0), (1.0, 0.1))
 OPTIONS = {
     "actions": [*ACTIONS],
     "observations": [*OBSERVATIONS],
@@ -176,12 +123,6 @@ class Case(dict):
         return "actions" in self and self["actions"] not in ("Box", "Unbounded")
 
 
-def legal(values):
-    """Whether a case, or the values chosen so far, makes sense."""
-    case = Case(zip(OPTIONS, values, strict=False))
-    return not any(rule(case) for rule in FORBIDDEN)
-
-
 def spec_of(case):
     """The text of a case's spec."""
     critic = None
@@ -196,9 +137,9 @@ def spec_of(case):
         critic = {"share": case["share"]} if case["share"] else dict(body)
         critic |= {"memory": {"kind": "lstm", "size": 5}} if case["critic_memory"] else {}
         critic |= {"layers": [7]} if case["share"] == "body" else {}
-    rates = {"kind": case["optimizer"], "lr": 1e-4, "schedule": case["schedule"]}
-    other = {"lr": 2e-4, "schedule": case["critic_schedule"]} if case["rates"] == "two" else {}
-    buffer = {"buffer": {"rollouts": 2, "importance": "products"}}
+    lr = 1e-6 if case["optimizer"] == "sgd" else 1e-4  # its steps have no scale of their own
+    rates = {"kind": case["optimizer"], "lr": lr, "schedule": case["schedule"]}
+    other = {"lr": 2 * lr, "schedule": case["critic_schedule"]} if case["rates"] == "two" else {}
     objectives = {"a2c": "score", "trpo": "ratio", "ratio-buffer": "ratio"}
     policy = {"objective": objectives.get(case["algorithm"], "clip")}
     value = {"clip": case["value_clip"], "schedule": case["loss_schedule"]}
@@ -256,17 +197,98 @@ def spec_of(case):
     return json.dumps(spec)
 
 
-def cases(*, sensible):
-    """Cases that hold every pair of values; where `sensible`, every pair that makes sense."""
-    rows = AllPairs([*OPTIONS.values()], filter_func=legal if sensible else lambda row: True)
-    return [Case(zip(OPTIONS, row, strict=True)) for row in rows]
+def covering(seed):
+    """Cases that between them hold every pair of values that is in any case that makes sense."""
+    rng = random.Random(seed)
+    todo = {frozenset(pair) for pair in pairs(OPTIONS)}
+    cases = []
+    for pair in sorted(todo, key=repr):
+        tries = (completed(dict(pair), todo, rng) for _ in range(30))
+        if pair in todo and (case := next(filter(None, tries), None)):
+            cases.append(case)
+            todo -= {frozenset(found) for found in pairs({k: [v] for k, v in case.items()})}
+    return cases
 
 
-def compiled(case):
-    """A case's module, or None where the checks refuse it."""
-    try:
-        return compile_spec(resolve_text(spec_of(case), "covering.yaml"))
-    except SpecError as error:
-        assert error.diagnostics
-        assert all(found.code and found.message for found in error.diagnostics)
-        return None
+def pairs(options):
+    """All pairs of (option, value) of different options."""
+    for a, b in combinations(options, 2):
+        yield from product(((a, x) for x in options[a]), ((b, x) for x in options[b]))
+
+
+def completed(case, todo, rng):
+    """A whole case with the values given; None where a choice left no other one."""
+    for key in rng.sample([*OPTIONS], len(OPTIONS)):
+        if key in case:
+            continue
+        fits = [x for x in OPTIONS[key] if legal({**case, key: x})]
+        if not fits:
+            return None
+        news = [sum(frozenset(((key, x), old)) in todo for old in case.items()) for x in fits]
+        case[key] = rng.choice([x for x, new in zip(fits, news, strict=True) if new == max(news)])
+    return case if legal(case) else None
+
+
+def legal(case):
+    """Whether a case, or the values chosen so far, makes sense."""
+    return not any(rule(Case(case)) for rule in FORBIDDEN)
+
+
+def random_cases(count, seed):
+    """Cases of any values."""
+    rng = random.Random(seed)
+    return [{key: rng.choice(values) for key, values in OPTIONS.items()} for _ in range(count)]
+
+
+SENSIBLE = covering(seed=1)
+CLASHES = [*pairs(OPTIONS)]
+FAST = 16  # of them, run every time
+
+
+MARKED = [pytest.param(c, marks=[pytest.mark.slow] * (i >= FAST)) for i, c in enumerate(SENSIBLE)]
+
+
+@pytest.mark.parametrize("case", MARKED, ids=range(len(SENSIBLE)))
+def test_a_case_that_makes_sense_runs_with_finite_losses(tmp_path, case):
+    compile_spec(resolve_text(spec_of(case), "covering.yaml")).write(tmp_path)
+    clean(tmp_path / "module.py")
+    module = load_module(tmp_path / "module.py")
+    result = execute(module, tmp_path, mode="quiet")
+    assert result.steps == 512
+    with (tmp_path / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 8
+    assert all(math.isfinite(float(row[name])) for row in rows for name in module.METRICS)
+
+
+def clean(path):
+    """No name unused or undefined, no long line."""
+    lint = ["check", "--isolated", "--line-length=100", "--select=E,F,W", "--no-cache"]
+    command = [sys.executable, "-m", "ruff", *lint, path]
+    found = subprocess.run(command, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout
+
+
+@pytest.mark.parametrize("rule", range(len(FORBIDDEN)))
+def test_what_makes_no_sense_is_refused_with_a_diagnostic(rule):
+    """Each rule alone: a case that makes sense but for it."""
+    rng = random.Random(rule)
+    case = next(
+        changed
+        for case in rng.sample(SENSIBLE, len(SENSIBLE))
+        for changed in ({**case, a: x, b: y} for (a, x), (b, y) in CLASHES)
+        if [r for r, forbids in enumerate(FORBIDDEN) if forbids(Case(changed))] == [rule]
+    )
+    with pytest.raises(SpecError) as caught:
+        compile_spec(resolve_text(spec_of(case), "covering.yaml"))
+    assert all(found.code and found.message for found in caught.value.diagnostics)
+
+
+def test_random_cases_are_refused_exactly_where_they_make_no_sense():
+    for case in random_cases(40, seed=2):
+        try:
+            compile_spec(resolve_text(spec_of(case), "covering.yaml"))
+        except SpecError:
+            assert not legal(case), case
+        else:
+            assert legal(case), case
