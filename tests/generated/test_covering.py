@@ -200,19 +200,20 @@ def spec_of(case):
 def covering(seed):
     """Cases that between them hold every pair of values that is in any case that makes sense."""
     rng = random.Random(seed)
-    todo = {frozenset(pair) for pair in pairs(OPTIONS)}
+    todo = dict.fromkeys(pairs(OPTIONS))
     cases = []
-    for pair in sorted(todo, key=repr):
+    for pair in [*todo]:
         tries = (completed(dict(pair), todo, rng) for _ in range(30))
         if pair in todo and (case := next(filter(None, tries), None)):
             cases.append(case)
-            todo -= {frozenset(found) for found in pairs({k: [v] for k, v in case.items()})}
+            for found in pairs({key: [value] for key, value in case.items()}):
+                todo.pop(found, None)
     return cases
 
 
 def pairs(options):
-    """All pairs of (option, value) of different options."""
-    for a, b in combinations(options, 2):
+    """All pairs of (option, value) of different options, in the order of OPTIONS."""
+    for a, b in combinations([key for key in OPTIONS if key in options], 2):
         yield from product(((a, x) for x in options[a]), ((b, x) for x in options[b]))
 
 
@@ -224,7 +225,8 @@ def completed(case, todo, rng):
         fits = [x for x in OPTIONS[key] if legal({**case, key: x})]
         if not fits:
             return None
-        news = [sum(frozenset(((key, x), old)) in todo for old in case.items()) for x in fits]
+        chosen = {option: [value] for option, value in case.items()}
+        news = [sum(pair in todo for pair in pairs({**chosen, key: [x]})) for x in fits]
         case[key] = rng.choice([x for x, new in zip(fits, news, strict=True) if new == max(news)])
     return case if legal(case) else None
 
