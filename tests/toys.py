@@ -58,3 +58,52 @@ for _actions in ACTIONS:
             Toy,
             kwargs={"actions": _actions, "observations": _observations},
         )
+
+
+class Masked(gymnasium.Env):
+    """Allows some choices at a time, at random, says which in its info, and raises on others."""
+
+    observation_space = spaces.Box(-9, 9, (3,), np.float32)
+
+    def __init__(self, actions: str) -> None:
+        self.action_space = ACTIONS[actions]
+        sizes = self.action_space.nvec if actions == "MultiDiscrete" else self.action_space.n
+        self._sizes = np.ravel(sizes)
+        self._start = getattr(self.action_space, "start", 0)
+        self._masks, self._steps = [], 0
+
+    def _next(self):
+        self._masks = [self.np_random.random(n) < 0.5 for n in self._sizes]
+        for mask in self._masks:
+            mask[self.np_random.integers(len(mask))] = True
+        observation = self.np_random.normal(3, 2, 3).astype(np.float32)
+        return observation.clip(-9, 9), {"action_mask": np.concatenate(self._masks)}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self._steps = 0
+        return self._next()
+
+    def step(self, action):
+        for mask, choice in zip(self._masks, np.ravel(action - self._start), strict=True):
+            if not mask[choice]:
+                raise ValueError(f"{choice} is forbidden")
+        self._steps += 1
+        observation, info = self._next()
+        return observation, float(np.sum(action)), self._steps >= 20, False, info
+
+
+class MethodMasked(Masked):
+    """The same, with a method instead of an entry in its info."""
+
+    def _next(self):
+        observation, _ = super()._next()
+        return observation, {}
+
+    def action_masks(self):
+        return self._masks if len(self._masks) > 1 else self._masks[0]
+
+
+for _actions in ("Discrete", "DiscreteFromOne", "MultiDiscrete"):
+    for _kind in (Masked, MethodMasked):
+        gymnasium.register(f"{_kind.__name__}{_actions}-v0", _kind, kwargs={"actions": _actions})
