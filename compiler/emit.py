@@ -282,6 +282,7 @@ def _distribution_context(plan: Plan) -> dict[str, Any]:
         "mean_of_hidden": Code(head.affine("hidden", "torch")),
         "head_name": f"{head.name}.weight",
         "latent_size": head.inputs,
+        "exploring_features": networks.exploring_features,
         "more_action_axes": Code("" if one else f", {distribution.components}"),
         "action_dtype": Code(f"np.{kind}"),
         "actions_note": Code(f"[{_rows(plan)}{letter}]{note}"),
