@@ -323,7 +323,7 @@ def _memory_context(plan: Plan) -> dict[str, Any]:
     }
     normalizes = plan.spec.env.normalize.observations
     names = ["observations", "noise", "starts", "state"]
-    context["collect_arguments"] = [Code(x) for x in ["normalize"] * normalizes + names]
+    context["remembering_arguments"] = [Code(x) for x in ["normalize"] * normalizes + names]
     return context | (networks.memory_lines() if plan.memory else {})
 
 
