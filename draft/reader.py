@@ -15,7 +15,7 @@ from ppoc.draft.lexer import Item, lex
 from ppoc.draft.networks import read_layers
 from ppoc.draft.relations import read_relations
 
-MAX_CHARACTERS = 20_000
+MAX_CHARACTERS = 4000  # a page
 AFTERWARDS = ("off", "disabled", "false", "none")  # negations that follow what they negate
 
 
