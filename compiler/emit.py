@@ -218,7 +218,7 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         **_optimizer_context(plan),
         "policy_input": Code("body(p, observations)" if shared else "observations"),
         "device_act_input": Code(observations.replace(")", ", scaling)")),
-        "device_collect_arguments": [
+        "collect_arguments": [
             *([Code("moments.scaling()")] if normalize.observations else []),
             Code("draw(generator)"),
         ],
@@ -282,6 +282,7 @@ def _distribution_context(plan: Plan) -> dict[str, Any]:
         "mean_of_hidden": Code(head.affine("hidden", "torch")),
         "head_name": f"{head.name}.weight",
         "latent_size": head.inputs,
+        "exploring_features": networks.exploring_features,
         "more_action_axes": Code("" if one else f", {distribution.components}"),
         "action_dtype": Code(f"np.{kind}"),
         "actions_note": Code(f"[{_rows(plan)}{letter}]{note}"),
@@ -322,7 +323,7 @@ def _memory_context(plan: Plan) -> dict[str, Any]:
     }
     normalizes = plan.spec.env.normalize.observations
     names = ["observations", "noise", "starts", "state"]
-    context["collect_arguments"] = [Code(x) for x in ["normalize"] * normalizes + names]
+    context["remembering_arguments"] = [Code(x) for x in ["normalize"] * normalizes + names]
     return context | (networks.memory_lines() if plan.memory else {})
 
 

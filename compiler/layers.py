@@ -71,6 +71,10 @@ class Layer:
         return (self.outputs, self.inputs, *square)
 
     @property
+    def _wide(self) -> bool:
+        return self.init == "xavier" and self.kernel is not None
+
+    @property
     def multiply_adds(self) -> int:
         """For one sample."""
         return self.positions * prod(self._weight())
@@ -89,7 +93,10 @@ class Layer:
             weight = f"runtime.uniform({sizes}, {tail}"
             bias = f"runtime.uniform({self.outputs}, {tail}"
         else:
-            weight = f"runtime.{self.init}({sizes}, gain={_gain(self.gain)}, generator=generator)"
+            # As torch.nn.init has it, a kernel's positions count on the way out as well.
+            fan = f"fan_out={self.outputs * prod(self._weight()[2:])}, " if self._wide else ""
+            tail = f"{fan}gain={_gain(self.gain)}, generator=generator)"
+            weight = f"runtime.{self.init}({sizes}, {tail}"
         if self.kernel is not None:
             weight += f".view{self._weight()}"
         return [(f"{self.name}.weight", Code(weight)), (f"{self.name}.bias", Code(bias))]

@@ -117,10 +117,13 @@ class Networks:
 
     def _parts(self) -> tuple[list[Stage], list[Stage]]:
         shared = [*self.shared.stages] if self.shared else []
-        memory: list[Stage] = [layer for cell in self.cells for layer in (cell.input, cell.hidden)]
+        memory, own = (
+            [layer for cell in cells for layer in (cell.input, cell.hidden)]
+            for cells in (self.cells[:1], self.cells[1:])
+        )
         extra: list[Stage] = [self.log_std] if self.log_std else []
         actor = [*shared, *memory, *self.after, *self.actor.stages(), self.actor.head, *extra]
-        critic = [*self.critic.stages(), self.critic.head] if self.critic else []
+        critic = [*own, *self.critic.stages(), self.critic.head] if self.critic else []
         return actor, critic
 
     def stages(self) -> list[Stage]:
@@ -222,12 +225,24 @@ class Networks:
             return self._exploring(lines, head, doc, pair)
         return [_function("actor", source, f"Means [..., A] {of}.", lines, head)]
 
+    @property
+    def has_actor_hidden(self) -> bool:
+        """Whether gSDE's noise is a function of a hidden layer of the actor's own."""
+        return self.std == "gsde" and self.actor.last(self._source) == "hidden"
+
+    @property
+    def exploring_features(self) -> Code:
+        """Source of what gSDE's noise is a function of, for the actor's `inputs`."""
+        if self.has_actor_hidden:
+            return Code("actor_hidden(p, inputs)")
+        return Code(f"inputs[..., {self.slices[0]}]" if self.slices[0] else "inputs")
+
     def _exploring(self, lines: list[Code], head: str, doc: str, pair: str) -> list[Function]:
         """gSDE: noise is linear in the last hidden layer (Raffin et al. 2021, equation 8)."""
         source = self._source
         last = self.actor.last(source)
         inner = []
-        if last == "hidden":
+        if self.has_actor_hidden:
             text = f"The actor's last hidden layer, [..., {self.actor.head.inputs}], {self._of}."
             inner = [_function("actor_hidden", source, text, lines[:-1], lines[-1])]
             lines = [Code(f"hidden = actor_hidden(p, {source})")]
@@ -237,20 +252,29 @@ class Networks:
 
     def _critic_functions(self, critic: Tower) -> list[Function]:
         source, of = self._source, self._of
-        joint = self.action_values and self.continuous
-        inputs = "inputs" if joint else source
-        lines = [*self._inputs(1), *critic.lines(inputs, "torch")]
-        out = critic.head.affine(critic.last(inputs), "torch")
+        if self.action_values and self.continuous:
+            return [self._joint_critic(critic)]
+        lines = [*self._inputs(1), *critic.lines(source, "torch")]
+        out = critic.head.affine(critic.last(source), "torch")
         if not self.action_values:
             doc = f"Values [...] {of}."
             return [_function("critic", source, doc, lines, f"{out}.squeeze(-1)")]
-        both, doc = f"{source}, actions", f"Q(s, a), [...], {of} and actions [...{{}}]."
-        if joint:
-            lines = [Code(f"inputs = torch.cat([{both}], -1)"), *lines]
-            return [_function("critic", both, doc.format(", A"), lines, f"{out}.squeeze(-1)")]
         every = _function("action_values", source, f"Q(s, ·), [..., A], {of}.", lines, out)
+        doc = f"Q(s, a), [...], {of} and actions [...]."
         picked = f"action_values(p, {source}).gather(-1, actions.unsqueeze(-1)).squeeze(-1)"
-        return [every, _function("critic", both, doc.format(""), [], picked)]
+        return [every, _function("critic", f"{source}, actions", doc, [], picked)]
+
+    def _joint_critic(self, critic: Tower) -> Function:
+        """Q(s, a) of continuous actions, which enter behind the convolutions."""
+        source = self._source
+        encoder = critic.body.lines(source)
+        state = "hidden" if encoder else source
+        hidden = replace(critic, body=Body((), critic.body.outputs))
+        lines = [*encoder, Code(f"inputs = torch.cat([{state}, actions], -1)")]
+        lines += hidden.lines("inputs", "torch")
+        out = critic.head.affine(hidden.last("inputs"), "torch")
+        doc = f"Q(s, a), [...], {self._of} and actions [..., A]."
+        return _function("critic", f"{source}, actions", doc, lines, f"{out}.squeeze(-1)")
 
     def memory_lines(self) -> dict[str, object]:
         """The pieces of `body` where there is a memory."""
@@ -302,7 +326,6 @@ class Networks:
         return {
             "hidden": hidden,
             "last": Code(argument),
-            "own_layers": bool(self.actor.hidden),
             "output": Code(self.actor.head.affine(argument, kind)),
             "log_std": Code(f"np.clip({deviation}, -20, 2)") if deviation else None,
         }

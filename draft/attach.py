@@ -9,6 +9,7 @@ from dataclasses import replace
 from ppoc.draft.glossary import glossary
 from ppoc.draft.lexer import Item
 
+REACH = 30  # items between a number and its term, at most
 LIMIT = 5.0  # above it, a number and a term have nothing to do with each other
 STEPS = ("total_steps",)
 
@@ -117,7 +118,8 @@ def attach(items: list[Item], free: set[int]) -> dict[int, list[int]]:
     """Index of a term → indices of its numbers, of those that are free."""
     pairs = []
     for n in sorted(free):
-        for t, term in enumerate(items):
+        for t in range(max(0, n - REACH), min(len(items), n + REACH + 1)):
+            term = items[t]
             if term.sentence == items[n].sentence and term.quantity() and term.number is None:
                 price = min(_cost(items, n, t, name) for name in term.names("quantity"))
                 if price <= LIMIT:

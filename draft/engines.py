@@ -1,8 +1,8 @@
 """Who reads a request: the offline reader, or a language model whose answer is checked against it.
 
 Settings come from flags and the environment: PPOC_DRAFT_ENGINE, PPOC_DRAFT_BASE_URL,
-PPOC_DRAFT_MODEL, PPOC_DRAFT_TIMEOUT (seconds), and the key from PPOC_DRAFT_API_KEY or
-OPENAI_API_KEY. Keys are sent to the server they are for, and are written nowhere.
+PPOC_DRAFT_MODEL, PPOC_DRAFT_TIMEOUT (seconds), and the key from PPOC_DRAFT_API_KEY, for OpenAI
+also OPENAI_API_KEY. Keys are sent to the server they are for, and are written nowhere.
 """
 
 import os
@@ -50,8 +50,10 @@ def settings(
     chosen = engine or os.environ.get("PPOC_DRAFT_ENGINE") or "offline"
     base_url = base_url or os.environ.get("PPOC_DRAFT_BASE_URL") or OPENAI
     model = model or os.environ.get("PPOC_DRAFT_MODEL") or ""
-    key = os.environ.get("PPOC_DRAFT_API_KEY") or os.environ.get("OPENAI_API_KEY") or ""
     kind, _, name = chosen.partition(":")
+    to_openai = name.startswith("openai:") or (kind == "openai" and base_url.startswith(OPENAI))
+    own = os.environ.get("OPENAI_API_KEY") if to_openai else ""
+    key = os.environ.get("PPOC_DRAFT_API_KEY") or own or ""
     if kind not in ("offline", "openai", "symai"):
         raise EngineError(f"no engine {chosen!r}; {HELP}")
     if kind == "symai" and not name:

@@ -67,6 +67,9 @@ def digits_at(text: str, at: int) -> Number | None:
     if part["repeat"] is not None:
         count, width = float(part["count"]), float(part["width"])
         return Number(width, at, end, (count, width), repeated=True)
+    fraction = re.fullmatch(r"([1-3])/([2-9]|10)", part["dashes"] or "")
+    if fraction and int(fraction[1]) < int(fraction[2]):
+        return Number(int(fraction[1]) / int(fraction[2]), at, end)
     if part["dashes"] is not None:
         many = tuple(float(piece) for piece in re.split(r"[-/–x×]", part["dashes"]))
         return Number(many[0], at, end, many)

@@ -45,8 +45,9 @@ def refined(reader: "Reader", name: str) -> str:
         return "ppo-kl-adaptive" if "adaptive" in words else "ppo-kl"
     if name == "reinforce" and "vanilla" in text and "adaptive" in words:
         return "vpg-adaptive"
-    if name in ("reinforce", "reinforce-to-go"):
-        if re.search(r"\b(mean|constant|average|batch)\b[\w ]{0,12}\bbaseline", text):
+    if name in ("reinforce", "reinforce-to-go", "reinforce-baseline"):
+        mean = r"\b(mean|constant|average|batch)\b"
+        if re.search(rf"{mean}[\w ]{{0,12}}\bbaseline|\bbaseline [\w= ]{{0,8}}{mean}", text):
             return "reinforce-mean-baseline"
         if re.search(r"(?<!no )(?<!without )(?<!without a )\bbaseline", text):
             return "reinforce-baseline"

@@ -15,7 +15,7 @@ from ppoc.draft.lexer import Item, lex
 from ppoc.draft.networks import read_layers
 from ppoc.draft.relations import read_relations
 
-MAX_CHARACTERS = 20_000
+MAX_CHARACTERS = 4000  # a page
 AFTERWARDS = ("off", "disabled", "false", "none")  # negations that follow what they negate
 
 
@@ -89,11 +89,9 @@ class Reader:
             for i, other in enumerate(self.items)
             if other.clause == item.clause and other.cue("actor", "critic", "both")
         ]
-        following = [other for _, other in near if other.start > item.start]
-        if any(self.reading.request[o.start - 4 : o.start].lower() == "for " or
-               self.reading.request[o.start - 8 : o.start].lower() == "for the "
-               for o in following):  # fmt: skip
-            near = [(0.0, other) for other in following]
+        after = [other for _, other in near if other.start > item.start]
+        if any(self._is_for(other) for other in after):
+            near = [(0.0, other) for other in after]
         if not near or any(other.cue("both") for _, other in near):
             return None
         roles = {"critic" if other.cue("critic") else "actor" for _, other in near}
@@ -101,6 +99,11 @@ class Reader:
             return None
         nearest = min(near, key=lambda pair: pair[0])[1]
         return "critic" if nearest.cue("critic") else "actor"
+
+    def _is_for(self, item: Item) -> bool:
+        """`3e-4 for the policy`: a role that follows what is said of it."""
+        before = self.reading.request[max(0, item.start - 8) : item.start].lower()
+        return before.endswith(("for ", "for the "))
 
     def _apart(self, item: Item) -> bool:
         """Whether actor and critic are spoken of one after the other, not together."""

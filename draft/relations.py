@@ -99,6 +99,9 @@ def _factor(reader: "Reader", at: int) -> tuple[float, int] | None:
             return value, at
     number = items[at].number
     following = items[at + 1] if at + 1 < len(items) else None
+    share = number is not None and at in reader.free and 0 < number.value < 1
+    if share and number is not None and any(i.cue("usual") for i in items[at + 1 : at + 3]):
+        return number.value, at  # 1/2 the default
     if number is None or at not in reader.free or following is None or not following.cue("times"):
         return None
     after = items[at + 2] if at + 2 < len(items) else None

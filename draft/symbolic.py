@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import Field, create_model
 
+from ppoc.compiler.suggest import did_you_mean
 from ppoc.draft.claims import Claim, Note, plain
 from ppoc.draft.engines import EngineFailedError, Settings
 from ppoc.draft.facts import field_table
@@ -60,7 +61,9 @@ def ask(
             engine = CompatibleEngine(chosen, json_schema(request, paths))
         elif engine is None and chosen.model == "offline":
             engine = OfflineEngine(answer_of(read(request).claims, request, paths))
-        answer = _contracted(request, chosen, engine, paths)
+        elif engine is None:
+            engine = _provider(chosen)
+        answer = _contracted(request, engine, paths)
     claims, rejected = grounded(answer, request, paths)
     notes = [
         Note("question", "", f"the model's `{path}` = {plain(repr(value))} is left out: {why}")
@@ -105,10 +108,32 @@ def _quiet() -> Iterator[None]:
             child.disabled = was
 
 
-def _contracted(request: str, chosen: Settings, engine: Any, paths: Sequence[str]) -> Any:
+def _provider(chosen: Settings) -> Any:
+    """One of SymbolicAI's engines, such as `openai:o3`."""
+    from symai.backend.engines.neurosymbolic import ENGINE_MAPPING
+
+    if chosen.model not in ENGINE_MAPPING:
+        close = (
+            did_you_mean(chosen.model, ENGINE_MAPPING) or f"such as {next(iter(ENGINE_MAPPING))}"
+        )
+        raise EngineFailedError(f"SymbolicAI has no model {plain(chosen.model)}; {close}")
+    if not chosen.key:
+        raise EngineFailedError("there is no key; set PPOC_DRAFT_API_KEY")
+    try:
+        return ENGINE_MAPPING[chosen.model](
+            api_key=chosen.key,
+            model=chosen.model,
+            client_timeout=chosen.timeout,
+            client_max_retries=chosen.attempts - 1,
+        )
+    except (Exception, SystemExit) as error:  # providers raise what they like
+        what = f"SymbolicAI cannot set up {chosen.model} ({type(error).__name__})"
+        raise EngineFailedError(what) from None
+
+
+def _contracted(request: str, engine: Any, paths: Sequence[str]) -> Any:
     """The last answer that a contract was given which has the right type."""
     from symai import Expression
-    from symai.components import DynamicEngine
     from symai.context import CURRENT_ENGINE_VAR
     from symai.models import LLMDataModel
     from symai.strategy import contract
@@ -148,22 +173,16 @@ def _contracted(request: str, chosen: Settings, engine: Any, paths: Sequence[str
             return self.seen if self.seen is not None else answer_type()
 
     drafting = Drafting()
-    token = None
+    token = CURRENT_ENGINE_VAR.set(engine)
     try:
-        if engine is None:
-            with DynamicEngine(model=chosen.model, api_key=chosen.key):
-                answer = drafting(input=Asked(request=request))
-        else:
-            token = CURRENT_ENGINE_VAR.set(engine)
-            answer = drafting(input=Asked(request=request))
+        answer = drafting(input=Asked(request=request))
     except EngineFailedError:
         raise
     except Exception as error:  # SymbolicAI and its providers raise what they like
         what = f"SymbolicAI failed with {type(error).__name__}"
         raise EngineFailedError(what) from None
     finally:
-        if token is not None:
-            CURRENT_ENGINE_VAR.reset(token)
+        CURRENT_ENGINE_VAR.reset(token)
     failure = getattr(engine, "failure", None)
     if drafting.seen is None:
         reason = failure or _reason(drafting.contract_exception)

@@ -19,7 +19,7 @@ def gamma(alpha: NDArray[np.float32], noise: NDArray[np.float32]) -> NDArray[np.
     """Gamma(α, 1) variables [...] for α ≥ 1, [...], and `gamma_noise`, [..., 2, TRIES].
 
     Marsaglia and Tsang 2000, A simple method for generating gamma variables; the first accepted try
-    counts. Noise that is all zero gives α − 1/3, which is the median to within 2 %.
+    counts. Noise that is all zero gives α − 1/3, which is the median to within 4 %.
     """
     normal, uniform = noise[..., 0, :], noise[..., 1, :]
     d = alpha[..., None] - np.float32(1 / 3)

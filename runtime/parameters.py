@@ -62,9 +62,18 @@ def uniform(*shape: int, fan_in: int, generator: torch.Generator) -> Tensor:
     return torch.empty(*shape).uniform_(-bound, bound, generator=generator)
 
 
-def xavier(rows: int, columns: int, gain: float, generator: torch.Generator) -> Tensor:
-    """U(±gain √(6 / (fan in + fan out))), [rows, columns] (Glorot and Bengio 2010)."""
-    bound = gain * math.sqrt(6 / (rows + columns))
+def xavier(
+    rows: int,
+    columns: int,
+    gain: float,
+    generator: torch.Generator,
+    fan_out: int | None = None,
+) -> Tensor:
+    """U(±gain √(6 / (fan in + fan out))), [rows, columns] (Glorot and Bengio 2010).
+
+    `fan_out` is `rows` for an affine layer; a convolution has `rows` at each place of its kernel.
+    """
+    bound = gain * math.sqrt(6 / (columns + (fan_out or rows)))
     return torch.empty(rows, columns).uniform_(-bound, bound, generator=generator)
 
 

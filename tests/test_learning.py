@@ -25,6 +25,8 @@ REACHES = {
     "ppo/acrobot": -90,
     "ppo/lunarlander": 200,
     "ppo/pendulum": -250,
+    # Without memory 42 (-s networks.actor.memory=null -s networks.critic.memory=null).
+    "ppo/cartpole-no-velocity": 450,
     "ppo/halfcheetah": 1400,
     "ppo/halfcheetah-tuned": 4000,
     "ppo/hopper": 2000,

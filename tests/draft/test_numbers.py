@@ -22,6 +22,7 @@ from ppoc.draft.lexer import lex
         ("one hundred and fifty thousand", 150_000),
         ("ninety-nine percent", 0.99),
         ("20 %", 0.2),
+        ("1/2", 0.5),
         ("point nine nine", 0.99),
         ("zero point one five", 0.15),
         ("one thousandth", 1e-3),

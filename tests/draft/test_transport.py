@@ -222,6 +222,21 @@ def test_a_configuration_in_the_current_folder_is_not_read(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize(
+    ("model", "key", "words"),
+    [
+        ("openai:o33", "sk-secret", "did you mean `openai:o3`"),
+        ("openai:o3", "", "there is no key"),
+    ],
+)
+def test_a_provider_that_cannot_be_used(monkeypatch, model, key, words):
+    monkeypatch.setenv("PPOC_DRAFT_API_KEY", key)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    draft = compose(understand(REQUEST, settings(f"symai:{model}")))
+    assert words in notes_of(draft)
+    assert draft.resolved.spec.losses.policy.epsilon == 0.1
+
+
+@pytest.mark.parametrize(
     ("url", "words"),
     [
         ("ftp://x", "http or https"),
@@ -236,5 +251,14 @@ def test_addresses_that_are_refused(monkeypatch, url, words):
         settings("openai", url, "m")
 
 
-def test_a_key_is_not_shown():
+def test_openais_key_is_for_openai(monkeypatch):
+    monkeypatch.delenv("PPOC_DRAFT_API_KEY", raising=False)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    assert settings("openai", None, "m").key == settings("symai:openai:o3").key == "sk-secret"
+    assert settings("openai", "https://elsewhere.example/v1", "m").key == ""
+    assert settings("symai:anthropic:claude").key == ""
+
+
+def test_a_key_is_not_shown(monkeypatch):
+    monkeypatch.setenv("PPOC_DRAFT_API_KEY", "sk-secret")
     assert "sk-secret" not in repr(settings("openai", "https://x/v1", "m"))

@@ -72,6 +72,10 @@ RESUMABLE = ("training.total_steps=1024", *SHORT[1:], "training.checkpoint_every
 
 
 BUFFER = "update={buffer: {rollouts: 3, clip: 2.0}}"
+MEMORY = (
+    "networks.actor={memory: {kind: lstm, size: 8}, layers: [8]}",
+    "networks.critic={memory: {kind: gru, size: 8}, layers: [8]}",
+)
 KILLED = {
     "envpool": (("ppo/hopper", *RESUMABLE), "update", 4 * 5),
     "gymnasium": (("ppo/hopper", *RESUMABLE, "env.backend=gymnasium"), "update", 4 * 5),
@@ -86,6 +90,7 @@ KILLED = {
         4 * 5,
     ),
     "buffer": (("ppo/hopper", *RESUMABLE, BUFFER), "update", 3 * 4 * 5),
+    "memory": (("ppo/hopper", *RESUMABLE, *MEMORY), "update", 4 * 5),
     "search": (
         (
             "cem/cartpole",
