@@ -21,6 +21,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 # Mean ± std over seeds (CleanRL) or episodes of one agent (RL Zoo), and environment steps.
 PUBLISHED = {
     "ppo/cartpole": {"CleanRL": "490.04 ± 6.12 (500k)", "RL Zoo": "500 ± 0 (100k)"},
+    "ppo/cartpole-no-velocity": {"CleanRL": "–", "RL Zoo": "500 ± 0 (100k)"},
     "ppo/acrobot": {"CleanRL": "-86.36 ± 1.32 (500k)", "RL Zoo": "-73.51 ± 18.20 (1M)"},
     "ppo/pendulum": {"CleanRL": "–", "RL Zoo": "-172.23 ± 104.16 (100k, gSDE)"},
     "ppo/lunarlander": {"CleanRL": "–", "RL Zoo": "242.12 ± 31.82 (1M, v2)"},

@@ -266,6 +266,7 @@ def _distribution_context(plan: Plan) -> dict[str, Any]:
     if policy == "bernoulli":
         note = ", int64, 0 or 1"
     clipped = bounded(plan) and policy == "gaussian"
+    bytes_ = 1 < facts.pixel <= 255
     taken = "np.clip(actions, ACTION_LOW, ACTION_HIGH)" if clipped else "actions"
     inputs = "body(p, observations)" if shared else "observations"
     source = "features" if shared else "observations"
@@ -291,7 +292,7 @@ def _distribution_context(plan: Plan) -> dict[str, Any]:
         "taken": Code("scale(actions)" if policy in ("tanh-gaussian", "beta") else taken),
         "zero_noise": Code("no_noise()" if policy == "beta" else "np.zeros(1, np.float32)"),
         "letters": Code("C, H, W" if facts.images else "O"),
-        "observation_dtype": Code("np.uint8" if facts.images and facts.pixel > 1 else "np.float32"),
+        "observation_dtype": Code("np.uint8" if facts.images and bytes_ else "np.float32"),
         "mask_from": facts.observation_size,
         "weights": Code("w" if networks.acts_in_numpy else "p"),
         "weights_type": Code(f"dict[str, {'np.ndarray' if networks.acts_in_numpy else 'Tensor'}]"),

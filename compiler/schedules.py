@@ -99,7 +99,11 @@ def _split_rate(actor: Any, critic: Any) -> Scheduled:
     row = _adaptive_rate("ACTOR_LEARNING_RATE")
     adaptive = actor == "adaptive"
     actor_rate = row.logged if adaptive else Code(factor("ACTOR_LEARNING_RATE", actor))
-    lines = [
+    lines = []
+    if actor not in ("constant", "linear", "adaptive"):
+        lines.append(Code(f"learning_rate_now = {actor_rate}"))
+        actor_rate = Code("learning_rate_now")
+    lines += [
         Code(f"learning_rate = torch.full_like(learner.params, {actor_rate})"),
         Code(f"learning_rate[ACTOR_SIZE:] = {factor('CRITIC_LEARNING_RATE', critic)}"),
     ]

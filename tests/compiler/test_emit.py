@@ -231,3 +231,10 @@ def test_templates_let_no_unchecked_value_through():
     assert template.render(value=Code("x")) == "x"
     with pytest.raises(TypeError, match="unchecked value"):
         template.render(value="x")
+
+
+def test_rewards_of_games_are_clipped_in_a_buffer_too(compiled_of):
+    pytest.importorskip("ale_py")
+    buffer = "update={buffer: {rollouts: 2}}"
+    for more in ((), (buffer,)):
+        assert compiled_of("ppo/pong", *more).module.count("np.sign(rollout.rewards)") == 1

@@ -106,3 +106,14 @@ def test_every_pass_says_what_it_chose_and_why(compiled_of):
         "noise",
     ]
     assert all(decision.choice and decision.reason for decision in plan.decisions)
+
+
+def test_a_memory_is_taken_step_by_step(compiled_of):
+    """Its update gains more, takes longer to compile, and has few rows at a time."""
+    memory, plain = (
+        compiled_of("ppo/cartpole-no-velocity", "training.total_steps=100_000", *more).plan
+        for more in ((), ("networks={actor: {memory: null}, critic: {memory: null}}",))
+    )
+    assert memory.compile_update
+    assert not plain.compile_update
+    assert memory.single_thread
