@@ -27,6 +27,7 @@ REACHES = {
     "ppo/pendulum": -250,
     # Without memory 42 (-s networks.actor.memory=null -s networks.critic.memory=null).
     "ppo/cartpole-no-velocity": 450,
+    "ppo/pong": 0,
     "ppo/halfcheetah": 1400,
     "ppo/halfcheetah-tuned": 4000,
     "ppo/hopper": 2000,
