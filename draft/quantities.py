@@ -1,6 +1,7 @@
 """Numbers and their quantities as claims: roles, sweeps, seeds, corrections, numbers left over."""
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ppoc.draft.claims import Claim
@@ -18,11 +19,18 @@ FEW_STEPS = 5000  # fewer are no run where environments are counted beside them
 LOST = "this number belongs to nothing that ppoc knows"
 NUMBERED = {"figure", "fig", "table", "section", "eq", "algorithm", "version"}
 OFF = {"entropy": 0.0, "grad_norm": None, "value_clip": None, "kl": None, "buffer_clip": None}
+# Terms that requests are full of, and that ask for no value where they stand alone.
+PLAIN = {
+    "total_steps", "rollout_steps", "steps_per_env", "num_envs", "seeds", "layers", "units",
+    "evaluation_episodes", "every", "minibatches", "minibatch_size",
+}  # fmt: skip
 VAGUE = {
     "small", "smaller", "large", "larger", "high", "higher", "low", "lower", "big", "bigger",
     "tiny", "huge", "more", "less", "lots", "plenty", "strong", "weak", "aggressive",
     "conservative",
 }  # fmt: skip
+
+AMISS = VAGUE | {"few", "many", "much", "little", "short", "long", "slow", "fast"}
 
 
 class Share:
@@ -188,6 +196,51 @@ def _sweep(reader: "Reader", name: str, term: int, numbers: list[int], values: l
             reader.note("run", first, f"ppoc run SPEC -s {path}={exact!r}", last)
 
 
+def replaced_numbers(reader: "Reader") -> None:
+    """`five epochs are not enough, use 15`: a number turned down gives way to the one after it."""
+    items = reader.items
+    for term, numbers in list(reader.attached.items()):
+        at = numbers[0]
+        if len(numbers) > 1 or not _turned_down(items, at):
+            continue
+        taken = {n for others in reader.attached.values() for n in others}
+        later = [n for n in sorted(reader.free) if n > at and _soon(items[at], items[n])]
+        again = any(
+            other != term and items[other].quantity(*items[term].names("quantity")) and n[0] > at
+            for other, n in reader.attached.items()
+        )
+        reader.free.discard(at)
+        if later and later[0] not in taken and not again:
+            reader.attached[term] = later[:1]
+            continue
+        del reader.attached[term]
+        reader.settled_terms.add(term)
+        if not again:
+            first, last = sorted((items[term], items[at]), key=lambda i: i.start)
+            reader.note("question", first, "this number is turned down, and no other given", last)
+
+
+def _soon(first: Item, second: Item) -> bool:
+    return second.sentence <= first.sentence + 1
+
+
+def _turned_down(items: list[Item], at: int) -> bool:
+    """Whether a number is said to be too large, not enough, or not to be used."""
+    before = items[max(0, at - 3) : at]
+    if any(i.cue("negation") for i in before) and before[-1].text in ("use", "take", "want"):
+        return True
+    after: list[Item] = []
+    for item in items[at + 1 : at + 9]:
+        if item.number is not None or item.sentence != items[at].sentence:
+            break
+        after.append(item)
+    pairs = pairwise(after)
+    return any(
+        (a.cue("negation") and b.text == "enough") or (a.text == "too" and b.text in AMISS)
+        for a, b in pairs
+    )
+
+
 def read_leftovers(reader: "Reader") -> None:
     """Numbers whose quantity is named elsewhere: a correction, a second role, steps as 500k."""
     for at in sorted(reader.free):
@@ -311,6 +364,39 @@ def read_amounts(reader: "Reader") -> None:
             reader.note("question", first, text, item)
 
 
+def read_unused(reader: "Reader") -> None:
+    """Quantities that are named and get no value are questions, not dropped in silence."""
+    values = reader.known or preset_values(reader.algorithm)
+    for at, item in enumerate(reader.items):
+        if not _is_unused(reader, at):
+            continue
+        path = path_for(reader, _best(reader, at), at)
+        if path is None or reader.reading.claim(path) is not None:
+            continue
+        actors = path.replace(".critic.", ".actor.")
+        present = values.get(path)
+        stays = "stays unset" if present is None else f"stays {present}"
+        if actors != path and reader.reading.claim(actors) is not None:
+            stays = f"is as `{actors}`"
+        reader.note("question", item, f"no value is given, so `{path}` {stays}")
+
+
+def _is_unused(reader: "Reader", at: int) -> bool:
+    """Whether a term of its own has been read into no claim and no note, and not turned off."""
+    item, reading = reader.items[at], reader.reading
+    names = item.names("quantity")
+    if not names or item.number or len(item.meanings) > len(names) or set(names) & PLAIN:
+        return False
+    if at in reader.attached or at in reader.settled_terms or reader.negated(at):
+        return False
+    near = reader.items[max(0, at - 3) : at + 4]
+    if item.text == "gae" or any(i.cue("usual") and i.clause == item.clause for i in near):
+        return False
+    words = reading.words(item.start, item.end)
+    said = any(claim.start <= item.start < claim.end for claim in reading.claims)
+    return not said and not any(words in note.words for note in reading.notes)
+
+
 def read_sizes(reader: "Reader") -> None:
     """`a big network` without a size is a question."""
     for at, item in enumerate(reader.items[1:], 1):
@@ -338,7 +424,8 @@ def settled(reader: "Reader") -> list[Claim]:
             continue
         first, second = sorted((earlier, claim), key=lambda c: c.start)
         by_path[claim.path] = second
-        if not _corrected(reader, first, second):
+        base = first.how == f"the zoo's {reader.reading.base}"
+        if not base and not _corrected(reader, first, second):
             values = [c.value for c in (first, second)]
             shown = " and ".join(reader.reading.words(c.start, c.end) for c in (first, second))
             item = Item(first.start, max(first.end, second.end), "")

@@ -54,6 +54,7 @@ class Reader:
         quantities.read_amounts(self)
         quantities.read_sizes(self)
         phrases.read_unsupported(self)
+        quantities.read_unused(self)
         self.reading.claims = quantities.settled(self)
         return self.reading
 
@@ -159,7 +160,7 @@ class Reader:
                 match = environments.by_name(name, words)
                 if match.env_id is not None:
                     found.setdefault(match.env_id, (item, match.how))
-        if not found and self.known is not None:
+        if not found and (self.known is not None or self.reading.base):
             return
         if not found:
             phrases.note_unknown_environment(self)
@@ -173,6 +174,7 @@ class Reader:
 
     def _quantities(self) -> None:
         self.attached = attach(self.items, self.free)
+        quantities.replaced_numbers(self)
         for term, numbers in sorted(self.attached.items()):
             self.free -= set(numbers)
             quantities.read_quantity(self, term, numbers)
