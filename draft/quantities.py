@@ -5,9 +5,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ppoc.draft.claims import Claim
-from ppoc.draft.facts import field_table, is_whole, preset_values, takes
+from ppoc.draft.facts import is_whole, preset_values, takes
 from ppoc.draft.glossary import glossary
 from ppoc.draft.lexer import Item
+from ppoc.draft.networks import both_roles
 from ppoc.draft.relations import Proportion, scaled
 
 if TYPE_CHECKING:
@@ -121,10 +122,6 @@ def claim_number(reader: "Reader", name: str, term: int, at: int) -> None:
     if is_whole(path) and value.is_integer():
         value = int(value)
     entry = glossary().data["quantities"][name]
-    if path not in field_table() and "why" in entry:
-        first, last = sorted((item, place), key=lambda i: i.start)
-        reader.note("cannot", first, entry["why"], last)
-        return
     problem = takes(path, value)
     if name == "minibatches":
         problem = takes("update.epochs", value)  # a count, from 1
@@ -136,7 +133,8 @@ def claim_number(reader: "Reader", name: str, term: int, at: int) -> None:
         value = Share(value)
     elif name == "steps_per_env":
         value = PerEnvironment(value)
-    reader.claim(path, value, place, item)
+    for each in both_roles(reader, path, at) if entry.get("both") else [path]:
+        reader.claim(each, value, place, item)
 
 
 def _follows(reader: "Reader", at: int, word: str) -> bool:
@@ -333,10 +331,6 @@ def read_amounts(reader: "Reader") -> None:
         name = _best(reader, at)
         entry = glossary().data["quantities"].get(name, {})
         path = path_for(reader, name, at) if entry else None
-        if path is not None and path not in field_table() and "why" in entry:
-            if not reader.negated(at):
-                reader.note("cannot", item, entry["why"])
-            continue
         if path is None or reader.reading.claim(path) is not None:
             continue
         if reader.negated(at) and name == "epsilon" and reader.algorithm == "ppo":

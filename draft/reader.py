@@ -7,9 +7,10 @@ what is said without numbers have files of their own. What cannot be expressed b
 from collections.abc import Mapping
 from typing import Any
 
-from ppoc.draft import environments, phrases, quantities
+from ppoc.draft import environments, images, phrases, quantities
 from ppoc.draft.attach import attach, context
 from ppoc.draft.claims import Claim, Note, Reading
+from ppoc.draft.facts import STAND_IN
 from ppoc.draft.glossary import glossary
 from ppoc.draft.lexer import Item, lex
 from ppoc.draft.networks import read_layers
@@ -43,6 +44,7 @@ class Reader:
         self._algorithm()
         self._environment()
         quantities.read_citations(self)
+        images.read_resize(self)
         read_layers(self)
         read_relations(self)
         self._quantities()
@@ -55,7 +57,7 @@ class Reader:
         quantities.read_sizes(self)
         phrases.read_unsupported(self)
         quantities.read_unused(self)
-        self.reading.claims = quantities.settled(self)
+        self.reading.claims = images.settled(self, quantities.settled(self))
         return self.reading
 
     def claim(self, path: str, value: Any, first: Item, last: Item, how: str = "") -> None:
@@ -157,9 +159,13 @@ class Reader:
                         self.note("adapted", item, f"{match.how}: {match.env_id}")
                     found.setdefault(match.env_id, (item, match.how))
             for name in item.names("environment"):
+                if environments.is_ordinary(name) and not phrases.names_a_task(self, i):
+                    continue
                 match = environments.by_name(name, words)
                 if match.env_id is not None:
                     found.setdefault(match.env_id, (item, match.how))
+                else:
+                    self.note("cannot", item, f"{match.how}; {STAND_IN} stands in")
         if not found and (self.known is not None or self.reading.base):
             return
         if not found:

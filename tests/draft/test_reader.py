@@ -60,6 +60,66 @@ def test_a_field_is_read(request_, path, value):
 
 
 @pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        ("recurrent ppo with an lstm of 128 units", {"actor.memory.size": 128}),
+        ("LSTM(64)", {"actor.memory.kind": "lstm", "critic.memory.size": 64}),
+        ("recurrent policy, hidden size 256", {"actor.memory.size": 256, "actor.layers": None}),
+        ("a GRU with 32 cells", {"critic.memory.kind": "gru", "critic.memory.size": 32}),
+        ("a 128-unit LSTM for 1M steps", {"actor.memory.size": 128}),
+        ("LSTM, 1M steps", {"actor.memory.size": None}),
+        ("LSTM with 2 layers of 32", {"actor.memory.size": None, "actor.layers": [32, 32]}),
+        ("only the actor has an lstm", {"actor.memory.kind": "lstm", "critic.memory.kind": None}),
+        ("generalised state-dependent exploration", {"actor.std": "gsde"}),
+        ("use_sde=True, sde_sample_freq=4", {"actor.std": "gsde", "actor.resample_every": 4}),
+        ("tanh-squashed policy", {"actor.distribution": "tanh-gaussian", "actor.activation": None}),
+        ("a Beta policy", {"actor.distribution": "beta"}),
+        ("Xavier initialisation", {"actor.init": "xavier", "critic.init": "xavier"}),
+        ("Kaiming init for the critic", {"critic.init": "kaiming", "actor.init": None}),
+        ("orthogonal initialization", {"actor.init": "orthogonal"}),
+        ("from pixels, impala cnn", {"actor.body": "impala-cnn"}),
+    ],
+)
+def test_networks_are_read(request_, said):
+    found = fields(f"{request_}, on CarRacing with PPO")
+    assert {path: found.get(f"networks.{path}") for path in said} == said
+
+
+@pytest.mark.parametrize(
+    ("request_", "path", "value"),
+    [
+        ("AdamW", "optimizer.actor.kind", "adamw"),
+        ("RMSprop, rmsprop alpha 0.95", "optimizer.actor.decay", 0.95),
+        ("SGD with momentum 0.9", "optimizer.actor.momentum", 0.9),
+        ("weight decay 0.01", "optimizer.actor.weight_decay", 0.01),
+        ("a cosine learning rate", "optimizer.actor.schedule", "cosine"),
+        ("the clip range follows a cosine", "losses.policy.schedule", "cosine"),
+        ("maskable ppo", "algorithm", "ppo"),
+        ("invalid action masking", "env.action_masks", True),
+        ("action repeat of 2", "env.frame_skip", 2),
+        ("grey-scale images", "env.grayscale", True),
+        ("resize to 64×64", "env.resize", [64, 64]),
+        ("84x84 pixels", "env.resize", [84, 84]),
+        ("velocities hidden", "env.wrappers", ["MaskVelocity"]),
+        ("without its velocities", "env.wrappers", ["MaskVelocity"]),
+    ],
+)
+def test_words_of_the_language_are_read(request_, path, value):
+    assert fields(f"PPO on CarRacing, {request_}")[path] == value
+
+
+def test_a_recurrent_request_is_ppo_with_a_critic_of_its_own_memory():
+    found = fields("recurrent ppo with an lstm of 128 units on cartpole with velocities hidden")
+    memory = {"kind": "lstm", "size": 128}
+    assert found == {
+        "algorithm": "ppo",
+        "env.id": "CartPole-v1",
+        "env.wrappers": ["MaskVelocity"],
+        **{f"networks.{r}.memory.{k}": v for r in ("actor", "critic") for k, v in memory.items()},
+    }
+
+
+@pytest.mark.parametrize(
     ("request_", "words"),
     [
         ("soft actor-critic on Pendulum", "not a policy-gradient method ppoc compiles"),
