@@ -224,13 +224,15 @@ def _without(
     said = values[culprit]
     message = f"{first.message}" + (f"; {first.help}" if first.help else "")
     notes.append(Note("cannot", said.words, f"left out `{culprit}`: {plain(message, 300)}"))
-    return {path: value for path, value in values.items() if path not in _both(culprit)}
+    return {path: value for path, value in values.items() if not _together(path, culprit)}
 
 
-def _both(path: str) -> set[str]:
-    """A path, and for bodies that of both roles: one cannot be without the other."""
-    bodies = {"networks.actor.body", "networks.critic.body"}
-    return bodies if path in bodies else {path}
+def _together(path: str, culprit: str) -> bool:
+    """Whether a claim goes with one that is left out: bodies and memories of actor and critic."""
+    for part in (".body", ".memory."):
+        if part in culprit and part in path:
+            return True
+    return path == culprit
 
 
 def _culprit(values: dict[str, Value], full: dict[str, Value], text: str, first: Diagnostic) -> str:

@@ -114,6 +114,8 @@ def read_choices(reader: "Reader") -> None:
                 continue
             if path.endswith("deterministic") and word == "True" and reader.negated(at):
                 continue
+            if _is_refined(reader, path, str(word), item):
+                continue
             problem = takes(path, value)
             if problem is not None:
                 reader.note("cannot", item, f"`{path}`: {problem}")
@@ -125,6 +127,19 @@ def read_choices(reader: "Reader") -> None:
                 paths = both_roles(reader, path, at)
             for each in paths:
                 reader.claim(each, value, item, item)
+
+
+def _is_refined(reader: "Reader", path: str, value: str, item: Item) -> bool:
+    """Whether `from pixels` or `recurrent` stands beside a kind by name: `impala cnn`, `gru`."""
+    if path not in ("networks.actor.body", "networks.actor.memory.kind"):
+        return False
+    if value.partition("-")[0] in item.text:
+        return False
+    others = [(o, n) for o in reader.items if o is not item for n in o.names("choice")]
+    return any(
+        name.startswith(f"{path}=") and name.partition("=")[2].partition("-")[0] in other.text
+        for other, name in others
+    )
 
 
 def read_switches(reader: "Reader") -> None:

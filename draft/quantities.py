@@ -375,6 +375,18 @@ def read_unused(reader: "Reader") -> None:
         reader.note("question", item, f"no value is given, so `{path}` {stays}")
 
 
+def read_implied(reader: "Reader") -> None:
+    """`weight decay 0.01` where no optimiser is named: the one that has it."""
+    decay, kind = map(
+        reader.reading.claim, ("optimizer.actor.weight_decay", "optimizer.actor.kind")
+    )
+    known = reader.known or preset_values(reader.algorithm)
+    if decay is not None and kind is None and known["optimizer.actor.kind"] == "adam":
+        how = "Adam that decays weights"
+        start, end = decay.start, decay.end
+        reader.reading.claims.append(Claim("optimizer.actor.kind", "adamw", start, end, how))
+
+
 def _is_unused(reader: "Reader", at: int) -> bool:
     """Whether a term of its own has been read into no claim and no note, and not turned off."""
     item, reading = reader.items[at], reader.reading
@@ -384,7 +396,9 @@ def _is_unused(reader: "Reader", at: int) -> bool:
     if at in reader.attached or at in reader.settled_terms or reader.negated(at):
         return False
     near = reader.items[max(0, at - 3) : at + 4]
-    if item.text == "gae" or any(i.cue("usual") and i.clause == item.clause for i in near):
+    if item.text in ("gae", "adam at", "adam with") or any(
+        i.cue("usual") and i.clause == item.clause for i in near
+    ):
         return False
     words = reading.words(item.start, item.end)
     said = any(claim.start <= item.start < claim.end for claim in reading.claims)

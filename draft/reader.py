@@ -50,6 +50,7 @@ class Reader:
         self._quantities()
         quantities.read_leftovers(self)
         phrases.read_choices(self)
+        quantities.read_implied(self)
         phrases.read_switches(self)
         phrases.read_normalization(self)
         phrases.read_schedules(self)

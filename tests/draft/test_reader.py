@@ -78,10 +78,13 @@ def test_a_field_is_read(request_, path, value):
         ("Kaiming init for the critic", {"critic.init": "kaiming", "actor.init": None}),
         ("orthogonal initialization", {"actor.init": "orthogonal"}),
         ("from pixels, impala cnn", {"actor.body": "impala-cnn"}),
+        ("from pixels with the nature cnn", {"critic.body": "nature-cnn"}),
+        ("recurrent, with a GRU", {"actor.memory.kind": "gru"}),
     ],
 )
 def test_networks_are_read(request_, said):
     found = fields(f"{request_}, on CarRacing with PPO")
+    assert not notes(f"{request_}, on CarRacing with PPO")
     assert {path: found.get(f"networks.{path}") for path in said} == said
 
 
