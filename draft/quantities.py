@@ -23,7 +23,7 @@ OFF = {"entropy": 0.0, "grad_norm": None, "value_clip": None, "kl": None, "buffe
 # Terms that requests are full of, and that ask for no value where they stand alone.
 PLAIN = {
     "total_steps", "rollout_steps", "steps_per_env", "num_envs", "seeds", "layers", "units",
-    "evaluation_episodes", "every", "minibatches", "minibatch_size",
+    "evaluation_episodes", "every",
 }  # fmt: skip
 VAGUE = {
     "small", "smaller", "large", "larger", "high", "higher", "low", "lower", "big", "bigger",
@@ -232,10 +232,11 @@ def _turned_down(items: list[Item], at: int) -> bool:
         if item.number is not None or item.sentence != items[at].sentence:
             break
         after.append(item)
-    pairs = pairwise(after)
+    if any(a.cue("negation") and b.text == "too" for a, b in pairwise(after)):
+        return False
     return any(
         (a.cue("negation") and b.text == "enough") or (a.text == "too" and b.text in AMISS)
-        for a, b in pairs
+        for a, b in pairwise(after)
     )
 
 

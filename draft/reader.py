@@ -94,17 +94,17 @@ class Reader:
             if other.clause == item.clause and other.cue("actor", "critic", "both")
         ]
         after = [other for _, other in near if other.start > item.start]
-        if any(self._is_for(other) for other in after):
+        if any(self.is_for(other) for other in after):
             near = [(0.0, other) for other in after]
         if not near or any(other.cue("both") for _, other in near):
             return None
         roles = {"critic" if other.cue("critic") else "actor" for _, other in near}
-        if len(roles) == 2 and not self._apart(item):
+        if len(roles) == 2 and (not self._apart(item) or self._joined(item)):
             return None
         nearest = min(near, key=lambda pair: pair[0])[1]
         return "critic" if nearest.cue("critic") else "actor"
 
-    def _is_for(self, item: Item) -> bool:
+    def is_for(self, item: Item) -> bool:
         """`3e-4 for the policy`: a role that follows what is said of it."""
         before = self.reading.request[max(0, item.start - 8) : item.start].lower()
         return before.endswith(("for ", "for the "))
@@ -112,6 +112,14 @@ class Reader:
     def _apart(self, item: Item) -> bool:
         """Whether actor and critic are spoken of one after the other, not together."""
         return any(i.number is not None for i in self.items if i.clause == item.clause)
+
+    def _joined(self, item: Item) -> bool:
+        """Whether one number is for `actor and critic`, named side by side."""
+        own = [i for i in self.items if i.clause == item.clause]
+        places = [i for i, other in enumerate(own) if other.cue("actor", "critic")]
+        between = [i.text for i in own[places[0] + 1 : places[-1]]]
+        single = sum(i.number is not None for i in own) == 1
+        return single and len(places) == 2 and set(between) <= {"and", "the"}
 
     def _algorithm(self) -> None:
         named = [(i, item) for i, item in enumerate(self.items) if item.names("algorithm")]

@@ -25,7 +25,7 @@ def read_relations(reader: "Reader") -> None:
         if found is None:
             continue
         factor, last = found
-        if _of_the_other(reader, at, last, factor) or _of_that(reader, at, last, factor):
+        if _of_that(reader, at, last, factor) or _of_the_other(reader, at, last, factor):
             continue
         if item.text != "same":
             _of_the_present(reader, at, last, factor, item)
@@ -145,10 +145,14 @@ def _of_that(reader: "Reader", at: int, last: int, factor: float) -> bool:
     """`critic learning rate twice that`: a rate by the one of the other network, said before."""
     items = reader.items
     subject = reader.role(at) or _spoken_of(items, at)
-    if subject is None or not _points_back(items, at, last):
+    named = [i for i in items[last + 1 :] if i.clause == items[last].clause]
+    named = [i for i in named if i.cue("actor", "critic") and not reader.is_for(i)]
+    if subject is None or named or not _points_back(items, at, last):
         return False
-    rates = [i for i in range(at) if items[i].quantity("lr")]
-    if not rates or items[rates[-1]].sentence < items[at].sentence - 1:
+    rates = [i for i in items[: last + 4] if i.quantity("lr")]
+    if not rates or rates[-1].sentence < items[at].sentence - 1:
+        return False
+    if items[at].text == "same" and rates[-1].clause < items[at].clause - 1:
         return False
     other = "actor" if subject == "critic" else "critic"
     reader.free.discard(at)
@@ -197,6 +201,8 @@ def _of_the_present(reader: "Reader", at: int, last: int, factor: float, item: I
     if [i.text for i in items[last + 1 : last + 3]] in (["as", "long"], ["the", "time"]):
         _changed_length(reader, at, last, factor)
         return
+    if [i.text for i in items[last + 1 : last + 3]] in (["that", "many"], ["that", "much"]):
+        return  # of something said before
     after = range(last + 1, min(last + 7, len(items)))
     usual = any(items[i].cue("usual") and items[i].clause == items[last].clause for i in after)
     if usual and not any(items[i].quantity() for i in after if items[i].clause == items[at].clause):
