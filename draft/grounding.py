@@ -31,7 +31,7 @@ def answer_paths() -> list[str]:
     for entry in data["quantities"].values():
         path = entry["path"]
         found += [path] if path else []
-        if path and entry.get("per_role"):
+        if path and (entry.get("per_role") or entry.get("both")):
             found.append(path.replace(".actor.", ".critic."))
     for path, entry in data["choices"].items():
         found += [path, *([path.replace(".actor.", ".critic.")] if entry.get("per_role") else [])]

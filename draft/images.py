@@ -68,16 +68,14 @@ def settled(reader: "Reader", claims: list[Claim]) -> list[Claim]:
     by_path = {claim.path: claim for claim in claims}
     known: Mapping[str, Any] = reader.known or {}
     said = by_path.get("env.id")
-    atari = is_atari(str(said.value if said is not None else known.get("env.id", "")))
-    raw = known.get("env.atari", ...) is None or (
-        "env.atari" in by_path and by_path["env.atari"].value is None
-    )
-    if atari and not raw:
-        return [placed for claim in claims if (placed := _inner(reader, claim)) is not None]
-    if said is None and reader.known is None:
+    env_id = str(said.value if said is not None else known.get("env.id", ""))
+    off = "env.atari" in by_path and by_path["env.atari"].value is None
+    raw = off or known.get("env.atari", ...) is None
+    if is_atari(env_id):
+        return claims if raw else [c for c in (_inner(reader, c) for c in claims) if c is not None]
+    if not env_id:
         return _without_images(reader.reading, claims)
-    return claims if atari else _without(reader.reading, claims, ("env.atari",), str(
-        said.value if said is not None else known.get("env.id")))  # fmt: skip
+    return _without(reader.reading, claims, ("env.atari",), env_id)
 
 
 def _inner(reader: "Reader", claim: Claim) -> Claim | None:
