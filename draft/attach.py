@@ -18,7 +18,11 @@ def context(items: list[Item]) -> list[Item]:
     """Terms told apart by what stands around them: steps of what, batches of what."""
     found = list(items)
     minibatches = any(i.text.startswith(("minibatch", "mini batch")) for i in items)
+    memory = any(map(is_memory, items))
     for at, item in enumerate(items):
+        if memory and _is_size_of_memory(items, at):
+            found[at] = _relabelled(item, "memory_size")
+            continue
         if item.quantity("total_steps"):
             found[at] = _relabelled(item, _steps_of(items, at))
         elif item.quantity("every") and not item.text.startswith(("eval", "test")):
@@ -40,6 +44,29 @@ def context(items: list[Item]) -> list[Item]:
             if steps is not None and steps.quantity("total_steps", "rollout_steps"):
                 found[at] = _relabelled(item, "rollout_steps")
     return found
+
+
+def is_memory(item: Item) -> bool:
+    """Whether a recurrent layer is what it is about."""
+    return any(name.startswith("networks.actor.memory.kind") for name in item.names("choice"))
+
+
+def _is_size_of_memory(items: list[Item], at: int) -> bool:
+    """`LSTM(64)`, `an lstm of 128 units`, `a 64-unit GRU`, and the `hidden size` beside one."""
+    item = items[at]
+    if item.quantity("layers"):
+        return item.text in ("hidden size", "hidden dim", "hidden dimension")
+    if item.quantity("units"):
+        row = [i for i in items[max(0, at - 4) : at + 3] if i.clause == item.clause]
+        return any(map(is_memory, row)) and not any(i.quantity("layers") for i in row)
+    if not is_memory(item):
+        return False
+    for i in range(at + 1, min(at + 4, len(items) - 1)):
+        if items[i].number is not None:
+            return not items[i].number.many and not items[i + 1].quantity()  # type: ignore[union-attr]
+        if items[i].clause != item.clause or not (items[i].cue("link") or items[i].text in "(=:"):
+            return False
+    return False
 
 
 def _is_count(items: list[Item], at: int) -> bool:

@@ -13,7 +13,7 @@ from ppoc.compiler.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.lints import rewards_are_large
 from ppoc.compiler.probe import probe
 from ppoc.compiler.resolve import Resolved, resolve_text
-from ppoc.draft import write
+from ppoc.draft import images, write
 from ppoc.draft.claims import Claim, Note, Reading, plain
 from ppoc.draft.environments import newest_of
 from ppoc.draft.facts import STAND_IN, default_of, field_table, preset_values, zoo, zoo_values
@@ -116,6 +116,12 @@ def with_defaults(values: dict[str, Value], name: str | None) -> dict[str, Value
             same = zoo_values(like)["algorithm"] == algorithm
             if path in theirs and (same or path in NORMALIZE):
                 default(path, theirs[path], f"as in the zoo's {like}")
+    if images.is_atari(env_id):
+        for path, value in images.defaults(full, algorithm).items():
+            default(path, value, f"as in the zoo's {images.LIKE}")
+    if {"networks.actor.body", "networks.actor.memory.kind"} <= full.keys():
+        default("networks.critic.share", "body", "as a memory over images needs it")
+    full = images.shared(full)
     if _is_mujoco(env_id):
         for path in NORMALIZE:
             default(path, True, "as in the zoo's ppo/halfcheetah, for MuJoCo tasks")
@@ -218,7 +224,15 @@ def _without(
     said = values[culprit]
     message = f"{first.message}" + (f"; {first.help}" if first.help else "")
     notes.append(Note("cannot", said.words, f"left out `{culprit}`: {plain(message, 300)}"))
-    return {path: value for path, value in values.items() if path != culprit}
+    return {path: value for path, value in values.items() if not _together(path, culprit)}
+
+
+def _together(path: str, culprit: str) -> bool:
+    """Whether a claim goes with one that is left out: bodies and memories of actor and critic."""
+    for part in (".body", ".memory."):
+        if part in culprit and part in path:
+            return True
+    return path == culprit
 
 
 def _culprit(values: dict[str, Value], full: dict[str, Value], text: str, first: Diagnostic) -> str:

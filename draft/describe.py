@@ -40,7 +40,24 @@ SENTENCES = {
     ("losses.entropy.beta", 0.0): "no entropy bonus",
     ("update.target_kl", None): "no early stopping",
     ("networks.critic.share", "actor"): "a shared network for actor and critic",
+    ("networks.critic.share", "body"): "shared convolutions and memory",
+    ("networks.critic.share", None): "separate networks for actor and critic",
     ("networks.critic", None): "no critic",
+    ("networks.actor.distribution", "tanh-gaussian"): "a tanh-squashed Gaussian policy",
+    ("networks.actor.distribution", "beta"): "a Beta policy",
+    ("networks.actor.std", "gsde"): "generalised state-dependent exploration",
+    ("networks.actor.std", "state-dependent"): "a state-dependent standard deviation",
+    ("env.action_masks", True): "action masks",
+    ("env.grayscale", True): "in grayscale",
+    ("env.atari", None): "no Atari preprocessing",
+    ("env.atari.grayscale", True): "in grayscale",
+    ("env.atari.grayscale", False): "in colour",
+    ("env.atari.clip_rewards", True): "signs of rewards",
+    ("env.atari.clip_rewards", False): "unclipped rewards",
+    ("env.atari.episodic_life", True): "episodic life",
+    ("env.atari.episodic_life", False): "no episodic life",
+    ("env.atari.fire_reset", True): "fire reset",
+    ("env.atari.fire_reset", False): "no fire reset",
     ("update.minibatch_size", "all"): "full batch updates",
     ("update.sampling", "episodes"): "whole episodes",
     ("evaluation.deterministic", False): "stochastic evaluation",
@@ -56,6 +73,8 @@ SENTENCES = {
 NUMBERS = {
     "training.total_steps": "train for {value} steps",
     "env.num_envs": "{value} environments",
+    "env.atari.frame_skip": "a frame skip of {value}",
+    "env.atari.screen_size": "resized to {value}x{value}",
     "update.rollout_steps": "{value} steps per rollout",
     "update.epochs": "{value} epochs",
     "update.minibatch_size": "minibatches of {value}",
@@ -65,11 +84,15 @@ NUMBERS = {
     "losses.policy.kl_target": "a KL target of {value}",
     "optimizer.actor.kl_target": "a KL target of {value}",
 }
-# What is made of names and mappings, for which this English has no words.
-WITHOUT_WORDS = ("env.wrappers", "env.options", "env.atari", "losses.policy.parameters")
 NAMES = {"optimizer.actor.schedule": "learning rate", "losses.policy.schedule": "clip range"} | {
     "losses.entropy.schedule": "entropy coefficient",
     "optimizer.critic.schedule": "critic learning rate",
+    "losses.value.schedule": "value loss weight",
+}
+FALLS = {
+    "linear": "the {name} decays linearly",
+    "cosine": "the {name} follows a cosine",
+    "constant": "a constant {name}",
 }
 
 
@@ -114,8 +137,8 @@ def _differences(text: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 def _say(path: str, wanted: Mapping[str, Any], said: dict[str, str]) -> bool:
     """Put a value into words, where there are any."""
-    if path in ("algorithm", "env.id"):
-        return True
+    if path in ("algorithm", "env.id") or path not in wanted:
+        return True  # said first, or a section whose parts are said
     value = wanted.get(path)
     words = _words(path, value, wanted)
     if words:
@@ -129,9 +152,14 @@ def _words(path: str, value: Any, wanted: Mapping[str, Any]) -> str | None:
         return sentence
     role = "critic" if path.split(".")[1:2] == ["critic"] else "actor"
     general = path.replace(".critic.", ".actor.", 1) if role == "critic" else path
-    if general in NAMES and value in ("linear", "constant"):
-        name = NAMES[path]
-        return f"the {name} decays linearly" if value == "linear" else f"a constant {name}"
+    if general in NAMES and isinstance(value, str) and value in FALLS:
+        return FALLS[value].format(name=NAMES[path])
+    if path == "optimizer.actor.kind":
+        return f"{value} optimiser"
+    if path == "env.wrappers" and value == ["MaskVelocity"]:
+        return "hidden velocities"
+    if path == "env.resize" and value:
+        return f"resized to {value[0]}x{value[1]}"
     if general == "networks.actor.layers":
         sizes = ", ".join(map(str, value))
         return f"{role} layers [{sizes}]" if len(value) > 1 else _one_layer(role, value)
@@ -161,6 +189,6 @@ def _number(path: str, general: str, role: str, value: float) -> str | None:
     for entry in glossary().data["quantities"].values():
         if "say" in entry and entry["path"] == general:
             words = str(entry["say"]).format(value=digits)
-            per_role = entry.get("per_role") and role == "critic"
-            return f"{words} for the critic" if per_role else words
+            per_role = entry.get("both") or (entry.get("per_role") and role == "critic")
+            return f"{words} for the {role}" if per_role else words
     return None

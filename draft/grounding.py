@@ -20,6 +20,9 @@ from ppoc.draft.glossary import glossary
 from ppoc.draft.lexer import lex
 from ppoc.draft.reader import read
 
+# Fields that take a list or a mapping, of which a model gives nothing but widths of layers.
+UNASKED = ("env.wrappers", "env.atari")
+
 
 def answer_paths() -> list[str]:
     """The fields a model is asked for: those with words in the glossary."""
@@ -28,12 +31,12 @@ def answer_paths() -> list[str]:
     for entry in data["quantities"].values():
         path = entry["path"]
         found += [path] if path else []
-        if path and entry.get("per_role"):
+        if path and (entry.get("per_role") or entry.get("both")):
             found.append(path.replace(".actor.", ".critic."))
     for path, entry in data["choices"].items():
         found += [path, *([path.replace(".actor.", ".critic.")] if entry.get("per_role") else [])]
     found += [path for path in data["switches"] if path != "networks.critic"]
-    return [path for path in dict.fromkeys(found) if path in field_table()]
+    return [path for path in dict.fromkeys(found) if path in field_table() and path not in UNASKED]
 
 
 def json_schema(request: str, paths: Sequence[str]) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def _run(raw: list[Item], at: int) -> list[Item]:
     """Words from a place on that could be one phrase: joined by spaces, hyphens or underscores."""
     run = [raw[at]]
     for item in raw[at + 1 : at + 2 * glossary().longest]:
-        if item.text in ("-", "_", "+", "‐") and not item.is_word:
+        if item.text in ("-", "_", "+", "*", "‐") and not item.is_word:
             continue
         if not item.is_word or item.meanings:
             break

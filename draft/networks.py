@@ -124,6 +124,8 @@ def _around_layers(reader: "Reader", at: int) -> None:
 def _number_before(reader: "Reader", at: int) -> int | None:
     for i in range(at - 1, max(-1, at - 4), -1):
         item = reader.items[i]
+        if item.sentence != reader.items[at].sentence:
+            return None
         if i in reader.free and item.number is not None and not item.number.many:
             return i
         if item.clause != reader.items[at].clause or item.quantity() or item.text in (":", "="):

@@ -3,7 +3,8 @@
 import re
 from typing import TYPE_CHECKING, Any
 
-from ppoc.draft.facts import STAND_IN, field_table, takes, zoo, zoo_values
+from ppoc.draft.attach import is_memory
+from ppoc.draft.facts import STAND_IN, takes, zoo, zoo_values
 from ppoc.draft.glossary import glossary
 from ppoc.draft.lexer import Item
 from ppoc.draft.networks import both_roles
@@ -11,7 +12,13 @@ from ppoc.draft.networks import both_roles
 if TYPE_CHECKING:
     from ppoc.draft.reader import Reader
 
-_LITERALS: dict[str, Any] = {"True": True, "False": False, "[]": []}
+_LITERALS: dict[str, Any] = {
+    "True": True,
+    "False": False,
+    "None": None,
+    "[]": [],
+    "MaskVelocity": ["MaskVelocity"],
+}
 _UNKNOWN_AFTER = {"on", "in", "for", "auf", "für", "sur", "en", "playing", "play", "solve"}
 
 
@@ -56,13 +63,23 @@ def refined(reader: "Reader", name: str) -> str:
     return name
 
 
+def names_a_task(reader: "Reader", at: int) -> bool:
+    """Whether a word that may be a game is one here: `on Tennis`, `Tennis of Atari`."""
+    before = [i.text for i in reader.items[max(0, at - 2) : at]]
+    atari = any(item.text in ("atari", "ale", "arcade") for item in reader.items)
+    return atari or bool(_UNKNOWN_AFTER & set(before))
+
+
 def note_unknown_environment(reader: "Reader") -> None:
     """Say which environment is meant that does not exist here, or that none is named."""
     kept = f"{STAND_IN} stands in"
     elsewhere = [item for item in reader.items if item.names("elsewhere")]
     for item in elsewhere:
         reader.note("cannot", item, f"gymnasium has no such environment here; {kept}")
-    if elsewhere or any(note.text.startswith("gymnasium has no") for note in reader.reading.notes):
+    if elsewhere or any(
+        note.text.startswith("gymnasium has no") or kept in note.text
+        for note in reader.reading.notes
+    ):
         return
     for at, item in enumerate(reader.items):
         run: list[Item] = []
@@ -97,18 +114,32 @@ def read_choices(reader: "Reader") -> None:
                 continue
             if path.endswith("deterministic") and word == "True" and reader.negated(at):
                 continue
+            if _is_refined(reader, path, str(word), item):
+                continue
             problem = takes(path, value)
             if problem is not None:
-                new = path not in field_table() and "why" in entry
-                reader.note("cannot", item, entry["why"] if new else f"`{path}`: {problem}")
+                reader.note("cannot", item, f"`{path}`: {problem}")
                 continue
             paths = [path]
             if path == "optimizer.actor.kind":
                 paths = ["optimizer.critic.kind"] if reader.role(at) == "critic" else [path]
-            elif entry.get("per_role") and "policy" not in item.text:
+            elif entry.get("per_role") and ("policy" not in item.text or is_memory(item)):
                 paths = both_roles(reader, path, at)
             for each in paths:
                 reader.claim(each, value, item, item)
+
+
+def _is_refined(reader: "Reader", path: str, value: str, item: Item) -> bool:
+    """Whether `from pixels` or `recurrent` stands beside a kind by name: `impala cnn`, `gru`."""
+    if path not in ("networks.actor.body", "networks.actor.memory.kind"):
+        return False
+    if value.partition("-")[0] in item.text:
+        return False
+    others = [(o, n) for o in reader.items if o is not item for n in o.names("choice")]
+    return any(
+        name.startswith(f"{path}=") and name.partition("=")[2].partition("-")[0] in other.text
+        for other, name in others
+    )
 
 
 def read_switches(reader: "Reader") -> None:

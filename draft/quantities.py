@@ -1,12 +1,14 @@
 """Numbers and their quantities as claims: roles, sweeps, seeds, corrections, numbers left over."""
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ppoc.draft.claims import Claim
-from ppoc.draft.facts import field_table, is_whole, preset_values, takes
+from ppoc.draft.facts import is_whole, preset_values, takes
 from ppoc.draft.glossary import glossary
 from ppoc.draft.lexer import Item
+from ppoc.draft.networks import both_roles
 from ppoc.draft.relations import Proportion, scaled
 
 if TYPE_CHECKING:
@@ -18,11 +20,18 @@ FEW_STEPS = 5000  # fewer are no run where environments are counted beside them
 LOST = "this number belongs to nothing that ppoc knows"
 NUMBERED = {"figure", "fig", "table", "section", "eq", "algorithm", "version"}
 OFF = {"entropy": 0.0, "grad_norm": None, "value_clip": None, "kl": None, "buffer_clip": None}
+# Terms that requests are full of, and that ask for no value where they stand alone.
+PLAIN = {
+    "total_steps", "rollout_steps", "steps_per_env", "num_envs", "seeds", "layers", "units",
+    "evaluation_episodes", "every",
+}  # fmt: skip
 VAGUE = {
     "small", "smaller", "large", "larger", "high", "higher", "low", "lower", "big", "bigger",
     "tiny", "huge", "more", "less", "lots", "plenty", "strong", "weak", "aggressive",
     "conservative",
 }  # fmt: skip
+
+AMISS = VAGUE | {"few", "many", "much", "little", "short", "long", "slow", "fast"}
 
 
 class Share:
@@ -113,10 +122,6 @@ def claim_number(reader: "Reader", name: str, term: int, at: int) -> None:
     if is_whole(path) and value.is_integer():
         value = int(value)
     entry = glossary().data["quantities"][name]
-    if path not in field_table() and "why" in entry:
-        first, last = sorted((item, place), key=lambda i: i.start)
-        reader.note("cannot", first, entry["why"], last)
-        return
     problem = takes(path, value)
     if name == "minibatches":
         problem = takes("update.epochs", value)  # a count, from 1
@@ -128,7 +133,8 @@ def claim_number(reader: "Reader", name: str, term: int, at: int) -> None:
         value = Share(value)
     elif name == "steps_per_env":
         value = PerEnvironment(value)
-    reader.claim(path, value, place, item)
+    for each in both_roles(reader, path, at) if entry.get("both") else [path]:
+        reader.claim(each, value, place, item)
 
 
 def _follows(reader: "Reader", at: int, word: str) -> bool:
@@ -186,6 +192,52 @@ def _sweep(reader: "Reader", name: str, term: int, numbers: list[int], values: l
             reader.note("cannot", first, f"`{path}` cannot be {value:g}: {problem}", last)
         else:
             reader.note("run", first, f"ppoc run SPEC -s {path}={exact!r}", last)
+
+
+def replaced_numbers(reader: "Reader") -> None:
+    """`five epochs are not enough, use 15`: a number turned down gives way to the one after it."""
+    items = reader.items
+    for term, numbers in list(reader.attached.items()):
+        at = numbers[0]
+        if len(numbers) > 1 or not _turned_down(items, at):
+            continue
+        taken = {n for others in reader.attached.values() for n in others}
+        later = [n for n in sorted(reader.free) if n > at and _soon(items[at], items[n])]
+        again = any(
+            other != term and items[other].quantity(*items[term].names("quantity")) and n[0] > at
+            for other, n in reader.attached.items()
+        )
+        reader.free.discard(at)
+        if later and later[0] not in taken and not again:
+            reader.attached[term] = later[:1]
+            continue
+        del reader.attached[term]
+        reader.settled_terms.add(term)
+        if not again:
+            first, last = sorted((items[term], items[at]), key=lambda i: i.start)
+            reader.note("question", first, "this number is turned down, and no other given", last)
+
+
+def _soon(first: Item, second: Item) -> bool:
+    return second.sentence <= first.sentence + 1
+
+
+def _turned_down(items: list[Item], at: int) -> bool:
+    """Whether a number is said to be too large, not enough, or not to be used."""
+    before = items[max(0, at - 3) : at]
+    if any(i.cue("negation") for i in before) and before[-1].text in ("use", "take", "want"):
+        return True
+    after: list[Item] = []
+    for item in items[at + 1 : at + 9]:
+        if item.number is not None or item.sentence != items[at].sentence:
+            break
+        after.append(item)
+    if any(a.cue("negation") and b.text == "too" for a, b in pairwise(after)):
+        return False
+    return any(
+        (a.cue("negation") and b.text == "enough") or (a.text == "too" and b.text in AMISS)
+        for a, b in pairwise(after)
+    )
 
 
 def read_leftovers(reader: "Reader") -> None:
@@ -280,10 +332,6 @@ def read_amounts(reader: "Reader") -> None:
         name = _best(reader, at)
         entry = glossary().data["quantities"].get(name, {})
         path = path_for(reader, name, at) if entry else None
-        if path is not None and path not in field_table() and "why" in entry:
-            if not reader.negated(at):
-                reader.note("cannot", item, entry["why"])
-            continue
         if path is None or reader.reading.claim(path) is not None:
             continue
         if reader.negated(at) and name == "epsilon" and reader.algorithm == "ppo":
@@ -309,6 +357,53 @@ def read_amounts(reader: "Reader") -> None:
             present = (reader.known or preset_values(reader.algorithm)).get(path)
             text = f"no number is given, so `{path}` stays {present}"
             reader.note("question", first, text, item)
+
+
+def read_unused(reader: "Reader") -> None:
+    """Quantities that are named and get no value are questions, not dropped in silence."""
+    values = reader.known or preset_values(reader.algorithm)
+    for at, item in enumerate(reader.items):
+        if not _is_unused(reader, at):
+            continue
+        path = path_for(reader, _best(reader, at), at)
+        if path is None or reader.reading.claim(path) is not None:
+            continue
+        actors = path.replace(".critic.", ".actor.")
+        present = values.get(path)
+        stays = "stays unset" if present is None else f"stays {present}"
+        if actors != path and reader.reading.claim(actors) is not None:
+            stays = f"is as `{actors}`"
+        reader.note("question", item, f"no value is given, so `{path}` {stays}")
+
+
+def read_implied(reader: "Reader") -> None:
+    """`weight decay 0.01` where no optimiser is named: the one that has it."""
+    decay, kind = map(
+        reader.reading.claim, ("optimizer.actor.weight_decay", "optimizer.actor.kind")
+    )
+    known = reader.known or preset_values(reader.algorithm)
+    if decay is not None and kind is None and known["optimizer.actor.kind"] == "adam":
+        how = "Adam that decays weights"
+        start, end = decay.start, decay.end
+        reader.reading.claims.append(Claim("optimizer.actor.kind", "adamw", start, end, how))
+
+
+def _is_unused(reader: "Reader", at: int) -> bool:
+    """Whether a term of its own has been read into no claim and no note, and not turned off."""
+    item, reading = reader.items[at], reader.reading
+    names = item.names("quantity")
+    if not names or item.number or len(item.meanings) > len(names) or set(names) & PLAIN:
+        return False
+    if at in reader.attached or at in reader.settled_terms or reader.negated(at):
+        return False
+    near = reader.items[max(0, at - 3) : at + 4]
+    if item.text in ("gae", "adam at", "adam with") or any(
+        i.cue("usual") and i.clause == item.clause for i in near
+    ):
+        return False
+    words = reading.words(item.start, item.end)
+    said = any(claim.start <= item.start < claim.end for claim in reading.claims)
+    return not said and not any(words in note.words for note in reading.notes)
 
 
 def read_sizes(reader: "Reader") -> None:
@@ -338,7 +433,8 @@ def settled(reader: "Reader") -> list[Claim]:
             continue
         first, second = sorted((earlier, claim), key=lambda c: c.start)
         by_path[claim.path] = second
-        if not _corrected(reader, first, second):
+        base = first.how == f"the zoo's {reader.reading.base}"
+        if not base and not _corrected(reader, first, second):
             values = [c.value for c in (first, second)]
             shown = " and ".join(reader.reading.words(c.start, c.end) for c in (first, second))
             item = Item(first.start, max(first.end, second.end), "")

@@ -7,9 +7,10 @@ what is said without numbers have files of their own. What cannot be expressed b
 from collections.abc import Mapping
 from typing import Any
 
-from ppoc.draft import environments, phrases, quantities
+from ppoc.draft import environments, images, phrases, quantities
 from ppoc.draft.attach import attach, context
 from ppoc.draft.claims import Claim, Note, Reading
+from ppoc.draft.facts import STAND_IN
 from ppoc.draft.glossary import glossary
 from ppoc.draft.lexer import Item, lex
 from ppoc.draft.networks import read_layers
@@ -43,18 +44,21 @@ class Reader:
         self._algorithm()
         self._environment()
         quantities.read_citations(self)
+        images.read_resize(self)
         read_layers(self)
         read_relations(self)
         self._quantities()
         quantities.read_leftovers(self)
         phrases.read_choices(self)
+        quantities.read_implied(self)
         phrases.read_switches(self)
         phrases.read_normalization(self)
         phrases.read_schedules(self)
         quantities.read_amounts(self)
         quantities.read_sizes(self)
         phrases.read_unsupported(self)
-        self.reading.claims = quantities.settled(self)
+        quantities.read_unused(self)
+        self.reading.claims = images.settled(self, quantities.settled(self))
         return self.reading
 
     def claim(self, path: str, value: Any, first: Item, last: Item, how: str = "") -> None:
@@ -90,17 +94,17 @@ class Reader:
             if other.clause == item.clause and other.cue("actor", "critic", "both")
         ]
         after = [other for _, other in near if other.start > item.start]
-        if any(self._is_for(other) for other in after):
+        if any(self.is_for(other) for other in after):
             near = [(0.0, other) for other in after]
         if not near or any(other.cue("both") for _, other in near):
             return None
         roles = {"critic" if other.cue("critic") else "actor" for _, other in near}
-        if len(roles) == 2 and not self._apart(item):
+        if len(roles) == 2 and (not self._apart(item) or self._joined(item)):
             return None
         nearest = min(near, key=lambda pair: pair[0])[1]
         return "critic" if nearest.cue("critic") else "actor"
 
-    def _is_for(self, item: Item) -> bool:
+    def is_for(self, item: Item) -> bool:
         """`3e-4 for the policy`: a role that follows what is said of it."""
         before = self.reading.request[max(0, item.start - 8) : item.start].lower()
         return before.endswith(("for ", "for the "))
@@ -108,6 +112,14 @@ class Reader:
     def _apart(self, item: Item) -> bool:
         """Whether actor and critic are spoken of one after the other, not together."""
         return any(i.number is not None for i in self.items if i.clause == item.clause)
+
+    def _joined(self, item: Item) -> bool:
+        """Whether one number is for `actor and critic`, named side by side."""
+        own = [i for i in self.items if i.clause == item.clause]
+        places = [i for i, other in enumerate(own) if other.cue("actor", "critic")]
+        between = [i.text for i in own[places[0] + 1 : places[-1]]]
+        single = sum(i.number is not None for i in own) == 1
+        return single and len(places) == 2 and set(between) <= {"and", "the"}
 
     def _algorithm(self) -> None:
         named = [(i, item) for i, item in enumerate(self.items) if item.names("algorithm")]
@@ -156,10 +168,14 @@ class Reader:
                         self.note("adapted", item, f"{match.how}: {match.env_id}")
                     found.setdefault(match.env_id, (item, match.how))
             for name in item.names("environment"):
+                if environments.is_ordinary(name) and not phrases.names_a_task(self, i):
+                    continue
                 match = environments.by_name(name, words)
                 if match.env_id is not None:
                     found.setdefault(match.env_id, (item, match.how))
-        if not found and self.known is not None:
+                else:
+                    self.note("cannot", item, f"{match.how}; {STAND_IN} stands in")
+        if not found and (self.known is not None or self.reading.base):
             return
         if not found:
             phrases.note_unknown_environment(self)
@@ -173,6 +189,7 @@ class Reader:
 
     def _quantities(self) -> None:
         self.attached = attach(self.items, self.free)
+        quantities.replaced_numbers(self)
         for term, numbers in sorted(self.attached.items()):
             self.free -= set(numbers)
             quantities.read_quantity(self, term, numbers)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 DOWN = {"reduce", "lower", "decrease", "cut", "drop", "shrink", "divide", "reduced", "lowered"}
 UP = {"increase", "raise", "grow", "boost", "multiply", "increased", "raised"}
 LESS = {"smaller", "lower", "slower", "less", "fewer", "shorter"}
+THAT = {"that", "this", "it", "those", "them"}
 FACTORS = {"double": 2.0, "triple": 3.0, "half": 0.5, "third": 1 / 3, "quarter": 0.25, "tenth": 0.1}
 
 
@@ -24,7 +25,9 @@ def read_relations(reader: "Reader") -> None:
         if found is None:
             continue
         factor, last = found
-        if not _of_the_other(reader, at, last, factor):
+        if _of_that(reader, at, last, factor) or _of_the_other(reader, at, last, factor):
+            continue
+        if item.text != "same":
             _of_the_present(reader, at, last, factor, item)
 
 
@@ -97,6 +100,8 @@ def _factor(reader: "Reader", at: int) -> tuple[float, int] | None:
     for name, value in FACTORS.items():
         if items[at].cue(name):
             return value, at
+    if items[at].text == "same":
+        return 1.0, at
     number = items[at].number
     following = items[at + 1] if at + 1 < len(items) else None
     share = number is not None and at in reader.free and 0 < number.value < 1
@@ -136,6 +141,51 @@ def _of_the_other(reader: "Reader", at: int, last: int, factor: float) -> bool:
     return True
 
 
+def _of_that(reader: "Reader", at: int, last: int, factor: float) -> bool:
+    """`critic learning rate twice that`: a rate by the one of the other network, said before."""
+    items = reader.items
+    subject = reader.role(at) or _spoken_of(items, at)
+    named = [i for i in items[last + 1 :] if i.clause == items[last].clause]
+    named = [i for i in named if i.cue("actor", "critic") and not reader.is_for(i)]
+    if subject is None or named or not _points_back(items, at, last):
+        return False
+    rates = [i for i in items[: last + 4] if i.quantity("lr")]
+    if not rates or rates[-1].sentence < items[at].sentence - 1:
+        return False
+    if items[at].text == "same" and rates[-1].clause < items[at].clause - 1:
+        return False
+    other = "actor" if subject == "critic" else "critic"
+    reader.free.discard(at)
+    own = [i for i, item in enumerate(items) if item.clause == items[at].clause and item.is_word]
+    reader.settled_terms |= {i for i in own if items[i].quantity("lr")}
+    value = Proportion(factor, f"optimizer.{other}.lr")
+    how = f"{factor:g} × optimizer.{other}.lr"
+    reader.claim(f"optimizer.{subject}.lr", value, items[min(own[0], at)], items[own[-1]], how)
+    return True
+
+
+def _spoken_of(items: list[Item], at: int) -> str | None:
+    """The role that a sentence named last before an item."""
+    before = [i for i in items[:at] if i.sentence == items[at].sentence]
+    roles = [i for i in before if i.cue("actor", "critic")]
+    return None if not roles else "critic" if roles[-1].cue("critic") else "actor"
+
+
+def _points_back(items: list[Item], at: int, last: int) -> bool:
+    """Whether a factor is of something said before: `twice that`, `half as much`, `the same`."""
+    after = [i for i in items[last + 1 : last + 4] if i.clause == items[last].clause]
+    if items[at].text == "same":
+        own = [i for i in items if i.clause == items[at].clause]
+        return any(i.quantity("lr") for i in own) or all(
+            i.cue("actor", "critic", "link")
+            or i.text in ("same", "gets", "has", "uses", "and")
+            or not i.is_word
+            for i in own
+        )
+    words = [i.text for i in after if i.text != "of"]
+    return bool(words) and (words[0] in THAT or words[0] == "as")
+
+
 def _about_rates(items: list[Item], at: int, last: int) -> bool:
     """Whether learning rates are what a factor compares."""
     clause = [i for i in items if i.clause in (items[at].clause, items[at].clause - 1)]
@@ -151,6 +201,8 @@ def _of_the_present(reader: "Reader", at: int, last: int, factor: float, item: I
     if [i.text for i in items[last + 1 : last + 3]] in (["as", "long"], ["the", "time"]):
         _changed_length(reader, at, last, factor)
         return
+    if [i.text for i in items[last + 1 : last + 3]] in (["that", "many"], ["that", "much"]):
+        return  # of something said before
     after = range(last + 1, min(last + 7, len(items)))
     usual = any(items[i].cue("usual") and items[i].clause == items[last].clause for i in after)
     if usual and not any(items[i].quantity() for i in after if items[i].clause == items[at].clause):

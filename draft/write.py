@@ -33,6 +33,8 @@ def scalar(value: Any) -> str:
         return re.sub(r"e-0*", "e-", repr(value))
     if isinstance(value, list):
         return f"[{', '.join(map(scalar, value))}]"
+    if value == {}:
+        return "{}"
     text = str(value)
     is_plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS
     return text if is_plain else json.dumps(text, ensure_ascii=False)

@@ -74,6 +74,96 @@ def test_what_the_compiler_refuses_is_left_out_with_its_words():
     assert lake.resolved.spec.losses.policy.epsilon == 0.1
 
 
+IN_PONG = {
+    "env.atari": {},
+    "env.frame_stack": 4,
+    "networks.actor.body": "nature-cnn",
+    "networks.actor.layers": [],
+    "networks.critic.share": "body",
+    "networks.critic.layers": [],
+    "losses.policy.epsilon": 0.1,
+    "losses.entropy.beta": 0.01,
+    "update.rollout_steps": 1024,
+    "update.epochs": 4,
+    "update.minibatch_size": 256,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "env_id"),
+    [
+        *(("Pong", "Pong"), ("Breakout", "Breakout"), ("Space Invaders", "SpaceInvaders")),
+        *(("seaquest", "Seaquest"), ("Beam Rider", "BeamRider"), ("Q*bert", "Qbert")),
+        *(("Enduro", "Enduro"), ("Ms. Pac-Man", "MsPacman"), ("tennis", "Tennis")),
+        ("BreakoutNoFrameskip-v4", "Breakout"),
+    ],
+)
+def test_a_game_starts_from_the_zoos_pong(name, env_id):
+    pytest.importorskip("ale_py")
+    draft = compose(read(f"PPO on {name}"))
+    found = {value.path: value for value in draft.values}
+    assert found["env.id"].value == f"{env_id}NoFrameskip-v4"
+    assert {path: found[path].value for path in IN_PONG} == IN_PONG
+    assert {found[path].comment() for path in IN_PONG} == {"default: as in the zoo's ppo/pong"}
+    assert draft.notes == []
+
+
+def test_what_is_said_of_a_game_goes_before_pong():
+    pytest.importorskip("ale_py")
+    request = (
+        "PPO on Pong from pixels with the impala cnn, frame stack 3, 10 million frames, clip 0.3"
+    )
+    spec = compose(read(f"{request}, resized to 64x64, in colour, frame skip 2")).resolved.spec
+    assert spec.env.atari.model_dump() | {"frame_skip": 2, "screen_size": 64, "grayscale": False} \
+        == spec.env.atari.model_dump()  # fmt: skip
+    assert (spec.env.frame_stack, spec.networks.actor.body) == (3, "impala-cnn")
+    assert (spec.networks.critic.share, spec.losses.policy.epsilon) == ("body", 0.3)
+    assert spec.training.total_steps == 10_000_000
+    for algorithm in ("TRPO", "A2C", "REINFORCE", "recurrent PPO"):
+        assert compose(read(f"{algorithm} on Pong")).notes == []
+
+
+def test_a_game_that_is_not_installed_is_listed_and_leaves_nothing_about_images(monkeypatch):
+    monkeypatch.setattr("ppoc.draft.images.has_ale", lambda: False)
+    monkeypatch.setattr("ppoc.draft.environments.list_environments", lambda: ("CartPole-v1",))
+    draft = compose(read("PPO on Pong from pixels with the nature cnn, frame stack 4, 1M frames"))
+    assert draft.resolved.spec.env.id == "CartPole-v1"
+    said = {value.path for value in draft.values}
+    assert said == {"ppoc", "name", "algorithm", "env.id", "env.num_envs", *(
+        f"training.{key}" for key in ("total_steps", "seed"))}  # fmt: skip
+    listed = {note.words: note.text for note in draft.notes}
+    assert "pip install 'ppoc[atari]'" in listed.pop("Pong")
+    (words,) = listed
+    assert sorted(words.split('", "')) == ["frame stack 4", "nature cnn"]
+
+
+def test_words_about_images_are_listed_once_where_there_are_none():
+    draft = compose(read("PPO on CartPole from pixels"))
+    assert [note.words for note in draft.notes] == ["from pixels"]
+    assert draft.resolved.spec.networks.actor.body == "mlp"
+
+
+def test_what_a_method_cannot_have_is_listed_once():
+    notes = compose(read("TRPO with an lstm of 64 units on CartPole")).notes
+    assert [note.words for note in notes] == ["lstm"]
+    assert "a trust region does not work with a memory" in notes[0].text
+
+
+def test_a_decay_of_weights_is_adamws():
+    draft = compose(read("PPO on CartPole, weight decay 0.01"))
+    assert draft.resolved.spec.optimizer.actor.kind == "adamw"
+    assert draft.notes == []
+
+
+def test_a_game_is_found_without_importing_ale_py():
+    code = (
+        "import sys; from ppoc.draft.compose import compose; from ppoc.draft.reader import read; "
+        "compose(read('PPO on CartPole, clip 0.2, a 5 frame stack')); "
+        "assert 'ale_py' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT.parent)
+
+
 WORDS = st.sampled_from([" ".join(words) for words in glossary().exact] + HOSTILE)
 NUMBERS = st.one_of(
     st.floats(-1e20, 1e20).map(repr), st.integers(-10, 10**20).map(str), st.text(max_size=6)

@@ -28,6 +28,24 @@ def notes(request):
         ("2048 steps per update, 32 minibatches", "update.minibatch_size", 64),
         ("minibatches of 32", "update.minibatch_size", 32),
         ("critic three times the actor's rate", "optimizer.critic.lr", 9e-4),
+        ("lr of 3e-4; critic learning rate twice that", "optimizer.critic.lr", 6e-4),
+        ("lr 3e-4, critic at half of it", "optimizer.critic.lr", 1.5e-4),
+        ("lr 1e-4, the critic's three times that", "optimizer.critic.lr", 3e-4),
+        ("lr 1e-4, critic 10x that", "optimizer.critic.lr", 1e-3),
+        ("lr 1e-4. The critic's is ten times the actor's", "optimizer.critic.lr", 1e-3),
+        ("lr 1e-4; value function learning rate: double it", "optimizer.critic.lr", 2e-4),
+        ("actor lr 1e-4, the critic gets the same", "optimizer.critic.lr", 1e-4),
+        ("lr 1e-4 and the same learning rate for the critic", "optimizer.critic.lr", 1e-4),
+        ("critic lr 1e-3, actor lr a tenth of that", "optimizer.actor.lr", 1e-4),
+        ("lr 3e-4 for the actor and half that for the critic", "optimizer.critic.lr", 1.5e-4),
+        ("lr 3e-4 for the actor, twice as much for the critic", "optimizer.critic.lr", 6e-4),
+        ("lr 1e-4, critic lr twice that of the actor", "optimizer.critic.lr", 2e-4),
+        ("lr 1e-4, critic twice as fast as the actor", "optimizer.critic.lr", 2e-4),
+        ("actor and critic with the same learning rate of 1e-4", "optimizer.actor.lr", 1e-4),
+        ("five epochs are not enough, use 15", "update.epochs", 15),
+        ("don't use 5 epochs, use 15", "update.epochs", 15),
+        ("5 epochs are too few, take 15 epochs", "update.epochs", 15),
+        ("an lr of 0.001 is too high; 3e-4 please", "optimizer.actor.lr", 3e-4),
         ("half the usual learning rate", "optimizer.actor.lr", 1.5e-4),
         ("a little entropy", "losses.entropy.beta", 0.01),
         ("no entropy bonus", "losses.entropy.beta", 0.0),
@@ -47,6 +65,69 @@ def test_a_field_is_read(request_, path, value):
 
 
 @pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        ("recurrent ppo with an lstm of 128 units", {"actor.memory.size": 128}),
+        ("LSTM(64)", {"actor.memory.kind": "lstm", "critic.memory.size": 64}),
+        ("recurrent policy, hidden size 256", {"actor.memory.size": 256, "actor.layers": None}),
+        ("a GRU with 32 cells", {"critic.memory.kind": "gru", "critic.memory.size": 32}),
+        ("a 128-unit LSTM for 1M steps", {"actor.memory.size": 128}),
+        ("LSTM, 1M steps", {"actor.memory.size": None}),
+        ("LSTM with 2 layers of 32", {"actor.memory.size": None, "actor.layers": [32, 32]}),
+        ("only the actor has an lstm", {"actor.memory.kind": "lstm", "critic.memory.kind": None}),
+        ("generalised state-dependent exploration", {"actor.std": "gsde"}),
+        ("use_sde=True, sde_sample_freq=4", {"actor.std": "gsde", "actor.resample_every": 4}),
+        ("tanh-squashed policy", {"actor.distribution": "tanh-gaussian", "actor.activation": None}),
+        ("a Beta policy", {"actor.distribution": "beta"}),
+        ("Xavier initialisation", {"actor.init": "xavier", "critic.init": "xavier"}),
+        ("Kaiming init for the critic", {"critic.init": "kaiming", "actor.init": None}),
+        ("orthogonal initialization", {"actor.init": "orthogonal"}),
+        ("from pixels, impala cnn", {"actor.body": "impala-cnn"}),
+        ("from pixels with the nature cnn", {"critic.body": "nature-cnn"}),
+        ("recurrent, with a GRU", {"actor.memory.kind": "gru"}),
+    ],
+)
+def test_networks_are_read(request_, said):
+    found = fields(f"{request_}, on CarRacing with PPO")
+    assert not notes(f"{request_}, on CarRacing with PPO")
+    assert {path: found.get(f"networks.{path}") for path in said} == said
+
+
+@pytest.mark.parametrize(
+    ("request_", "path", "value"),
+    [
+        ("AdamW", "optimizer.actor.kind", "adamw"),
+        ("RMSprop, rmsprop alpha 0.95", "optimizer.actor.decay", 0.95),
+        ("SGD with momentum 0.9", "optimizer.actor.momentum", 0.9),
+        ("weight decay 0.01", "optimizer.actor.weight_decay", 0.01),
+        ("a cosine learning rate", "optimizer.actor.schedule", "cosine"),
+        ("the clip range follows a cosine", "losses.policy.schedule", "cosine"),
+        ("maskable ppo", "algorithm", "ppo"),
+        ("invalid action masking", "env.action_masks", True),
+        ("action repeat of 2", "env.frame_skip", 2),
+        ("grey-scale images", "env.grayscale", True),
+        ("resize to 64×64", "env.resize", [64, 64]),
+        ("84x84 pixels", "env.resize", [84, 84]),
+        ("velocities hidden", "env.wrappers", ["MaskVelocity"]),
+        ("without its velocities", "env.wrappers", ["MaskVelocity"]),
+    ],
+)
+def test_words_of_the_language_are_read(request_, path, value):
+    assert fields(f"PPO on CarRacing, {request_}")[path] == value
+
+
+def test_a_recurrent_request_is_ppo_with_a_critic_of_its_own_memory():
+    found = fields("recurrent ppo with an lstm of 128 units on cartpole with velocities hidden")
+    memory = {"kind": "lstm", "size": 128}
+    assert found == {
+        "algorithm": "ppo",
+        "env.id": "CartPole-v1",
+        "env.wrappers": ["MaskVelocity"],
+        **{f"networks.{r}.memory.{k}": v for r in ("actor", "critic") for k, v in memory.items()},
+    }
+
+
+@pytest.mark.parametrize(
     ("request_", "words"),
     [
         ("soft actor-critic on Pendulum", "not a policy-gradient method ppoc compiles"),
@@ -58,6 +139,12 @@ def test_a_field_is_read(request_, path, value):
         ("PPO on my robot arm", "no environment of this name"),
         ("PPO with gamma 0.9 and gamma 0.99", "given twice"),
         ("PPO with a large learning rate", "no number is given"),
+        ("PPO with lr 1e-4, critic learning rate a bit off", "`optimizer.critic.lr` is as"),
+        ("PPO, learning rate whatever works", "`optimizer.actor.lr` stays 0.0003"),
+        ("PPO, a value clip as in the paper", "`losses.value.clip` stays unset"),
+        ("PPO with early stopping", "`update.target_kl` stays unset"),
+        ("PPO, 8 envs and twice that many minibatches", "`update.minibatch_size` stays 64"),
+        ("PPO, 5 epochs are too few", "turned down, and no other given"),
         ("PPO with three seeds", "ppoc run SPEC --seed 3"),
         ("PPO with clip in {0.1, 0.2}", "-s losses.policy.epsilon=0.2"),
         ("PPO with LunarLander-v2", "newest version: LunarLander-v3"),
