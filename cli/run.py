@@ -1,5 +1,6 @@
 """`ppoc run`: train, evaluate, and leave a run folder."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -102,6 +103,9 @@ def new_folder(out: Path | None, name: str) -> Path:
 def _execute(folder: Path, device: str | None, resume: bool, mode: "Mode") -> None:
     if mode != "quiet":
         terminal.say(f"run folder: {folder}")
+    # Threads of torch that wait for each other should sleep: beside other work, those that spin
+    # take many times as long. It is read once, when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from ppoc.runtime.launch import execute, load_module
     from ppoc.runtime.run import RunError, describe
 

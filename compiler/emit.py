@@ -26,6 +26,7 @@ from ppoc.compiler.plan import Plan
 from ppoc.compiler.schedules import scheduled
 
 WIDTH = 100
+IMAGES_AT_ONCE = 128  # evaluated in half the time that 1,024 take together
 STRING = re.compile(r"""\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'""")
 
 
@@ -152,6 +153,7 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "masks": spec.env.action_masks,
         "memory": plan.memory,
         "images": facts.images,
+        "image_steps": max(1, IMAGES_AT_ONCE // spec.env.num_envs),
         "has_body": shared,
         "residual": any(isinstance(stage, Residual) for stage in networks.stages()),
         "clip_rewards": spec.env.atari is not None and spec.env.atari.clip_rewards,
