@@ -138,8 +138,6 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
     renamed = {str(row.constant): row.argument for row in rows if row.of_loss}
     names = {str(row.argument): row.argument for row in rows}
     normalize, distribution = spec.env.normalize, plan.distribution
-    kind, shared = stepping(plan).kind, networks.has_body
-    source = "features" if shared else "observations"
     observations = "normalize(observations)" if normalize.observations else "observations"
     return {
         # Flags
@@ -154,13 +152,11 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "memory": plan.memory,
         "images": facts.images,
         "image_steps": max(1, IMAGES_AT_ONCE // spec.env.num_envs),
-        "has_body": shared,
+        "has_body": networks.has_body,
         "residual": any(isinstance(stage, Residual) for stage in networks.stages()),
         "clip_rewards": spec.env.atari is not None and spec.env.atari.clip_rewards,
         "episodic_life": spec.env.atari is not None and spec.env.atari.episodic_life,
         "backend": facts.backend,
-        "optimizer": kind,
-        "momentum": stepping(plan).momentum > 0,
         "normalize_observations": normalize.observations,
         "normalize_rewards": normalize.rewards,
         "normalize_advantages": spec.advantage.normalize,
@@ -211,14 +207,10 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "act": networks.numpy_actor(stacked=plan.searches),
         "observation_size": facts.observation_size,
         "action_size": facts.action_size,
-        "features": Code("features" if shared else "batch.observations"),
-        "at": Code(source),
-        "at_next": Code(f"next_{source}"),
         "act_input": Code(observations),
         **_distribution_context(plan),
         **_memory_context(plan),
         **_optimizer_context(plan),
-        "policy_input": Code("body(p, observations)" if shared else "observations"),
         "device_act_input": Code(observations.replace(")", ", scaling)")),
         "collect_arguments": [
             *([Code("moments.scaling()")] if normalize.observations else []),
@@ -236,7 +228,6 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "policy_lines": statements(plan.policy_objective.tree, "objective", renamed),
         "value_comment": _objective_comment(plan.value_objective, "Minimise"),
         "value_lines": statements(plan.value_objective.tree, "error", {}),
-        "num_samples": Code("NUM_SAMPLES" if spec.update.buffer else "BATCH_SIZE"),
         "entropy_coefficient": names.get("entropy_coefficient", Code("ENTROPY_COEFFICIENT")),
         "learning_rate": names.get("learning_rate", Code("LEARNING_RATE")),
         "value_coefficient": names.get("value_coefficient", Code("VALUE_COEFFICIENT")),
@@ -275,6 +266,10 @@ def _distribution_context(plan: Plan) -> dict[str, Any]:
     batch = "features" if shared else "batch.observations"
     head = networks.actor.head
     return {
+        "features": Code(batch),
+        "at": Code(source),
+        "at_next": Code(f"next_{source}"),
+        "policy_input": Code(inputs),
         "dist": distribution.names,
         "of_entropy": distribution.of_entropy,
         "dist_of_features": distribution.of(batch),
@@ -321,6 +316,7 @@ def _memory_context(plan: Plan) -> dict[str, Any]:
     context = {
         "flat": flat,
         "b": Code(_rows(plan)),
+        "num_samples": Code(samples),
         "num_rows": Code("NUM_SEQUENCES" if plan.memory else samples),
         "minibatch_rows": Code(f"MINIBATCH_SIZE{per}"),
     }
@@ -337,6 +333,8 @@ def _optimizer_context(plan: Plan) -> dict[str, Any]:
     pairs = ", ".join(f'"{name}": learner.{name}' for name in kept)
     name = epsilon_name(plan)
     return {
+        "optimizer": optimizer.kind,
+        "momentum": optimizer.momentum > 0,
         "optimizer_fields": Code("".join(f", {name}" for name in kept)),
         "optimizer_state": Code("{" + pairs + "}"),
         "epsilon_name": Code(name),

@@ -3,11 +3,9 @@
 import json
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 
-from ppoc.cli.app import main
 from ppoc.runtime import checkpoint as checkpoints
 
 SHORT = (
@@ -18,26 +16,6 @@ SHORT = (
     "-s",
     "evaluation.episodes=4",
 )
-
-
-@pytest.fixture
-def ppoc(monkeypatch, capsys, tmp_path):
-    """Run `ppoc ARGS` in an empty folder: exit code, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["ppoc", *map(str, arguments)])
-        capsys.readouterr()
-        try:
-            main()
-            code = 0
-        except SystemExit as exit:
-            code = exit.code or 0
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return SimpleNamespace(code=code, out=out, err=err)
-
-    return run
 
 
 @pytest.fixture

@@ -149,6 +149,11 @@ def test_what_a_method_cannot_have_is_listed_once():
     assert "a trust region does not work with a memory" in notes[0].text
 
 
+def run_alone(code):
+    """Run code in a process that has imported nothing yet; it must not fail."""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT.parent)
+
+
 def test_a_decay_of_weights_is_adamws():
     draft = compose(read("PPO on CartPole, weight decay 0.01"))
     assert draft.resolved.spec.optimizer.actor.kind == "adamw"
@@ -161,7 +166,7 @@ def test_a_game_is_found_without_importing_ale_py():
         "compose(read('PPO on CartPole, clip 0.2, a 5 frame stack')); "
         "assert 'ale_py' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT.parent)
+    run_alone(code)
 
 
 WORDS = st.sampled_from([" ".join(words) for words in glossary().exact] + HOSTILE)
@@ -186,4 +191,4 @@ def test_drafting_imports_neither_torch_nor_symbolicai():
         "compose(understand('PPO on CartPole, clip 0.2', settings('offline'))); "
         "assert not {'torch', 'symai', 'httpx'} & sys.modules.keys()"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT.parent)
+    run_alone(code)
