@@ -2,28 +2,19 @@
 
 import json
 import shutil
-import sys
 
 import pytest
 
-from ppoc.cli.app import main
-
 
 @pytest.fixture
-def reproduce(monkeypatch, capfd, tmp_path):
+def reproduce(ppoc, tmp_path):
     """Run the verb for two algorithms on one environment: exit code, standard error."""
 
     def run(*arguments):
-        command = ["ppoc", "reproduce", "figure3", "--out", str(tmp_path / "figure")]
-        command += ["--steps", "2048", "--only", "InvertedPendulum-v5", *arguments]
-        monkeypatch.setattr(sys, "argv", command)
-        capfd.readouterr()
-        try:
-            main()
-            code = 0
-        except SystemExit as exit:
-            code = exit.code or 0
-        return code, capfd.readouterr().err
+        figure = ("figure3", "--out", tmp_path / "figure")
+        few = ("--steps", "2048", "--only", "InvertedPendulum-v5")
+        done = ppoc("reproduce", *figure, *few, *arguments)
+        return done.code, done.err
 
     return run
 
