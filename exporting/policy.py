@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime.envs import VectorEnv
+from ppoc.runtime.layout import check_policy
 from ppoc.runtime.run import Checkpoint, RunError, load_checkpoint
 
 ROWS = 64  # observations that policies are compared on
@@ -150,6 +151,7 @@ def load(module: ModuleType, folder: Path) -> tuple[Policy, Example]:
     if path is None:
         raise RunError(f"{folder} has no checkpoint; train with `ppoc run` first")
     checkpoint, _ = load_checkpoint(path)
+    check_policy(module, checkpoint)
     envs: VectorEnv = module.make_envs(1)
     try:
         observations = _observations(envs, module, checkpoint)

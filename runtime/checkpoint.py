@@ -23,7 +23,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-FORMAT = 1
+from ppoc.runtime.formats import Format, FormatError, read_document, read_regular
+
+CHECKPOINT = Format("checkpoint", 1)
+MAX_TENSORS = 2**34  # bytes
+MAX_HEADER = 2**24
 TENSORS = "tensors.safetensors"
 DOCUMENT = "checkpoint.json"
 _NAME = re.compile(r"step-\d{12,}")
@@ -58,7 +62,7 @@ def save(
 
     data = to_bytes({name: _on_cpu(value) for name, value in tensors.items()})
     document = {
-        "format": FORMAT,
+        "format": CHECKPOINT.version,
         "step": step,
         "sha256": hashlib.sha256(data).hexdigest(),
         "metadata": dict(metadata),
@@ -98,30 +102,36 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read a checkpoint: its tensors, on the CPU, and its metadata.
 
     Raises:
-        CheckpointError: it is missing, damaged, or of another format.
+        CheckpointError: it is missing, damaged, no regular file, or of a newer format.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load as from_bytes
-
     try:
-        document = json.loads((path / DOCUMENT).read_bytes())
-        data = (path / TENSORS).read_bytes()
+        document = CHECKPOINT.current(read_document(path / DOCUMENT))
+        data = read_regular(path / TENSORS, MAX_TENSORS)
     except FileNotFoundError as error:
         raise CheckpointError(f"no checkpoint at {path}: {error.filename} is missing") from error
-    except (ValueError, OSError) as error:
+    except (FormatError, OSError) as error:
         raise CheckpointError(f"the checkpoint {path} cannot be read: {error}") from error
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        found = document.get("format") if isinstance(document, dict) else None
-        raise CheckpointError(
-            f"the checkpoint {path} has format {found!r}; this version reads format {FORMAT}"
-        )
     if hashlib.sha256(data).hexdigest() != document.get("sha256"):
         raise CheckpointError(
             f"the checkpoint {path} is damaged: {TENSORS} does not match the checksum in {DOCUMENT}"
         )
+    metadata, step = document.get("metadata"), document.get("step")
+    if not isinstance(metadata, dict) or type(step) is not int or not 0 <= step < 10**15:
+        raise CheckpointError(f"the checkpoint {path} is damaged: {DOCUMENT} lacks a step")
+    return _tensors(path, data), metadata
+
+
+def _tensors(path: Path, data: bytes) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load as from_bytes
+
+    header = int.from_bytes(data[:8], "little")
+    if header > MAX_HEADER:
+        raise CheckpointError(f"the checkpoint {path} is damaged: {TENSORS} has no proper header")
     try:
-        return from_bytes(data), document["metadata"]
-    except (SafetensorError, KeyError) as error:
+        return from_bytes(data)
+    # Besides its own error the library raises what torch and Python say of odd types and shapes.
+    except (SafetensorError, LookupError, ValueError, RuntimeError, TypeError) as error:
         raise CheckpointError(f"the checkpoint {path} is damaged: {error}") from error
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import importlib.util
 import json
 import sys
 import time
@@ -15,9 +14,13 @@ import numpy as np
 
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime.envs import EnvironmentFailure
+from ppoc.runtime.formats import FormatError, read_regular
+from ppoc.runtime.layout import check_policy
 from ppoc.runtime.progress import Mode
 from ppoc.runtime.run import Run, RunError, describe, evaluate_policy, load_checkpoint
 from ppoc.runtime.statistics import Summary
+
+MAX_MODULE = 4_000_000  # bytes
 
 
 class Result(NamedTuple):
@@ -30,20 +33,27 @@ class Result(NamedTuple):
     evaluation: Summary | None  # of the last checkpoint; None where the run did not finish
 
 
-def load_module(path: Path) -> ModuleType:
-    """Import a generated module from its file, under a name of its own.
+def load_module(path: Path, source: bytes | None = None) -> ModuleType:
+    """Import a generated module under a name of its own, from its source and no bytecode beside it.
+
+    Args:
+        source: what the file holds, where it was read before.
 
     Raises:
         RunError: there is no such file, or it does not import.
     """
     name = f"ppoc_module_{abs(hash(path.resolve())):x}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise RunError(f"there is no module at {path}")
-    module = importlib.util.module_from_spec(spec)
+    try:
+        text = read_regular(path, MAX_MODULE) if source is None else source
+    except FileNotFoundError as error:
+        raise RunError(f"there is no module at {path}") from error
+    except (OSError, FormatError) as error:
+        raise RunError(f"cannot read {path}: {error}") from error
+    module = ModuleType(name)
+    module.__file__ = str(path)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        exec(compile(text, str(path), "exec", dont_inherit=True), module.__dict__)
     except Exception as error:
         raise RunError(f"{path} does not import: {error}") from error
     return module
@@ -64,7 +74,8 @@ def execute(
     """
     start = time.perf_counter()
     try:
-        with Run(folder, device=device or module.DEVICE, resume=resume, mode=mode) as run:
+        device = device or module.DEVICE
+        with Run(folder, device=device, resume=resume, mode=mode, module=module) as run:
             module.train(run)
         steps = run.steps
         evaluation = None if run.stopped else evaluate_run(module, folder)
@@ -121,6 +132,7 @@ def load_run_policy(
     if path is None:
         raise RunError(f"{folder} has no checkpoint; train with `ppoc run` first")
     checkpoint, _ = load_checkpoint(path)
+    check_policy(module, checkpoint)
     if deterministic is None:
         deterministic = module.EVALUATION_DETERMINISTIC
     rng = None if deterministic else np.random.default_rng(module.SEED if seed is None else seed)

@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType, ModuleType, TracebackType
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime.compiled import Function, compile_step
 from ppoc.runtime.envs import VectorEnv
 from ppoc.runtime.evaluate import Policy, evaluate
+from ppoc.runtime.layout import Groups, check_training, whole_steps
 from ppoc.runtime.metrics import MetricsWriter
 from ppoc.runtime.progress import Mode, progress
 from ppoc.runtime.statistics import Summary, summarize
@@ -60,9 +61,18 @@ class Run:
     """
 
     def __init__(
-        self, folder: Path, *, device: str = "auto", resume: bool = False, mode: Mode = "auto"
+        self,
+        folder: Path,
+        *,
+        device: str = "auto",
+        resume: bool = False,
+        mode: Mode = "auto",
+        module: ModuleType | None = None,
     ) -> None:
         """Open a run folder, which must exist; see `execute` for the whole of a run.
+
+        Args:
+            module: whose checkpoint it must be that the run goes on from.
 
         Raises:
             RunError: another run holds the folder, there is nothing to resume from, the checkpoint
@@ -71,7 +81,7 @@ class Run:
         self.folder = folder
         self.device = choose_device(device)
         self.first_iteration = 0
-        self.checkpoint: Checkpoint | None = None
+        self.checkpoint: Groups | None = None
         self.last_saved: Path | None = None
         self._steps = 0
         self._saved_steps = 0
@@ -80,21 +90,23 @@ class Run:
         self._resources = contextlib.ExitStack()
         self._resources.enter_context(_exclusive(folder))
         if resume:
-            self._load_checkpoint()
+            self._load_checkpoint(module)
         resume_step = self._steps if resume else None
         self._metrics = MetricsWriter(folder, resume_step=resume_step)
         self._resources.callback(self._metrics.close)
         self._display: Any = None
         self._messages: list[str] = []
 
-    def _load_checkpoint(self) -> None:
+    def _load_checkpoint(self, module: ModuleType | None) -> None:
         self.last_saved = checkpoints.latest(self.folder / "checkpoints")
         if self.last_saved is None:
             raise RunError(f"{self.folder} has no checkpoint to resume from")
         self.checkpoint, metadata = load_checkpoint(self.last_saved)
         if metadata.get("policy_only"):
             raise RunError(f"{self.last_saved} holds a policy alone: evaluate it, or train anew")
-        self._steps = int(metadata["steps"])
+        self._steps = whole_steps(metadata, self.last_saved)
+        if module is not None:
+            check_training(module, self.checkpoint, self._steps)
 
     def __enter__(self) -> "Run":
         return self
@@ -205,18 +217,14 @@ class Run:
         self._saved_steps = steps
 
 
-def load_checkpoint(path: Path) -> tuple[Checkpoint, dict[str, Any]]:
+def load_checkpoint(path: Path) -> tuple[Groups, dict[str, Any]]:
     """The groups of tensors and the metadata of a checkpoint folder.
 
     Raises:
         CheckpointError: it is missing, damaged or of another format.
     """
     tensors, metadata = checkpoints.load(path)
-    groups: dict[str, dict[str, Tensor]] = {}
-    for key, tensor in tensors.items():
-        group, _, name = key.partition(".")
-        groups.setdefault(group, {})[name] = tensor
-    return groups, metadata
+    return Groups(tensors, path), metadata
 
 
 def evaluate_policy(

@@ -1,7 +1,9 @@
 """Checkpoints come back exactly, or are refused; a crash never costs the one before."""
 
+import hashlib
 import json
 import math
+import os
 
 import numpy as np
 import pytest
@@ -114,9 +116,81 @@ def test_a_flipped_bit_is_noticed(tmp_path):
         load(path)
 
 
-@pytest.mark.parametrize("document", [{"format": 2}, {}, []])
-def test_other_formats_are_refused(tmp_path, document):
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ('{"format": 2}', "this version reads format 1: a newer ppoc wrote it, so update ppoc"),
+        ('{"format": "1"}', "this version reads format 1"),
+        ('{"format": true}', "this version reads format 1"),
+        ("{}", "has format None"),
+        ("[]", "not a JSON object"),
+        ("[" * 100_000, "levels"),
+        ('{"format": 1, "format": 1}', "the key 'format' twice"),
+        ('{"format": 1' + "0" * 5000 + "}", "not JSON"),
+        ('{"format": 1, "metadata": ' + "[" * 40 + "]" * 40 + "}", "more than 32 levels"),
+    ],
+)
+def test_other_documents_are_refused(tmp_path, document, said):
     path = save(tmp_path, 1, {"x": torch.zeros(1)}, {})
+    (path / "checkpoint.json").write_text(document)
+    with pytest.raises(CheckpointError, match=said):
+        load(path)
+
+
+@pytest.mark.parametrize("change", [{"metadata": []}, {"step": 1.0}, {"step": -1}, {"step": True}])
+def test_a_document_without_a_step_or_metadata_is_refused(tmp_path, change):
+    path = save(tmp_path, 1, {"x": torch.zeros(1)}, {})
+    document = json.loads((path / "checkpoint.json").read_text())
+    (path / "checkpoint.json").write_text(json.dumps({**document, **change}))
+    with pytest.raises(CheckpointError, match=r"checkpoint\.json lacks a step"):
+        load(path)
+
+
+@pytest.mark.parametrize("name", ["tensors.safetensors", "checkpoint.json"])
+def test_a_checkpoint_is_of_regular_files(tmp_path, name):
+    path = save(tmp_path / "checkpoints", 1, {"x": torch.zeros(1)}, {})
+    (path / name).rename(tmp_path / name)
+    os.mkfifo(path / name)  # which would wait forever for somebody to write
+    with pytest.raises(CheckpointError, match="not a regular file"):
+        load(path)
+    (path / name).unlink()
+    (path / name).symlink_to(tmp_path / name)
+    with pytest.raises(CheckpointError, match="symbolic link"):
+        load(path)
+
+
+def signed(path, data):
+    """Write tensors with the checksum that fits them, as whoever makes up a checkpoint would."""
+    document = json.loads((path / "checkpoint.json").read_text())
+    document["sha256"] = hashlib.sha256(data).hexdigest()
     (path / "checkpoint.json").write_text(json.dumps(document))
-    with pytest.raises(CheckpointError, match="this version reads format 1"):
+    (path / "tensors.safetensors").write_bytes(data)
+
+
+def header(content):
+    text = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return len(text).to_bytes(8, "little") + text
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff" * 8,
+        (2**62).to_bytes(8, "little") + b"{}",
+        header(b"{"),
+        header([]),
+        header({"x": {"dtype": "F32", "shape": [4], "data_offsets": [0, 4]}}) + bytes(4),
+        header({"x": {"dtype": "F32", "shape": [1], "data_offsets": [0, 400]}}) + bytes(4),
+        header({"x": {"dtype": "F99", "shape": [1], "data_offsets": [0, 4]}}) + bytes(4),
+        header({"x": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}}) + bytes(4),
+        header({"x": {"dtype": "F32", "shape": [0, 2**62, 2**62], "data_offsets": [0, 0]}}),
+        header({"x": {"dtype": "F32", "shape": [2**40, 2**40], "data_offsets": [0, 0]}}),
+    ],
+    ids=range(11),
+)
+def test_tensors_with_a_made_up_header_are_refused(tmp_path, data):
+    path = save(tmp_path, 1, {"x": torch.zeros(1)}, {})
+    signed(path, data)
+    with pytest.raises(CheckpointError, match="damaged"):
         load(path)
