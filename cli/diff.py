@@ -18,9 +18,9 @@ def diff(
     """
     from ppoc.compiler.difference import differences
     from ppoc.compiler.lints import LECTURE
-    from ppoc.compiler.resolve import resolve
+    from ppoc.compiler.resolve import resolve_any
 
-    rows = differences(resolve(left), resolve(right))
+    rows = differences(resolve_any(left), resolve_any(right))
     if as_json:
         print(json.dumps([row._asdict() for row in rows], indent=2))
         return

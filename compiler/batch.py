@@ -41,8 +41,9 @@ def check(
     """
     examined = examine(path, overrides)
     found = examined.found
-    if probe and examined.resolved is not None:
-        more = checked(_of_environment, examined, examined.resolved, trust, whole=examined.whole)
+    resolved = examined.resolved
+    if probe and isinstance(resolved, Resolved):
+        more = checked(_of_environment, examined, resolved, trust, whole=examined.whole)
         found = ordered([*found, *more])
     return Report(path, found)
 

@@ -9,9 +9,8 @@ from ppoc.compiler.network_checks import NETWORK_CHECKS
 from ppoc.compiler.source import INHERITED
 
 if TYPE_CHECKING:
-    from ppoc.compiler.language import AgentSpec
-    from ppoc.compiler.objectives import Objective
-    from ppoc.compiler.resolve import Resolved
+    from ppoc.compiler.formula import Node as Formula
+    from ppoc.compiler.resolve import Document, Resolved
 
 Check = Callable[["Resolved"], Iterator[Diagnostic]]
 
@@ -284,11 +283,17 @@ def objectives_are_formulas(resolved: "Resolved") -> Iterator[Diagnostic]:
     """E201: an objective that is no formula, or makes no sense."""
     from ppoc.compiler.objectives import policy_objective, value_objective
 
-    losses = resolved.spec.losses
-    yield from _formula_errors(resolved, "policy", losses.policy.objective, policy_objective)
+    spec, losses = resolved.spec, resolved.spec.losses
+    yield from formula_errors(
+        resolved, "policy", losses.policy.objective, lambda: policy_objective(spec).tree
+    )
     if resolved.spec.networks.critic is None:
         return
-    wrong = list(_formula_errors(resolved, "value", losses.value.objective, value_objective))
+    wrong = list(
+        formula_errors(
+            resolved, "value", losses.value.objective, lambda: value_objective(spec).tree
+        )
+    )
     yield from wrong
     if wrong or losses.value.clip is None:
         return
@@ -324,20 +329,27 @@ def parameters_have_names_of_their_own(resolved: "Resolved") -> Iterator[Diagnos
             )
 
 
-def _formula_errors(
-    resolved: "Resolved", which: str, text: str, read: "Callable[[AgentSpec], Objective]"
+def formula_errors(
+    resolved: "Document",
+    which: str,
+    text: str,
+    read: "Callable[[], Formula]",
+    above: tuple[str, ...] = ("losses",),
 ) -> Iterator[Diagnostic]:
-    """What is wrong with one objective, pointing into its formula where the spec has it."""
+    """What is wrong with one objective, pointing into its formula where the spec has it.
+
+    `read` parses it; `above` is the path of the losses.
+    """
     from ppoc.compiler.formula import FormulaError
     from ppoc.compiler.notation import statements
     from ppoc.compiler.objectives import named
 
     try:
-        statements(read(resolved.spec).tree, "objective", {})
+        statements(read(), "objective", {})
     except FormulaError as error:
         entry = named(which).get(text)
         why = f"`{text}` is {entry['formula']}" if entry else ""
-        path = ("losses", which, "objective")
+        path = (*above, which, "objective")
         found = resolved.error("E201", path, error.message, why=why, help=error.help)
         span = found.span
         if span is not None and not entry and span.end_column - span.column >= len(text):

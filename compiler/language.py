@@ -495,6 +495,11 @@ class AgentSpec(BaseModel):
 
     model_config = STRICT
     ppoc: One = Field(description="Version of the spec language.")
+    kind: Literal["control"] = Field(
+        "control",
+        description="control: an agent in an environment. `kind: rlhf` is a language of its own, "
+        "described below.",
+    )
     name: Name = Field(description="Name of the agent; run folders carry it.")
     algorithm: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")] = Field(
         description="The preset the spec starts from, such as ppo."

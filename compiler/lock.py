@@ -2,11 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ppoc.compiler.plan import Plan
-from ppoc.compiler.resolve import Resolved
+from ppoc.compiler.resolve import Document, Resolved
 from ppoc.compiler.scalars import plain_scalar
 
 FORMAT = 1
@@ -14,6 +14,9 @@ FLAT = {
     ("env", "options"),
     ("losses", "policy", "parameters"),
     ("losses", "value", "parameters"),
+    ("ppo", "losses", "policy", "parameters"),
+    ("ppo", "losses", "value", "parameters"),
+    ("model", "tokenizer"),
 }  # mappings of a user's own keys
 
 
@@ -27,24 +30,38 @@ def lock_text(resolved: Resolved, plan: Plan, versions: Mapping[str, str]) -> st
         return resolved.source_text
     data = plan.spec.model_dump(mode="json", by_alias=True, exclude={"lock"})
     data["env"]["backend"] = plan.facts.backend
+    probed = {("env", "backend")} if resolved.spec.env.backend == "auto" else set()
+    return lock_of(data, resolved, versions, probed)
+
+
+def lock_of(
+    data: Mapping[str, Any],
+    resolved: Document,
+    versions: Mapping[str, str],
+    probed: Collection[tuple[str, ...]] = (),
+) -> str:
+    """The text of a lock with the values of `data`; those at the paths `probed` were looked up."""
     head = "# Written by `ppoc compile`: every value of the spec, and where it came from.\n"
     lock = {"lock": {"format": FORMAT, "versions": dict(sorted(versions.items()))}}
-    lines = [*_lines(data, resolved), *_lines(lock, None)]
+    lines = [*_lines(data, resolved, probed), *_lines(lock, None, ())]
     return head + "\n".join(lines) + "\n"
 
 
 def _lines(
-    value: Mapping[str, Any], resolved: Resolved | None, path: tuple[str, ...] = ()
+    value: Mapping[str, Any],
+    resolved: Document | None,
+    probed: Collection[tuple[str, ...]],
+    path: tuple[str, ...] = (),
 ) -> Iterator[str]:
     pad = "  " * len(path)
     for key, item in value.items():
         here = (*path, key)
         if isinstance(item, Mapping) and here not in FLAT:
             yield f"{pad}{key}:"
-            yield from _lines(item, resolved, here)
+            yield from _lines(item, resolved, probed, here)
         else:
             line = f"{pad}{key}: {_scalar(item)}"
-            yield f"{line}  # {_origin(resolved, here)}" if resolved else line
+            yield f"{line}  # {_origin(resolved, here, probed)}" if resolved else line
 
 
 def _scalar(value: Any) -> str:
@@ -54,8 +71,8 @@ def _scalar(value: Any) -> str:
     return json.dumps(value)
 
 
-def _origin(resolved: Resolved, path: tuple[str, ...]) -> str:
-    if path == ("env", "backend") and resolved.spec.env.backend == "auto":
+def _origin(resolved: Document, path: tuple[str, ...], probed: Collection[tuple[str, ...]]) -> str:
+    if path in probed:
         return "probed"
     label = resolved.origin(path).label()
     return label.encode("unicode_escape").decode()  # a flag's text may hold anything

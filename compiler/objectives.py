@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ppoc.compiler.formula import (
     FUNCTIONS,
@@ -20,6 +21,9 @@ from ppoc.compiler.formula import (
 from ppoc.compiler.language import AgentSpec
 from ppoc.compiler.source import Node as Document
 from ppoc.compiler.source import parse as parse_yaml
+
+if TYPE_CHECKING:
+    from ppoc.compiler.rlhf.language import Ppo
 
 SAMPLE, NUMBER = Kind.SAMPLE, Kind.NUMBER
 
@@ -106,8 +110,8 @@ def named(which: str) -> Mapping[str, Mapping[str, str]]:
     return found
 
 
-def policy_objective(spec: AgentSpec) -> Objective:
-    """The policy's objective, to be maximised.
+def policy_objective(spec: "AgentSpec | Ppo") -> Objective:
+    """The policy's objective, to be maximised, of an agent or of the tokens of a language model.
 
     Raises:
         FormulaError: it is no formula, has unknown names, or no gradient reaches the policy.
@@ -122,14 +126,14 @@ def policy_objective(spec: AgentSpec) -> Objective:
     return objective
 
 
-def value_objective(spec: AgentSpec) -> Objective:
+def value_objective(spec: "AgentSpec | Ppo") -> Objective:
     """The value function's objective, to be minimised.
 
     Raises:
         FormulaError: as `policy_objective`, of the value function.
     """
     loss = spec.losses.value
-    of_actions = spec.advantage.estimator == "q"
+    of_actions = isinstance(spec, AgentSpec) and spec.advantage.estimator == "q"
     symbols = dict(ACTION_VALUE_SYMBOLS if of_actions else VALUE_SYMBOLS)
     symbols |= _own_parameters(loss.parameters, "VALUE_OBJECTIVE")
     if loss.clip is not None:

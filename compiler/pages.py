@@ -42,9 +42,11 @@ PARTS = {
     "E0": "Reading a spec",
     "E1": "What a spec means",
     "E2": "Formulas",
+    "E4": "Learning from human feedback",
     "E9": "Imports",
     "W1": "Warnings",
     "W2": "Advice",
+    "W4": "Advice on learning from human feedback",
 }
 
 

@@ -7,33 +7,32 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ppoc.compiler.diagnostics import Diagnostic
-from ppoc.compiler.language import VERSION, AgentSpec, model_of
+from ppoc.compiler.kind import Kind
+from ppoc.compiler.language import model_of
 from ppoc.compiler.source import Node
 from ppoc.compiler.validate import locate
 
 Path = tuple[str, ...]
 
-# Stand in for required values that are wrong, until those are left out.
-PLACEHOLDERS = {"ppoc": VERSION, "name": "agent", "algorithm": "ppo"}
 
-
-def recovered(errors: Sequence[ErrorDetails], root: Node) -> AgentSpec | None:
+def recovered(errors: Sequence[ErrorDetails], root: Node, kind: Kind) -> BaseModel | None:
     """The spec of a document without the values that pydantic objects to.
 
     A value that is left out is not an attribute of the result either: a check that reads it stops
     with an AttributeError, rather than take a default for what the spec says. None where a mistake
     may concern the whole spec, as an unknown section does.
     """
-    wrong = sorted({_field(error, root) for error in errors})
+    wrong = sorted({_field(error, root, kind.model) for error in errors})
     if () in wrong:
         return None
     plain = root.plain()
     for path in wrong:
         _remove(plain, path)
-    plain = PLACEHOLDERS | plain
-    plain["env"] = {"id": "none"} | plain.get("env", {})
+    for key, value in kind.required.items():  # they stand in, until they are left out
+        inner = isinstance(value, dict)
+        plain[key] = {**value, **plain.get(key, {})} if inner else plain.get(key, value)
     try:
-        spec = AgentSpec.model_validate(plain)
+        spec = kind.model.model_validate(plain)
     except ValidationError:
         return None
     for path in wrong:
@@ -52,14 +51,14 @@ def checked(
             raise
 
 
-def _field(error: ErrorDetails, root: Node) -> Path:
+def _field(error: ErrorDetails, root: Node, spec: type[BaseModel]) -> Path:
     """The field of the language that an error is about; of an unknown key, the section around."""
     path, _, _ = locate(root, error["loc"])
     if error["type"] == "missing":
         path = error["loc"]
     elif error["type"] == "extra_forbidden":
         path = path[:-1]
-    model: type[BaseModel] | None = AgentSpec
+    model: type[BaseModel] | None = spec
     for depth, step in enumerate(path):
         if model is None:
             return tuple(path[:depth])  # inside a list or a mapping of the user's own
@@ -80,7 +79,7 @@ def _remove(plain: Any, path: Path) -> None:
     plain.pop(path[-1], None)
 
 
-def _leave_out(spec: AgentSpec, path: Path) -> None:
+def _leave_out(spec: BaseModel, path: Path) -> None:
     section: Any = spec
     for step in path[:-1]:
         section = vars(section).get(_attribute(type(section), step))

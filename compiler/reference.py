@@ -10,6 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from ppoc.compiler.language import AgentSpec, model_of
 from ppoc.compiler.overlay import presets
+from ppoc.compiler.rlhf.language import RlhfSpec
 from ppoc.compiler.source import GREEK
 
 HEAD = """\
@@ -21,6 +22,13 @@ for {names}. Numbers may be written `3e-4`, `1e6` or `1_000_000`; `yes` and `on`
 
 A spec may also have `extends: other.yaml`, which it is laid over; and any value can be replaced on
 the command line, as in `-s losses.policy.epsilon=0.1`.
+"""
+RLHF = """\
+# Specs of `kind: rlhf`
+
+Learning from human feedback has a language of its own: a language model instead of networks, files
+instead of an environment, and a section for each of the three steps. There are no presets. Paths
+are relative to the file that has them.
 """
 WORDS = {int: "whole number", float: "number", bool: "true or false", str: "text"}
 SIGNS = {Ge: "≥ {}", Gt: "> {}", Le: "≤ {}", Lt: "< {}", MaxLen: "at most {} items"}
@@ -34,10 +42,11 @@ def markdown() -> str:
     lines += _section("The whole spec", AgentSpec, "")
     for name, text in presets().items():
         lines += [f"## The preset `{name}`", "", "```yaml", text.rstrip(), "```", ""]
+    lines += [RLHF, *_section("The whole spec of `kind: rlhf`", RlhfSpec, "", " of rlhf")]
     return "\n".join(lines)
 
 
-def _section(title: str, model: type[BaseModel], path: str) -> list[str]:
+def _section(title: str, model: type[BaseModel], path: str, kind: str = "") -> list[str]:
     inner: list[str] = []
     rows = []
     for name, info in model.model_fields.items():
@@ -47,7 +56,7 @@ def _section(title: str, model: type[BaseModel], path: str) -> list[str]:
         section = model_of(info.annotation)
         if section is not None:
             below = f"{path}.{key}" if path else key
-            inner += _section(f"`{below}`", section, below)
+            inner += _section(f"`{below}`{kind}", section, below, kind)
         else:
             cells = (f"`{key}`", _type(info), _default(info), info.description or "")
             rows.append("| " + " | ".join(cells) + " |")
@@ -82,7 +91,8 @@ def _words(annotation: Any, limits: list[Any]) -> str:
     if get_origin(annotation) is list:
         return f"list of {_words(get_args(annotation)[0], [])}s"
     if get_origin(annotation) is dict:
-        return "mapping"
+        keys = get_args(get_args(annotation)[0])  # of a Literal
+        return f"mapping of {', '.join(f'`{key}`' for key in keys)}" if keys else "mapping"
     if get_args(annotation):
         return " or ".join(_words(part, limits) for part in get_args(annotation))
     return WORDS[annotation]

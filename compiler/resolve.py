@@ -1,4 +1,4 @@
-"""From a spec file to a checked AgentSpec: layers merged, every value's origin kept."""
+"""From a spec file to a checked spec: layers merged, every value's origin kept."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ppoc.compiler.checks import CHECKS
 from ppoc.compiler.diagnostics import Diagnostic, Span, SpecError, ordered
-from ppoc.compiler.language import AgentSpec
+from ppoc.compiler.kind import KINDS, Kind
+from ppoc.compiler.language import VERSION, AgentSpec
 from ppoc.compiler.lints import LINTS
 from ppoc.compiler.overlay import (
     attempt,
@@ -25,7 +26,8 @@ from ppoc.compiler.overlay import (
 )
 from ppoc.compiler.recovery import checked, recovered
 from ppoc.compiler.source import Node, parse, read
-from ppoc.compiler.validate import explain
+from ppoc.compiler.suggest import PEERS, did_you_mean
+from ppoc.compiler.validate import described, explain
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,14 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Resolved:
-    """A checked spec, and where each of its values comes from."""
+class Document:
+    """A checked spec of some kind, and where each of its values comes from."""
 
-    spec: AgentSpec
     root: Node
     source_text: str
     is_lock: bool
     overridden: bool
+    spec: BaseModel
     warnings: list[Diagnostic] = field(default_factory=list)
 
     def origin(self, path: tuple[str, ...]) -> Origin:
@@ -83,11 +85,18 @@ class Resolved:
 
 
 @dataclass(frozen=True)
+class Resolved(Document):
+    """A checked spec of an agent."""
+
+    spec: AgentSpec
+
+
+@dataclass(frozen=True)
 class Examined:
     """All that is wrong with a spec, and the spec as far as it is right."""
 
     found: list[Diagnostic]
-    resolved: Resolved | None  # None where the document cannot be read as a spec
+    resolved: Document | None  # None where the document cannot be read as a spec
     whole: bool  # whether `resolved` lacks nothing
 
     @property
@@ -96,12 +105,13 @@ class Examined:
 
 
 def resolve(path: Path, overrides: Sequence[str] = ()) -> Resolved:
-    """The checked spec of a file.
+    """The checked spec of a file, which is an agent's.
 
     Raises:
-        SpecError: with every problem of the spec that can be found without its environment.
+        SpecError: with every problem of the spec that can be found without its environment; E401
+            where it is of another kind.
     """
-    return _right(examine(path, overrides))
+    return _of_control(_right(examine(path, overrides)))
 
 
 def resolve_text(text: str, name: str, overrides: Sequence[str] = ()) -> Resolved:
@@ -110,21 +120,52 @@ def resolve_text(text: str, name: str, overrides: Sequence[str] = ()) -> Resolve
     Raises:
         SpecError: as `resolve` does.
     """
+    return _of_control(_right(_examine(text, Path(name), overrides)))
+
+
+def resolve_any(path: Path, overrides: Sequence[str] = ()) -> Document:
+    """The checked spec of a file, of whatever kind: a Resolved or an RlhfResolved.
+
+    Raises:
+        SpecError: with every problem of the spec that can be found in it alone.
+    """
+    return _right(examine(path, overrides))
+
+
+def resolve_any_text(text: str, name: str, overrides: Sequence[str] = ()) -> Document:
+    """As `resolve_any`, of a text that diagnostics call `name`."""
     return _right(_examine(text, Path(name), overrides))
 
 
 def examine(path: Path, overrides: Sequence[str] = ()) -> Examined:
-    """Every problem of a spec file that can be found without its environment."""
+    """Every problem of a spec file that can be found in it alone."""
     try:
         return _examine(read(path), path, overrides)
     except SpecError as error:
         return Examined(error.diagnostics, None, whole=False)
 
 
-def _right(examined: Examined) -> Resolved:
+def _right(examined: Examined) -> Document:
     if examined.failed or examined.resolved is None:
         raise SpecError(examined.found)
     return examined.resolved
+
+
+def _of_control(document: Document) -> Resolved:
+    if isinstance(document, Resolved):
+        return document
+    message = "this verb is for agents in environments, and the spec is of another kind"
+    help = "give a spec with an `env`; README.md says which verbs take specs of `kind: rlhf`"
+    raise document.refusal("E401", ("kind",), message, help)
+
+
+def kind_named(name: str) -> Kind:
+    """The kind of spec that has a name."""
+    if name == "rlhf":
+        from ppoc.compiler.rlhf.kind import RLHF
+
+        return RLHF
+    return CONTROL
 
 
 def _examine(text: str, path: Path, overrides: Sequence[str]) -> Examined:
@@ -137,33 +178,56 @@ def _examine(text: str, path: Path, overrides: Sequence[str]) -> Examined:
     user = extended(own, path, [path.resolve()], found)
     for layer in layers:
         user = user if layer is None else merge(user, layer)
+    kind = _kind_of(user, found)
+    if kind is None:
+        return Examined(ordered(found), None, whole=False)
     root = user
     if not is_lock:
-        below = attempt(lambda: preset(user), found) or Node({})
-        root = critic_like_actor(with_name(merge(below, user), path))
-    return _checked(root, text, is_lock=is_lock, overridden=bool(overrides), found=found)
+        root = with_name(user, path)
+        if kind is CONTROL:
+            below = attempt(lambda: preset(user), found) or Node({})
+            root = critic_like_actor(merge(below, root))
+    return _checked(root, text, kind, is_lock=is_lock, overridden=bool(overrides), found=found)
+
+
+def _kind_of(user: Node, found: list[Diagnostic]) -> Kind | None:
+    """The kind that a document says it is; None, and a problem among those found, of no kind."""
+    said = user.value.get("kind", Node(KINDS[0]))
+    if said.value in KINDS:
+        return kind_named(said.value)
+    close = did_you_mean(said.value, KINDS) if isinstance(said.value, str) else ""
+    help = f"{close} one of: {', '.join(KINDS)}".strip()
+    message = f"`kind` cannot be {described(said.value)}"
+    found.append(Diagnostic("E014", message, said.span or said.key_span, help=help))
+    return None
 
 
 def _checked(
-    root: Node, text: str, *, is_lock: bool, overridden: bool, found: list[Diagnostic]
+    root: Node,
+    text: str,
+    kind: Kind,
+    *,
+    is_lock: bool,
+    overridden: bool,
+    found: list[Diagnostic],
 ) -> Examined:
     """What is wrong with a document besides what was found while it was read."""
-    spec: AgentSpec | None
+    spec: BaseModel | None
     errors: list[ErrorDetails] = []
     try:
-        spec = AgentSpec.model_validate(root.plain())
+        spec = kind.model.model_validate(root.plain())
     except ValidationError as error:
         errors = error.errors()
-        spec = recovered(errors, root)
+        spec = recovered(errors, root, kind)
     # What could not be read may hold the keys that are missing.
-    told = [d for d in explain(errors, root) if not (found and d.code == "E013")]
+    told = [d for d in explain(errors, root, kind) if not (found and d.code == "E013")]
     if spec is None or found:
         return Examined(_each_place_once(found, told), None, whole=False)
     whole = not errors
-    resolved = Resolved(spec, root, text, is_lock, overridden)
-    meant = [d for check in CHECKS for d in checked(check, resolved, whole=whole)]
+    resolved = kind.resolved(root, text, is_lock, overridden, spec)
+    meant = [d for check in kind.checks for d in checked(check, resolved, whole=whole)]
     if not told and not is_lock and not any(d.severity == "error" for d in meant):
-        meant += [d for lint in LINTS for d in lint(resolved)]
+        meant += [d for lint in kind.lints for d in lint(resolved)]
     all_found = _each_place_once(told, [d for d in meant if not _allowed(d, text)])
     return Examined(all_found, replace(resolved, warnings=all_found), whole)
 
@@ -207,3 +271,14 @@ def _allowed(diagnostic: Diagnostic, text: str) -> bool:
         return True
     span = diagnostic.span
     return span is not None and not span.is_override and bool(pattern.search(span.text))
+
+
+CONTROL = Kind(
+    "control",
+    AgentSpec,
+    {"ppoc": VERSION, "name": "agent", "algorithm": "ppo", "env": {"id": "none"}},
+    PEERS,
+    Resolved,
+    CHECKS,
+    LINTS,
+)

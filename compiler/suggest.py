@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel
 
+from ppoc.compiler.kind import Kind
 from ppoc.compiler.language import model_of
 
 # Names of Stable-Baselines3, RL Zoo, CleanRL and RLlib, and where their values go here.
@@ -81,7 +82,7 @@ def places(model: type[BaseModel], above: str = "") -> dict[str, list[str]]:
     return found
 
 
-def unknown_key(key: str, siblings: Iterable[str], model: type[BaseModel]) -> str:
+def unknown_key(key: str, siblings: Iterable[str], kind: Kind) -> str:
     """What a key that does not exist may have meant."""
     siblings = list(siblings)
     section, dot, rest = key.partition(".")
@@ -91,9 +92,9 @@ def unknown_key(key: str, siblings: Iterable[str], model: type[BaseModel]) -> st
     close = did_you_mean(key, siblings, cutoff=0.75)
     if close:
         return close
-    if key in PEERS:
-        return f"ppoc calls it `{PEERS[key]}`"
-    elsewhere = [path for path in places(model).get(key, []) if not path.startswith("lock.")]
+    if key in kind.peers:
+        return f"ppoc calls it `{kind.peers[key]}`"
+    elsewhere = [path for path in places(kind.model).get(key, []) if not path.startswith("lock.")]
     if elsewhere:
         return f"it belongs at {' or '.join(f'`{path}`' for path in elsewhere)}"
     close = did_you_mean(key, siblings)

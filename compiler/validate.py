@@ -10,7 +10,8 @@ from pydantic_core import ErrorDetails
 
 from ppoc.compiler import suggest
 from ppoc.compiler.diagnostics import Diagnostic
-from ppoc.compiler.language import VERSION, AgentSpec, model_of
+from ppoc.compiler.kind import Kind
+from ppoc.compiler.language import VERSION, model_of
 from ppoc.compiler.source import INHERITED, Node
 
 RANGES = {
@@ -19,6 +20,7 @@ RANGES = {
     "less_than": ("lt", "less than {}"),
     "less_than_equal": ("le", "at most {}"),
     "too_long": ("max_length", "at most {} items"),
+    "too_short": ("min_length", "at least {} items"),
 }
 PATTERNS = {
     "name": "letters, digits, `.`, `_` and `-`, at most 64, beginning with a letter or digit",
@@ -32,55 +34,64 @@ EXAMPLES = {  # of what a spec must have
     "algorithm": "algorithm: ppo",
     "env": "env: {id: CartPole-v1}",
     "id": "id: CartPole-v1",
+    "model": "model: {id: gpt2}",
 }
 
 
-def explain(errors: Sequence[ErrorDetails], root: Node) -> list[Diagnostic]:
+def explain(errors: Sequence[ErrorDetails], root: Node, kind: Kind) -> list[Diagnostic]:
     """pydantic's errors as diagnostics about the document `root`, inherited values left out."""
     own = [error for error in errors if locate(root, error["loc"])[1].origin != INHERITED]
-    found = [_explain_one(error, root) for error in own]
-    # Of `auto or a number`, pydantic tells what each part objects to; a range says it all.
-    ranges = {diagnostic.span for diagnostic in found if diagnostic.code == "E012"}
+    found = [_explain_one(error, root, kind) for error in own]
+    # Of `auto or a number`, pydantic tells what each part objects to; a range says it all, and so
+    # does a key.
+    ranges = {diagnostic.span for diagnostic in found if diagnostic.code in ("E010", "E012")}
     return [d for d in found if d.code != "E011" or d.span not in ranges]
 
 
-def _explain_one(error: ErrorDetails, root: Node) -> Diagnostic:
-    kind, location = error["type"], error["loc"]
+def _explain_one(error: ErrorDetails, root: Node, kind: Kind) -> Diagnostic:
+    wrong, location = error["type"], error["loc"]
     path, node, parent = locate(root, location)
-    model = _model_at(path[:-1] if kind == "extra_forbidden" else path)
-    if kind == "extra_forbidden":
-        return _unknown_key(str(path[-1]), path, node)
-    if kind == "missing":
+    annotation = _annotation(kind.model, path)
+    if wrong == "extra_forbidden":
+        return _unknown_key(kind, path, node)
+    if wrong == "missing":
         return _missing([str(step) for step in location], parent)
     place = node.span or node.key_span
     name = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)[1:]
-    found = _found(node.value)
+    found = described(node.value)
     if path == ("ppoc",):
         help = f"write `ppoc: {VERSION}`"
         return Diagnostic("E015", f"unknown language version {found}", place, help=help)
-    choices = _choices(_annotation(path))
-    if choices and isinstance(node.value, str) and kind != "string_pattern_mismatch":
+    choices = _choices(annotation)
+    if choices and isinstance(node.value, str) and wrong != "string_pattern_mismatch":
         close = suggest.did_you_mean(node.value, choices)
         help = f"{close} one of: {', '.join(choices)}".strip()
         return Diagnostic("E014", f"`{name}` cannot be {found}", place, help=help)
-    if kind in RANGES and not _is_union(_annotation(path)):
-        key, words = RANGES[kind]
+    if wrong in RANGES and not _is_union(annotation):
+        key, words = RANGES[wrong]
         limit = words.format(_limit(error.get("ctx", {}).get(key)))
         return Diagnostic("E012", f"`{name}` is {found}", place, help=f"it must be {limit}")
-    if kind in RANGES:
+    if wrong in RANGES:
         return Diagnostic(
             "E012", f"`{name}` is {found}", place, help=f"it must be {error['msg'][16:]}"
         )
+    if location[-1] == "[key]" and isinstance(node.value, dict):  # of one part of a union
+        keys = ", ".join(f"`{key}`" for key in _choices_of_keys(annotation))
+        message = f"unknown key `{str(location[-2])[:80]}` in `{name}`"
+        return Diagnostic("E010", message, place, help=f"the keys here are: {keys}")
     if location[-1] == "[key]":  # pydantic's word for a key of the user's own
         message = f"`{name[:80]}` is no name"
         return Diagnostic("E012", message, node.key_span, help="use letters, digits and `_`")
-    if kind == "string_pattern_mismatch":
+    if wrong == "string_pattern_mismatch":
         word = next((step for step in reversed(path) if isinstance(step, str)), "")
         expected = PATTERNS.get(word, f"text of the form {error.get('ctx', {}).get('pattern')}")
         return Diagnostic("E012", f"`{name}` is {found}", place, help=f"it must be {expected}")
-    if kind == "finite_number" or (isinstance(node.value, float) and not math.isfinite(node.value)):
+    if wrong == "finite_number" or (
+        isinstance(node.value, float) and not math.isfinite(node.value)
+    ):
         return Diagnostic("E012", f"`{name}` is {found}", place, help="it must be finite")
-    expected = _expected(_annotation(path), model)
+    model = model_of(annotation)
+    expected = _expected(annotation, model)
     help = _type_help(node.value, expected) or _section_help(path, model, node.value)
     return Diagnostic("E011", f"`{name}` must be {expected}, not {found}", place, help=help)
 
@@ -108,9 +119,9 @@ def _child(node: Node, step: Any) -> Node | None:
     return value[step] if in_list else None
 
 
-def _annotation(path: Sequence[Any]) -> Any:
+def _annotation(spec: type[BaseModel], path: Sequence[Any]) -> Any:
     """The type of the language at a path."""
-    annotation: Any = AgentSpec
+    annotation: Any = spec
     for step in path:
         section = model_of(annotation)
         if section is not None:
@@ -123,18 +134,15 @@ def _annotation(path: Sequence[Any]) -> Any:
     return annotation
 
 
-def _model_at(path: Sequence[Any]) -> type[BaseModel] | None:
-    return model_of(_annotation(path))
-
-
-def _unknown_key(key: str, path: Sequence[Any], node: Node) -> Diagnostic:
-    model = _model_at(path[:-1]) or AgentSpec
+def _unknown_key(kind: Kind, path: Sequence[Any], node: Node) -> Diagnostic:
+    key = str(path[-1])
+    model = model_of(_annotation(kind.model, path[:-1])) or kind.model
     siblings = [info.alias or name for name, info in model.model_fields.items()]
-    if model is AgentSpec:
+    if model is kind.model:
         siblings = [name for name in siblings if name != "lock"] + ["extends"]
     where = ".".join(str(step) for step in path[:-1])
     place = f" in `{where}`" if where else ""
-    help = suggest.unknown_key(key, siblings, AgentSpec)
+    help = suggest.unknown_key(key, siblings, kind)
     return Diagnostic("E010", f"unknown key `{key[:80]}`{place}", node.key_span, help=help)
 
 
@@ -145,7 +153,8 @@ def _missing(path: list[str], parent: Node) -> Diagnostic:
     return Diagnostic("E013", f"`{name}` is missing", span, help=f"add `{example}`")
 
 
-def _found(value: Any) -> str:
+def described(value: Any) -> str:
+    """A value in words, for a message."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -173,6 +182,16 @@ def _choices(annotation: Any) -> list[str]:
     if _is_union(annotation):
         return [choice for part in get_args(annotation) for choice in _choices(part)]
     return []
+
+
+def _choices_of_keys(annotation: Any) -> list[str]:
+    """The keys that a mapping in a union may have."""
+    while hasattr(annotation, "__metadata__"):
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) is dict:
+        return _choices(get_args(annotation)[0])
+    parts = get_args(annotation) if _is_union(annotation) else ()
+    return [key for part in parts for key in _choices_of_keys(part)]
 
 
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}

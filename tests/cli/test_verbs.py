@@ -177,7 +177,8 @@ def test_eval_of_something_else_is_one_error(ppoc, tmp_path, spec):
 
 def test_schema_is_json(ppoc, tmp_path):
     schema = json.loads(ppoc("schema").out)
-    assert "losses" in schema["properties"]
+    assert "losses" in schema["$defs"]["AgentSpec"]["properties"]
+    assert "ppo" in schema["$defs"]["RlhfSpec"]["properties"]
     assert ppoc("schema", "--out", "ppoc.schema.json").code == 0
     assert json.loads((tmp_path / "ppoc.schema.json").read_text()) == schema
 

@@ -44,7 +44,7 @@ def run(command):
 
 
 def test_every_code_has_a_page_and_every_page_a_code():
-    files = [path for name in ("compiler", "importing") for path in (ROOT / name).glob("*.py")]
+    files = [path for name in ("compiler", "importing") for path in (ROOT / name).rglob("*.py")]
     sources = [path.read_text(encoding="utf-8") for path in files]
     used = {code for text in sources for code in re.findall(r'"([EW][0-9]{3})"', text)}
     assert used == set(pages())

@@ -4,6 +4,7 @@ import importlib.abc
 import importlib.util
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import gymnasium
@@ -15,7 +16,7 @@ from ppoc.compiler.batch import check
 from ppoc.compiler.build import compile_spec
 from ppoc.compiler.diagnostics import Diagnostic, Span, SpecError, ordered, render, to_json
 from ppoc.compiler.probe import probe
-from ppoc.compiler.resolve import resolve, resolve_text
+from ppoc.compiler.resolve import CONTROL, resolve, resolve_text
 from ppoc.runtime import classic_control
 
 HEAD = "ppoc: 1\nalgorithm: ppo\nenv: {id: CartPole-v1}\n"
@@ -288,7 +289,7 @@ def test_a_bug_in_a_check_is_not_taken_for_a_wrong_spec(monkeypatch):
     def broken(resolved):
         yield resolved.spec.nonsense
 
-    monkeypatch.setattr("ppoc.compiler.resolve.CHECKS", (broken,))
+    monkeypatch.setattr("ppoc.compiler.resolve.CONTROL", replace(CONTROL, checks=(broken,)))
     assert codes(HEAD + "update: {epochs: 0}\n") == ["E012"]
     with pytest.raises(AttributeError):
         codes(HEAD)

@@ -14,6 +14,7 @@ from ppoc.compiler.source import parse
 
 ROOT = Path(__file__).parents[2]
 SPECS = [p for p in sorted((ROOT / "specs").glob("*/*.yaml")) if p.parent.name != "presets"]
+RLHF = {"ppoc": 1, "kind": "rlhf", "model": {"id": "gpt2"}}
 GOOD = {"ppoc": 1, "algorithm": "ppo", "env": {"id": "CartPole-v1"}}
 
 
@@ -48,13 +49,32 @@ def test_mistakes_are_not():
         {**GOOD, "training": {"device": "gpu"}},
         {**GOOD, "lock": {"format": 1}},
         {"extends": "base.py"},
+        {**GOOD, "kind": "sft"},
+    ):
+        assert not valid(wrong), wrong
+
+
+def test_the_kind_says_which_language_a_spec_is_in():
+    assert valid({**GOOD, "kind": "control"})
+    assert valid(RLHF)
+    assert valid({"kind": "rlhf", "extends": "base.yaml"})
+    assert valid({**RLHF, "ppo": {"kl": {"β": 0.1}, "advantage": {"γ": 1, "λ": 0.95}}})
+    assert valid({**RLHF, "model": {"id": "gpt2", "tokenizer": {"bpe": 512}}})
+    for wrong in (
+        {**RLHF, "kind": "control"},
+        {**RLHF, "env": {"id": "CartPole-v1"}},
+        {**RLHF, "stages": ["dpo"]},
+        {**RLHF, "stages": []},
+        {**RLHF, "ppo": {"kl": {"beta": -1}}},
+        {**RLHF, "model": {"id": "gpt2", "tokenizer": {"bpe": 8}}},
+        {key: value for key, value in RLHF.items() if key != "kind"},
     ):
         assert not valid(wrong), wrong
 
 
 def test_every_property_says_what_it_is():
     schema = json_schema()
-    for name, section in {"spec": schema, **schema["$defs"]}.items():
+    for name, section in schema["$defs"].items():
         for key, entry in section["properties"].items():
             described = "description" in entry or "$ref" in entry
             assert described, f"{name}.{key} has no description"

@@ -1,0 +1,51 @@
+"""A checked spec of `kind: rlhf`, which knows where its files are."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ppoc.compiler.resolve import Document, find
+from ppoc.compiler.rlhf.language import RlhfSpec
+
+FILES = (
+    ("start", "policy"),
+    ("start", "reward"),
+    ("model", "id"),
+    ("model", "tokenizer"),
+    ("data", "demonstrations"),
+    ("data", "preferences"),
+    ("data", "prompts"),
+)
+
+
+@dataclass(frozen=True)
+class RlhfResolved(Document):
+    """A checked spec, and where each of its values comes from."""
+
+    spec: RlhfSpec
+
+    def files(self) -> Iterator[tuple[str, ...]]:
+        """The paths of values that name files or folders here."""
+        for path in FILES:
+            section: Any = self.spec
+            for step in path:
+                section = getattr(section, step)
+            if isinstance(section, str) and section != "base":
+                hub = path[0] == "model" and not self.file(*path).is_dir()
+                if not hub:
+                    yield path
+
+    def file(self, *path: str) -> Path:
+        """Where the file or folder is that the value at a path names.
+
+        A relative one is beside the file that says so; one of the command line, in the current
+        folder.
+        """
+        node = find(self.root, path)
+        if node is None or not isinstance(node.value, str):
+            raise KeyError(".".join(path))
+        named = Path(node.value).expanduser()
+        span = node.span
+        folder = Path(span.source).parent if span is not None and span.is_file else Path()
+        return Path.cwd() / folder / named
