@@ -117,7 +117,10 @@ def _execute(folder: Path, device: str | None, resume: bool, mode: "Mode") -> No
     if not result.finished:
         terminal.say(f"stopped at {result.steps:,} steps; `ppoc run {folder} --resume` goes on")
         raise typer.Exit(terminal.RUN_FAILED)
-    if result.evaluation is not None:
+    if result.earlier:
+        print(f"the run is finished, at {result.steps:,} steps; there is nothing to resume")
+    elif result.evaluation is not None:
         print(f"{result.steps:,} steps in {result.seconds:.1f} s, evaluation included")
+    if result.evaluation is not None:
         print(describe(result.evaluation))
     print(f"run folder: {folder}")

@@ -31,6 +31,7 @@ class Result(NamedTuple):
     steps: int
     seconds: float
     evaluation: Summary | None  # of the last checkpoint; None where the run did not finish
+    earlier: bool = False  # it was finished before, and nothing was done now
 
 
 def load_module(path: Path, source: bytes | None = None) -> ModuleType:
@@ -69,9 +70,13 @@ def execute(
 ) -> Result:
     """Train in `folder`, which must exist, then evaluate the last checkpoint as it lies on disk.
 
+    A finished run, resumed, stays as it is; its result is read.
+
     Raises:
         RunError: the run cannot start or go on. What was saved before is still there.
     """
+    if resume and (finished := finished_result(module, folder)):
+        return finished
     start = time.perf_counter()
     try:
         device = device or module.DEVICE
@@ -139,6 +144,19 @@ def load_run_policy(
     return module.load_policy(checkpoint, rng)
 
 
+def finished_result(module: ModuleType, folder: Path) -> Result | None:
+    """The result of a run that got to its end; None where it did not, or where none can be read."""
+    try:
+        row = json.loads((folder / "result.json").read_bytes())
+        steps, seconds = int(row["steps"]), float(row["seconds"])
+        evaluation = Summary(**{name: float(value) for name, value in row["evaluation"].items()})
+        whole = row["finished"] is True and steps >= module.NUM_ITERATIONS * module.BATCH_SIZE
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    evaluation = evaluation._replace(episodes=int(evaluation.episodes))
+    return Result(folder, True, steps, seconds, evaluation, earlier=True) if whole else None
+
+
 def _write_result(result: Result) -> None:
     evaluation = result.evaluation
     row = {
@@ -169,6 +187,8 @@ def main(module: ModuleType) -> None:
     except RunError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(3)
+    if result.earlier:
+        print(f"the run is finished, at {result.steps:,} steps")
     if result.evaluation is not None:
         print(describe(result.evaluation))
     print(f"run folder: {result.folder}")

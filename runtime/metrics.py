@@ -63,6 +63,10 @@ class MetricsWriter:
         summary = Summary(value=scalars)
         self._events.add_event(Event(wall_time=time.time(), step=step, summary=summary))
 
+    def sync(self) -> None:
+        """Wait until the rows so far are on the disk."""
+        os.fsync(self._file.fileno())
+
     def close(self) -> None:
         """Write out what is buffered."""
         self._file.close()

@@ -1,7 +1,6 @@
 """A training run: its folder, its device, what it logs and saves, and how it stops."""
 
 import contextlib
-import json
 import math
 import os
 import signal
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppoc.runtime import checkpoint as checkpoints
+from ppoc.runtime import evaluations
 from ppoc.runtime.compiled import Function, compile_step
 from ppoc.runtime.envs import VectorEnv
 from ppoc.runtime.evaluate import Policy, evaluate
@@ -71,12 +71,14 @@ class Run:
     ) -> None:
         """Open a run folder, which must exist; see `execute` for the whole of a run.
 
+        A run that was stopped before its first checkpoint is resumed from its beginning.
+
         Args:
             module: whose checkpoint it must be that the run goes on from.
 
         Raises:
-            RunError: another run holds the folder, there is nothing to resume from, the checkpoint
-                cannot be read, or the device is not there.
+            RunError: another run holds the folder, the checkpoint cannot be read, or the device is
+                not there.
         """
         self.folder = folder
         self.device = choose_device(device)
@@ -89,18 +91,20 @@ class Run:
         self._mode = mode
         self._resources = contextlib.ExitStack()
         self._resources.enter_context(_exclusive(folder))
+        self._display: Any = None
+        self._messages: list[str] = []
         if resume:
             self._load_checkpoint(module)
+            evaluations.drop_after(folder, self._steps)
         resume_step = self._steps if resume else None
         self._metrics = MetricsWriter(folder, resume_step=resume_step)
         self._resources.callback(self._metrics.close)
-        self._display: Any = None
-        self._messages: list[str] = []
 
     def _load_checkpoint(self, module: ModuleType | None) -> None:
         self.last_saved = checkpoints.latest(self.folder / "checkpoints")
         if self.last_saved is None:
-            raise RunError(f"{self.folder} has no checkpoint to resume from")
+            self.message("no checkpoint was saved yet: the run starts from its beginning")
+            return
         self.checkpoint, metadata = load_checkpoint(self.last_saved)
         if metadata.get("policy_only"):
             raise RunError(f"{self.last_saved} holds a policy alone: evaluate it, or train anew")
@@ -193,9 +197,7 @@ class Run:
     ) -> Summary:
         """Run whole episodes in fresh environments; append their summary to evaluations.jsonl."""
         summary = evaluate_policy(make_envs, policy, episodes, seed)
-        row = {"steps": steps, **summary._asdict()}
-        with (self.folder / "evaluations.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        evaluations.append(self.folder, {"steps": steps, **summary._asdict()})
         self.message(f"evaluation at {steps:,} steps: {describe(summary)}")
         return summary
 
@@ -211,6 +213,7 @@ class Run:
             for group, part in groups.items()
             for name, tensor in part.items()
         }
+        self._metrics.sync()  # what a checkpoint is resumed with is not to be older than it
         self.last_saved = checkpoints.save(
             self.folder / "checkpoints", steps, tensors, {"steps": steps}
         )

@@ -172,7 +172,7 @@ def module_of() -> Callable[..., ModuleType]:
     return zoo_module
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def compiled_of() -> Callable[..., Compiled]:
     return compile_zoo
 

@@ -122,7 +122,11 @@ def test_run_prints_json_lines(ppoc, spec):
 
 
 def test_run_resumes(ppoc, trained):
-    assert ppoc("run", trained, "--resume", "-q").code == 0
+    before = {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
+    done = ppoc("run", trained, "--resume", "-q")
+    assert done.code == 0
+    assert "the run is finished, at 512 steps" in done.out
+    assert before == {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
     assert ppoc("run", trained, "--resume", "-s", "training.seed=2").code == 2
     assert ppoc("run", trained.parent, "--resume").code == 2
 
@@ -136,6 +140,7 @@ def test_run_never_overwrites(ppoc, spec, trained):
 def test_a_failed_run_exits_with_3_and_names_the_checkpoint(ppoc, trained):
     newest = checkpoints.latest(trained / "checkpoints")
     (newest / checkpoints.TENSORS).write_bytes(b"damaged")
+    (trained / "result.json").unlink()
     done = ppoc("run", trained, "--resume", "-q")
     assert done.code == 3
     assert "damaged" in done.err

@@ -209,11 +209,6 @@ def test_evaluation_uses_the_statistics_of_training(module_of, tmp_path):
     assert evaluate_run(module, tmp_path, episodes=2) == evaluate_run(module, tmp_path, episodes=2)
 
 
-def test_resume_without_a_checkpoint_is_refused(module_of, tmp_path):
-    with pytest.raises(RunError, match="no checkpoint"):
-        execute(module_of("ppo/cartpole", *SHORT), tmp_path, resume=True)
-
-
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
 def test_a_folder_that_cannot_be_written_is_one_error(module_of, tmp_path):
     tmp_path.chmod(0o500)

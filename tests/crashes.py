@@ -1,0 +1,157 @@
+"""Runs in processes of their own, which are killed; and what is left of them, to be compared."""
+
+import contextlib
+import csv
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ppoc.runtime import checkpoint as checkpoints
+
+# A fork of a process that has imported torch already starts in milliseconds.
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(
+    ["torch", "gymnasium", "mujoco", "envpool", "numpy.random", "ppoc.runtime", "safetensors.torch"]
+)
+
+# What changes files for good: between two of these, a process that dies leaves what is on the disk.
+DURABLE = ("fsync", "rename", "replace", "unlink", "rmdir", "mkdir")
+
+
+class Ending(NamedTuple):
+    """All that a run leaves, except what tells the time."""
+
+    tensors: str
+    metrics: str
+    evaluations: str
+    result: str
+
+
+def ending(folder: Path) -> Ending:
+    """That of a finished run."""
+    path = checkpoints.latest(folder / "checkpoints")
+    assert path is not None, f"{folder} has no checkpoint"
+    digest = hashlib.sha256(path.name.encode())
+    tensors, _ = checkpoints.load(path)
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().numpy().tobytes())
+    result = json.loads((folder / "result.json").read_text())
+    assert result.pop("finished") is True
+    del result["seconds"]
+    evaluations = folder / "evaluations.jsonl"
+    return Ending(
+        digest.hexdigest(),
+        json.dumps(metrics(folder)),
+        evaluations.read_text() if evaluations.exists() else "",
+        json.dumps(result),
+    )
+
+
+def metrics(folder: Path) -> list[dict[str, str]]:
+    """Rows of metrics.csv without the speed."""
+    with (folder / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{k: v for k, v in row.items() if k != "steps_per_second"} for row in rows]
+
+
+def start(module: Path, folder: Path, *, resume: bool = False, die_at: int | None = None) -> Any:
+    """Begin a run in a process of its own.
+
+    Args:
+        die_at: kill it before its so manieth change of files that is durable, counted from 0.
+    """
+    folder.mkdir(exist_ok=True)
+    process = _CONTEXT.Process(target=_train, args=(module, folder, resume, die_at))
+    process.start()
+    return process
+
+
+def finish(module: Path, folder: Path, *, resume: bool = False, die_at: int | None = None) -> int:
+    """Run until the end, or the death: the exit code, which is negative for a signal."""
+    process = start(module, folder, resume=resume, die_at=die_at)
+    process.join(120)
+    assert process.exitcode is not None, "the run hangs"
+    return int(process.exitcode)
+
+
+def stop_after(process: Any, seconds: float, number: signal.Signals = signal.SIGKILL) -> int:
+    """Send a signal some time after the training process began to work; its exit code."""
+    process.join(seconds)
+    if process.exitcode is None:
+        os.kill(process.pid, number)
+        process.join(120)
+    assert process.exitcode is not None, "the run hangs"
+    return int(process.exitcode)
+
+
+def _train(module: Path, folder: Path, resume: bool, die_at: int | None) -> None:
+    import torch
+
+    from ppoc.runtime.launch import execute, load_module
+
+    torch.set_num_threads(1)
+    if die_at is not None:
+        count_durable(lambda count: count == die_at and os.kill(os.getpid(), signal.SIGKILL))
+    execute(load_module(module), folder, device="cpu", resume=resume, mode="quiet")
+    (folder / "exited").touch()
+
+
+def count_durable(tell: Callable[[int], Any]) -> None:
+    """Call `tell` before each durable change of files with how many there were."""
+    count = 0
+
+    def counted(change: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            nonlocal count
+            tell(count)
+            count += 1
+            return change(*arguments, **named)
+
+        return call
+
+    for name in DURABLE:
+        setattr(os, name, counted(getattr(os, name)))
+
+
+def durable_changes(module: Path, folder: Path) -> int:
+    """How many durable changes of files an uninterrupted run makes."""
+    folder.mkdir()
+    counts = folder.parent / f"{folder.name}.counts"
+    process = _CONTEXT.Process(target=_count, args=(module, folder, counts))
+    process.start()
+    process.join(120)
+    assert process.exitcode == 0
+    return int(counts.read_text())
+
+
+def _count(module: Path, folder: Path, counts: Path) -> None:
+    last = 0
+
+    def note(count: int) -> None:
+        nonlocal last
+        last = count + 1
+
+    count_durable(note)
+    _train(module, folder, False, None)
+    counts.write_text(str(last))
+
+
+def duration(module: Path, folder: Path) -> float:
+    """Seconds that an uninterrupted run takes, which it leaves in `folder`."""
+    began = time.perf_counter()
+    assert finish(module, folder) == 0
+    return time.perf_counter() - began
+
+
+def finished(folder: Path) -> bool:
+    """Whether the run came to its end."""
+    with contextlib.suppress(OSError, ValueError):
+        return bool(json.loads((folder / "result.json").read_text())["finished"])
+    return False

@@ -1,0 +1,133 @@
+"""A run that was killed, however and whenever, ends as the one that was not."""
+
+import random
+import shutil
+import signal
+
+import pytest
+
+import crashes
+from ppoc.runtime import evaluations
+from ppoc.runtime.launch import execute
+
+TINY = (
+    "training={total_steps: 2048, checkpoint_every: 512, compile: never}",
+    "update={rollout_steps: 128, minibatch_size: 64, epochs: 2}",
+    "evaluation={episodes: 2, every: 384}",
+)
+SEARCH = (
+    "training={total_steps: 2048, checkpoint_every: 512}",
+    "update.rollout_steps=128",
+    "env={id: Hopper-v5, num_envs: 16, normalize: {observations: true}}",
+    "evaluation={episodes: 2, every: 384}",
+)
+NORMALIZED = "env.normalize={observations: true, rewards: true}"
+SPECS = {
+    "gymnasium": ("ppo/cartpole", *TINY, NORMALIZED, "env.backend=gymnasium"),
+    "envpool": ("ppo/hopper", *TINY, "env.backend=envpool"),
+    "device": (
+        "ppo/pendulum",
+        *TINY,
+        NORMALIZED,
+        "env.max_episode_steps=50",
+        "training.device=cuda",
+    ),
+    "buffer": ("ppo/hopper", *TINY, "update={buffer: {rollouts: 3, clip: 2.0}}"),
+    "memory": (
+        "ppo/hopper",
+        *TINY,
+        "networks.actor={memory: {kind: lstm, size: 8}, layers: [8]}",
+        "networks.critic={memory: {kind: gru, size: 8}, layers: [8]}",
+    ),
+    "search": ("cem/cartpole", *SEARCH),
+}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, compiled_of):
+    """Of a spec, its compiled module and how its uninterrupted run ended, and in what time."""
+    made = {}
+
+    def get(name):
+        if name not in made:
+            folder = tmp_path_factory.mktemp(name)
+            compiled_of(*SPECS[name]).write(folder)
+            seconds = crashes.duration(folder / "module.py", folder / "whole")
+            made[name] = folder / "module.py", crashes.ending(folder / "whole"), seconds
+        return made[name]
+
+    return get
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_run_killed_again_and_again_ends_the_same(whole, tmp_path, name):
+    module, expected, seconds = whole(name)
+    rng = random.Random(name)
+    folder = tmp_path / "run"
+    killed = 0
+    while killed < 3 and not crashes.finished(folder):
+        process = crashes.start(module, folder, resume=folder.exists())
+        killed += crashes.stop_after(process, rng.uniform(0, seconds)) == -signal.SIGKILL
+    assert crashes.finish(module, folder, resume=True) == 0
+    assert crashes.ending(folder) == expected
+
+
+def test_the_same_spec_seed_and_machine_give_the_same_bytes(whole, tmp_path):
+    for name in ("gymnasium", "envpool", "device"):
+        module, expected, _ = whole(name)
+        assert crashes.finish(module, tmp_path / name) == 0
+        assert crashes.ending(tmp_path / name) == expected
+
+
+def test_a_run_that_died_between_two_changes_of_files_ends_the_same(whole, tmp_path):
+    """Such as between the tensors and the document of a checkpoint, or after its rename."""
+    module, expected, _ = whole("gymnasium")
+    changes = crashes.durable_changes(module, tmp_path / "counted")
+    assert crashes.ending(tmp_path / "counted") == expected
+    for at in random.Random(1).sample(range(changes), 6):
+        folder = tmp_path / str(at)
+        assert crashes.finish(module, folder, die_at=at) == -signal.SIGKILL
+        assert crashes.finish(module, folder, resume=True) == 0
+        assert crashes.ending(folder) == expected, f"killed before change {at} of {changes}"
+
+
+def test_a_run_without_a_checkpoint_starts_from_its_beginning(whole, tmp_path):
+    module, expected, _ = whole("gymnasium")
+    assert crashes.finish(module, tmp_path / "run") == 0
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    (tmp_path / "run" / "result.json").unlink()
+    assert crashes.finish(module, tmp_path / "run", resume=True) == 0
+    assert crashes.ending(tmp_path / "run") == expected
+
+
+def test_a_run_killed_before_its_result_gets_it(whole, tmp_path):
+    module, expected, _ = whole("gymnasium")
+    assert crashes.finish(module, tmp_path / "run") == 0
+    (tmp_path / "run" / "result.json").unlink()
+    assert crashes.finish(module, tmp_path / "run", resume=True) == 0
+    assert crashes.ending(tmp_path / "run") == expected
+
+
+@pytest.mark.parametrize("result", ["", "{}", "[1]", '{"finished": true, "steps": 128}'])
+def test_a_result_that_says_nothing_is_made_again(module_of, tmp_path, result):
+    module = module_of("ppo/cartpole", "training.total_steps=512", *TINY[1:])
+    execute(module, tmp_path, mode="quiet")
+    (tmp_path / "result.json").write_text(result)
+    assert not execute(module, tmp_path, mode="quiet", resume=True).earlier
+    assert execute(module, tmp_path, mode="quiet", resume=True).earlier
+
+
+def test_evaluations_after_the_checkpoint_are_dropped(tmp_path):
+    for steps in (10, 20, 30):
+        evaluations.append(tmp_path, {"steps": steps, "mean": 0.5})
+    path = tmp_path / evaluations.NAME
+    whole = path.read_text()
+    path.write_text(whole + '{"steps": 4')
+    evaluations.drop_after(tmp_path, 30)
+    assert path.read_text() == whole
+    evaluations.drop_after(tmp_path, 20)
+    assert path.read_text() == "".join(whole.splitlines(keepends=True)[:2])
+    path.write_text("[]\nnot JSON\n{}\n" + whole)
+    evaluations.drop_after(tmp_path, 10)
+    assert path.read_text() == whole.splitlines(keepends=True)[0]
+    evaluations.drop_after(tmp_path / "nowhere", 10)
