@@ -1,5 +1,6 @@
 """`ppoc zoo`: the specs that come with ppoc."""
 
+import shutil
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -57,11 +58,28 @@ def copy(
     ] = None,
     force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite.")] = False,
 ) -> None:
-    """Copy a spec, to make it yours."""
+    """Copy a spec, to make it yours; with the folder of its data, if it has one."""
     text = _find(name)
-    target = to or Path(name.removesuffix(".yaml")).with_suffix(".yaml").name
-    target = Path(target)
-    write_new(target / f"{Path(name).stem}.yaml" if target.is_dir() else target, text, force)
+    key = Path(name.removesuffix(".yaml").removeprefix("specs/"))
+    target = to or Path(f"{key.name}.yaml")
+    path = target / f"{key.name}.yaml" if target.is_dir() else target
+    write_new(path, text, force)
+    data = Path(str(files("ppoc.specs"))) / key
+    if data.is_dir():
+        _copy_data(data, path.parent / key.name, force)
+
+
+def _copy_data(data: Path, to: Path, force: bool) -> None:
+    """Copy the files that a spec of the zoo reads, to where the copy of the spec looks for them."""
+    try:
+        to.mkdir(exist_ok=force)
+        for file in sorted(data.glob("*.*")):
+            shutil.copyfile(file, to / file.name)
+    except FileExistsError:
+        terminal.fail(terminal.MISUSE, f"{to} exists; --force overwrites what the spec reads in it")
+    except OSError as error:
+        terminal.fail(terminal.MISUSE, f"cannot write {to}: {error.strerror}")
+    print(to)
 
 
 def write_new(path: Path, text: str, force: bool) -> None:

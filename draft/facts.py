@@ -38,9 +38,10 @@ def preset_values(algorithm: str) -> dict[str, Any]:
 
 @cache
 def zoo() -> dict[str, str]:
-    """Name → text of every spec of the zoo."""
+    """Name → text of every agent of the zoo."""
     root = Path(str(files("ppoc.specs")))
-    paths = [p for p in sorted(root.glob("*/*.yaml")) if p.parent.name != "presets"]
+    others = ("presets", "rlhf")
+    paths = [p for p in sorted(root.glob("*/*.yaml")) if p.parent.name not in others]
     return {f"{p.parent.name}/{p.stem}": p.read_text(encoding="utf-8") for p in paths}
 
 

@@ -19,9 +19,10 @@ ZOO = ROOT / "specs"
 
 
 def zoo_names() -> list[str]:
-    """Every spec of the zoo, such as ppo/cartpole."""
+    """Every agent of the zoo, such as ppo/cartpole."""
     paths = sorted(ZOO.glob("*/*.yaml"))
-    return [f"{p.parent.name}/{p.stem}" for p in paths if p.parent.name != "presets"]
+    others = ("presets", "rlhf")
+    return [f"{p.parent.name}/{p.stem}" for p in paths if p.parent.name not in others]
 
 
 # Rollouts as tensors without compiling anything; tests run them on the CPU.

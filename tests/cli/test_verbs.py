@@ -381,3 +381,13 @@ def test_explain_prints_the_page_of_a_code(ppoc, spec):
 
 def test_every_verb_says_how_to_learn_more_of_a_code(ppoc, spec):
     assert "`ppoc explain E012` says more" in ppoc("compile", spec, "-s", "update.epochs=0").err
+
+
+def test_a_spec_of_the_zoo_is_copied_with_its_data(ppoc, tmp_path):
+    assert ppoc("zoo", "copy", "rlhf/tiny").out == "tiny.yaml\ntiny\n"
+    assert ppoc("check", "tiny.yaml").code == 0
+    assert {"demonstrations.jsonl", "preferences.jsonl"} <= {p.name for p in tmp_path.glob("*/*")}
+    (tmp_path / "tiny.yaml").unlink()
+    again = ppoc("zoo", "copy", "rlhf/tiny")
+    assert (again.code, "tiny exists" in again.err) == (2, True)
+    assert ppoc("zoo", "copy", "rlhf/tiny", "--force").code == 0
