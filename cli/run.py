@@ -114,6 +114,8 @@ def _execute(folder: Path, device: str | None, resume: bool, mode: "Mode") -> No
         result = execute(module, folder, device=device, resume=resume, mode=mode)
     except RunError as error:
         terminal.fail(terminal.RUN_FAILED, str(error))
+    except KeyboardInterrupt:  # before training began, or after it ended
+        terminal.fail(terminal.RUN_FAILED, "stopped")
     if not result.finished:
         terminal.say(f"stopped at {result.steps:,} steps; `ppoc run {folder} --resume` goes on")
         raise typer.Exit(terminal.RUN_FAILED)

@@ -6,23 +6,24 @@
             checkpoint.json         {"format": 1, "step": …, "sha256": …, "metadata": {…}}
 
 A checkpoint is written under a temporary name beside its final one and renamed when it is on the
-disk, so that a crash or a full disk leaves the one before it intact. Nothing is pickled: reading a
-checkpoint cannot run code.
+disk, so that a crash or a full disk leaves the one before it intact; an older one goes only when
+the new one is on the disk. Nothing is pickled: reading a checkpoint cannot run code.
 """
 
+import contextlib
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ppoc.runtime.files import sync_folder, write_whole
 from ppoc.runtime.formats import Format, FormatError, read_document, read_regular
 
 CHECKPOINT = Format("checkpoint", 1)
@@ -68,34 +69,117 @@ def save(
         "metadata": dict(metadata),
     }
     text = json.dumps(document, indent=2) + "\n"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)  # not its parents: a run folder that was removed stays removed
+    clean(folder)
     final = folder / f"step-{step:012d}"
-    for abandoned in folder.glob(".step-*.part"):
-        shutil.rmtree(abandoned)
-    temporary = folder / f".{final.name}.part"
-    temporary.mkdir()
+    temporary, replaced = (folder / f".{final.name}.{kind}" for kind in ("part", "old"))
     try:
-        _write(temporary / TENSORS, data)
-        _write(temporary / DOCUMENT, text.encode())
-        _sync(temporary)
+        temporary.mkdir()
+        write_whole(temporary / TENSORS, data)
+        write_whole(temporary / DOCUMENT, text)
         if final.exists():
-            shutil.rmtree(final)
+            final.rename(replaced)
         temporary.rename(final)
+        sync_folder(folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
+        clean(folder)
         raise
-    _sync(folder)
+    _remove(replaced)
     if keep is not None:
         others = [path for path in _complete(folder) if path != final]
         for old in others[: max(len(others) - (keep - 1), 0)]:
-            shutil.rmtree(old)
+            _remove(old)
     return final
+
+
+def clean(folder: Path) -> None:
+    """Put in order what a process that was killed while it saved left behind."""
+    with contextlib.suppress(OSError):  # what cannot be changed can still be read
+        for part in folder.glob(".step-*.part"):
+            shutil.rmtree(part)
+        for replaced in folder.glob(".step-*.old"):
+            final = folder / replaced.name.removeprefix(".").removesuffix(".old")
+            if final.exists():
+                shutil.rmtree(replaced)
+            else:
+                replaced.rename(final)
+
+
+def _remove(path: Path) -> None:
+    # Under another name first, so that a half-removed checkpoint is none; and no failure to tidy up
+    # is worth ending a run that has just saved.
+    with contextlib.suppress(OSError):
+        gone = path.with_name(f".{path.name.lstrip('.')}.part")
+        path.rename(gone)
+        shutil.rmtree(gone)
 
 
 def latest(folder: Path) -> Path | None:
     """The complete checkpoint with the highest step in `folder`, or None."""
     complete = _complete(folder)
     return complete[-1] if complete else None
+
+
+class Loaded(NamedTuple):
+    """A checkpoint, and what is wrong with those after it."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+    metadata: dict[str, Any]
+    damaged: list[tuple[Path, CheckpointError]]  # newer ones that cannot be read, newest first
+
+    def warning(self) -> str | None:
+        """What to tell the run's owner; None where the newest checkpoint is good."""
+        if not self.damaged:
+            return None
+        causes = "".join(f"\n  {error}" for _, error in self.damaged)
+        return f"going back to {self.path}, because what is newer cannot be read:{causes}"
+
+
+def load_newest(folder: Path) -> Loaded | None:
+    """The newest checkpoint of a folder that can be read; None where there is none at all.
+
+    Raises:
+        CheckpointError: there are some, and none can be read.
+    """
+    damaged: list[tuple[Path, CheckpointError]] = []
+    for path in reversed(_complete(folder)):
+        try:
+            return Loaded(path, *load(path), damaged)
+        except CheckpointError as error:
+            damaged.append((path, error))
+    if not damaged:
+        return None
+    causes = "".join(f"\n  {error}" for _, error in damaged)
+    raise CheckpointError(f"no checkpoint in {folder} can be read:{causes}")
+
+
+def newest_good(folder: Path) -> Path | None:
+    """The newest checkpoint of a folder whose tensors match their checksum, read in pieces."""
+    return next((path for path in reversed(_complete(folder)) if _matches(path)), None)
+
+
+def _matches(path: Path) -> bool:
+    try:
+        expected = json.loads((path / DOCUMENT).read_bytes())["sha256"]
+        with (path / TENSORS).open("rb") as file:
+            return bool(hashlib.file_digest(file, "sha256").hexdigest() == expected)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def set_aside(path: Path) -> None:
+    """Rename a damaged checkpoint, so that a run that goes on from an older one never meets it.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    aside, number = path.with_name(f"{path.name}.damaged"), 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"{path.name}.damaged-{number}")
+    path.rename(aside)
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -150,18 +234,3 @@ def _on_cpu(value: Tensor | NDArray[Any]) -> Tensor:
     # A copy of its own for each, because safetensors refuses tensors that share memory.
     tensor = torch.as_tensor(value).detach().cpu()
     return tensor.clone(memory_format=torch.contiguous_format)
-
-
-def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

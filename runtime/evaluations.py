@@ -1,20 +1,18 @@
 """The record of a run's evaluations: a JSON object a line in `evaluations.jsonl`."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from ppoc.runtime.files import append_line, read_lines, write_whole
 
 NAME = "evaluations.jsonl"
 
 
 def append(folder: Path, row: Mapping[str, Any]) -> None:
     """Add a row, and wait until it is on the disk: no checkpoint is to be older than it."""
-    with (folder / NAME).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    append_line(folder / NAME, json.dumps(row))
 
 
 def drop_after(folder: Path, step: int) -> None:
@@ -22,16 +20,10 @@ def drop_after(folder: Path, step: int) -> None:
     path = folder / NAME
     if not path.exists():
         return
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-    kept = [line for line in lines if line.endswith("\n") and _reaches(line) <= step]
-    if kept == lines:
-        return
-    temporary = path.with_suffix(".jsonl.part")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.writelines(kept)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    kept = [line for line in read_lines(path) if _reaches(line) <= step]
+    text = "".join(f"{line}\n" for line in kept)
+    if text.encode() != path.read_bytes():
+        write_whole(path, text)
 
 
 def _reaches(line: str) -> float:

@@ -1,11 +1,9 @@
 """Run a generated module from start to result: `ppoc run` and `python module.py` both end here."""
 
 import argparse
-import contextlib
 import json
 import sys
 import time
-import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -13,11 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ppoc.runtime import checkpoint as checkpoints
-from ppoc.runtime.envs import EnvironmentFailure
+from ppoc.runtime.failures import EXIT_CODE, RunError, describe_failure, kept, under_way
+from ppoc.runtime.files import write_whole
 from ppoc.runtime.formats import FormatError, read_regular
-from ppoc.runtime.layout import check_policy
+from ppoc.runtime.layout import Groups, check_policy
 from ppoc.runtime.progress import Mode
-from ppoc.runtime.run import Run, RunError, describe, evaluate_policy, load_checkpoint
+from ppoc.runtime.run import Run, describe, evaluate_policy
+from ppoc.runtime.signals import Interrupted
 from ppoc.runtime.statistics import Summary
 
 MAX_MODULE = 4_000_000  # bytes
@@ -80,30 +80,20 @@ def execute(
     start = time.perf_counter()
     try:
         device = device or module.DEVICE
-        with Run(folder, device=device, resume=resume, mode=mode, module=module) as run:
+        run = Run(folder, device=device, resume=resume, mode=mode, module=module)
+        with under_way(folder), run:
             module.train(run)
-        steps = run.steps
-        evaluation = None if run.stopped else evaluate_run(module, folder)
+            steps, finished = run.steps, not run.stopped
+            evaluation = evaluate_run(module, folder) if finished else None
+            result = Result(folder, finished, steps, time.perf_counter() - start, evaluation)
+            _write_result(result)
     except RunError:
         raise
+    except Interrupted as error:
+        raise RunError(f"stopped at once, by {error}\n{kept(folder)}") from error
     except Exception as error:  # whatever it is, the run's owner gets one message and what is kept
-        saved = checkpoints.latest(folder / "checkpoints")
-        kept = f"the last good checkpoint is {saved}" if saved else "no checkpoint was saved yet"
-        raise RunError(f"{_describe_failure(error, folder)}\n{kept}") from error
-    result = Result(folder, not run.stopped, steps, time.perf_counter() - start, evaluation)
-    _write_result(result)
+        raise RunError(f"{describe_failure(error, folder)}\n{kept(folder)}") from error
     return result
-
-
-def _describe_failure(error: Exception, folder: Path) -> str:
-    """An error in a line or two; one that nobody foresaw leaves its traceback in the run folder."""
-    if isinstance(error, EnvironmentFailure | checkpoints.CheckpointError | OSError):
-        return str(error)
-    path = folder / "error.txt"
-    with contextlib.suppress(OSError):
-        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-    first = str(error).strip().partition("\n")[0]
-    return f"the run failed: {type(error).__name__}: {first} (traceback in {path})"
 
 
 def evaluate_run(
@@ -133,10 +123,12 @@ def load_run_policy(
     seed: int | None = None,
 ) -> Any:
     """The policy of the newest checkpoint of a run folder; raises as `evaluate_run` does."""
-    path = checkpoints.latest(folder / "checkpoints")
-    if path is None:
+    newest = checkpoints.load_newest(folder / "checkpoints")
+    if newest is None:
         raise RunError(f"{folder} has no checkpoint; train with `ppoc run` first")
-    checkpoint, _ = load_checkpoint(path)
+    if warning := newest.warning():
+        print(f"warning: {warning}", file=sys.stderr)
+    checkpoint = Groups(newest.tensors, newest.path)
     check_policy(module, checkpoint)
     if deterministic is None:
         deterministic = module.EVALUATION_DETERMINISTIC
@@ -165,9 +157,7 @@ def _write_result(result: Result) -> None:
         "seconds": round(result.seconds, 3),
         "evaluation": evaluation._asdict() if evaluation else None,
     }
-    temporary = result.folder / "result.json.part"
-    temporary.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(result.folder / "result.json")
+    write_whole(result.folder / "result.json", json.dumps(row, indent=2) + "\n")
 
 
 def main(module: ModuleType) -> None:
@@ -186,7 +176,10 @@ def main(module: ModuleType) -> None:
         result = execute(module, arguments.out, device=arguments.device, resume=arguments.resume)
     except RunError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(3)
+        sys.exit(EXIT_CODE)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(EXIT_CODE)
     if result.earlier:
         print(f"the run is finished, at {result.steps:,} steps")
     if result.evaluation is not None:

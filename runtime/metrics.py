@@ -1,13 +1,17 @@
 """Metrics of a run, as `metrics.csv` and as TensorBoard events."""
 
 import csv
+import io
 import os
+import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-FLUSH_SECONDS = 5
+from ppoc.runtime.files import LineFile, read_lines, write_whole
+
+FLUSH_SECONDS = 5.0
 
 
 class MetricsWriter:
@@ -17,22 +21,37 @@ class MetricsWriter:
     row fixes the columns: `step`, then the metrics in the order given.
     """
 
-    def __init__(self, folder: Path, resume_step: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        resume_step: int | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
         """Open the files of a new run, or those of one that goes on from step `resume_step`.
 
         Going on drops what a crash may have left: rows of steps that will be taken again, and a
         last line that was cut short.
 
+        Args:
+            say: is told, once, that TensorBoard's events cannot be written; the rows still are.
+
         Raises:
             FileExistsError: the run is new and the folder has metrics already.
+            OSError: the folder cannot be written.
         """
         path = folder / "metrics.csv"
         self._columns: list[str] | None = None
         if resume_step is not None and path.exists():
             self._columns = _drop_after(path, resume_step)
-        mode = "x" if resume_step is None else "a"
-        self._file = path.open(mode, newline="", encoding="utf-8")
-        self._events = _open_events(folder / "tensorboard", resume_step)
+        self._file = LineFile(path, "x" if resume_step is None else "a")
+        self._say = say
+        self._events: _Events | None = None
+        try:
+            self._events = _Events(folder / "tensorboard", resume_step)
+        except ImportError:
+            pass
+        except OSError as error:
+            self._give_up_events(error)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Append a row; a metric missing from `values` leaves its field empty.
@@ -49,19 +68,21 @@ class MetricsWriter:
         row = [repr(float(values[name])) if name in values else "" for name in self._columns[1:]]
         self._append([str(step), *row])
         if self._events is not None:
-            self._write_event(step, values)
+            try:
+                self._events.write(step, values)
+            except OSError as error:
+                self._give_up_events(error)
 
     def _append(self, fields: Sequence[str]) -> None:
-        csv.writer(self._file, lineterminator="\n").writerow(fields)
-        self._file.flush()
+        self._file.append(_line(fields))
 
-    def _write_event(self, step: int, values: Mapping[str, float]) -> None:
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
+    def sync(self) -> None:
+        """Wait until the rows so far are on the disk.
 
-        scalars = [Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
-        summary = Summary(value=scalars)
-        self._events.add_event(Event(wall_time=time.time(), step=step, summary=summary))
+        Raises:
+            OSError: they are not, or the file was removed.
+        """
+        self._file.sync()
 
     def sync(self) -> None:
         """Wait until the rows so far are on the disk."""
@@ -71,34 +92,73 @@ class MetricsWriter:
         """Write out what is buffered."""
         self._file.close()
         if self._events is not None:
-            self._events.close()
+            try:
+                self._events.close()
+            except OSError as error:
+                self._give_up_events(error)
+
+    def _give_up_events(self, error: OSError) -> None:
+        self._events = None
+        if self._say is not None:
+            cause = error.strerror or str(error)
+            self._say(f"TensorBoard's events are not written any more ({cause}); metrics.csv is")
 
 
-def _open_events(folder: Path, resume_step: int | None) -> Any:
-    """A writer of TensorBoard's events; None where it is not installed."""
-    # Not torch's SummaryWriter, which takes seconds to import where TensorFlow is installed.
-    try:
+class _Events:
+    """TensorBoard's events of one process, written in this thread.
+
+    Neither torch's SummaryWriter, which takes seconds to import where TensorFlow is installed, nor
+    TensorBoard's own, whose thread ends with a traceback on a full disk.
+
+    Raises:
+        ImportError: TensorBoard is not installed.
+        OSError: the folder cannot be written; so do the methods.
+    """
+
+    def __init__(self, folder: Path, resume_step: int | None) -> None:
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
-    except ImportError:
-        return None
-    events = EventFileWriter(str(folder), flush_secs=FLUSH_SECONDS)
-    if resume_step is not None:
-        # TensorBoard then hides the events of the steps that will be taken again.
-        start = SessionLog(status=SessionLog.START)
-        events.add_event(Event(step=resume_step + 1, session_log=start))
-    return events
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        folder.mkdir(parents=True, exist_ok=True)
+        host, pid, now = socket.gethostname(), os.getpid(), time.time()
+        name = f"events.out.tfevents.{int(now):010d}.{host}.{pid}.{time.monotonic_ns()}"
+        self._file = (folder / name).open("xb")
+        self._records = RecordWriter(self._file)
+        self._flushed = -FLUSH_SECONDS
+        self._add(Event(wall_time=now, file_version="brain.Event:2"))
+        if resume_step is not None:
+            # TensorBoard then hides the events of the steps that will be taken again.
+            start = SessionLog(status=SessionLog.START)
+            self._add(Event(wall_time=now, step=resume_step + 1, session_log=start))
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Add an event with a scalar for each metric."""
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        scalars = [Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
+        self._add(Event(wall_time=time.time(), step=step, summary=Summary(value=scalars)))
+
+    def _add(self, event: Any) -> None:
+        self._records.write(event.SerializeToString())
+        now = time.monotonic()  # the clock on the wall may be set back
+        if now - self._flushed >= FLUSH_SECONDS:
+            self._flushed = now
+            self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _line(fields: Sequence[str]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="").writerow(fields)
+    return buffer.getvalue()
 
 
 def _drop_after(path: Path, step: int) -> list[str] | None:
     """Rewrite a metrics file without rows beyond `step`; its columns, or None if it has none."""
-    whole, newline, _ = path.read_text(encoding="utf-8").rpartition("\n")
-    rows = list(csv.reader((whole + newline).splitlines()))
+    rows = list(csv.reader(read_lines(path)))
     kept = rows[:1] + [row for row in rows[1:] if int(row[0]) <= step]
-    temporary = path.with_suffix(".csv.part")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows(kept)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_whole(path, "".join(f"{_line(row)}\n" for row in kept))
     return kept[0] if kept else None

@@ -3,11 +3,12 @@
 Everything goes to standard error except the JSON lines, which are for programs to read.
 """
 
+import contextlib
 import json
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, Protocol, Self, TextIO
 
@@ -50,9 +51,12 @@ def progress(mode: Mode, total_steps: int, start_step: int = 0) -> Progress:
     `auto` is `rich` where standard error is a terminal and `plain` elsewhere, or without the
     package rich.
     """
+    return Unattended(_display(mode, Meter(total_steps, start_step)))
+
+
+def _display(mode: Mode, meter: "Meter") -> Progress:
     if mode == "auto":
         mode = "rich" if sys.stderr.isatty() and find_spec("rich") else "plain"
-    meter = Meter(total_steps, start_step)
     if mode == "rich":
         from rich.console import Console
 
@@ -101,6 +105,37 @@ class Meter:
             return f"{self.fraction:4.0%}", steps, "", ""
         left = _duration((self.total_steps - self.step) / rate)
         return f"{self.fraction:4.0%}", steps, f"{rate:,.0f} steps/s", f"{left} left"
+
+
+class Unattended:
+    """A display that falls silent when its terminal or its pipe is gone: training goes on."""
+
+    def __init__(self, display: Progress) -> None:
+        self._display = display
+
+    @contextlib.contextmanager
+    def _or_silent(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError):  # a broken pipe, a lost terminal, or a closed file
+            self._display = QuietProgress()
+
+    def message(self, text: str) -> None:
+        with self._or_silent():
+            self._display.message(text)
+
+    def update(self, step: int, metrics: Mapping[str, float]) -> None:
+        with self._or_silent():
+            self._display.update(step, metrics)
+
+    def __enter__(self) -> Self:
+        with self._or_silent():
+            self._display.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with self._or_silent():
+            self._display.__exit__(*error)
 
 
 class RichProgress:
@@ -164,7 +199,8 @@ class PlainProgress:
         self._written_step = meter.step
 
     def message(self, text: str) -> None:
-        print(text, file=self._file, flush=True)
+        self._file.write(f"{text}\n")  # in one piece: another thread may write too
+        self._file.flush()
 
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
         now = time.perf_counter()
@@ -209,7 +245,9 @@ class JsonProgress:
         pass
 
     def _write(self, row: Mapping[str, object]) -> None:
-        print(json.dumps(row, allow_nan=False), file=self._file, flush=True)
+        # In one piece: another thread may write too.
+        self._file.write(json.dumps(row, allow_nan=False) + "\n")
+        self._file.flush()
 
 
 class QuietProgress:

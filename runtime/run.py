@@ -3,11 +3,10 @@
 import contextlib
 import math
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import FrameType, ModuleType, TracebackType
+from types import ModuleType, TracebackType
 from typing import Any
 
 import numpy as np
@@ -20,16 +19,17 @@ from ppoc.runtime import evaluations
 from ppoc.runtime.compiled import Function, compile_step
 from ppoc.runtime.envs import VectorEnv
 from ppoc.runtime.evaluate import Policy, evaluate
+from ppoc.runtime.failures import RunError
+from ppoc.runtime.files import remove_parts
 from ppoc.runtime.layout import Groups, check_training, whole_steps
 from ppoc.runtime.metrics import MetricsWriter
 from ppoc.runtime.progress import Mode, progress
+from ppoc.runtime.signals import StopSignals
 from ppoc.runtime.statistics import Summary, summarize
 
+LOCK_SECONDS = 2.0  # a run that was killed a moment ago may still hold its folder
+
 Checkpoint = Mapping[str, Mapping[str, Tensor]]
-
-
-class RunError(Exception):
-    """A run that cannot start or go on; its text says why and what is left."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -87,25 +87,33 @@ class Run:
         self.last_saved: Path | None = None
         self._steps = 0
         self._saved_steps = 0
-        self._stopping = False
+        self._signals = StopSignals(self.message)
         self._mode = mode
-        self._resources = contextlib.ExitStack()
-        self._resources.enter_context(_exclusive(folder))
         self._display: Any = None
         self._messages: list[str] = []
-        if resume:
-            self._load_checkpoint(module)
-            evaluations.drop_after(folder, self._steps)
-        resume_step = self._steps if resume else None
-        self._metrics = MetricsWriter(folder, resume_step=resume_step)
-        self._resources.callback(self._metrics.close)
+        with contextlib.ExitStack() as resources:
+            resources.enter_context(_exclusive(folder))
+            remove_parts(folder)
+            if resume:
+                self._load_checkpoint(module)
+                evaluations.drop_after(folder, self._steps)
+            resume_step = self._steps if resume else None
+            self._metrics = MetricsWriter(folder, resume_step=resume_step, say=self.message)
+            resources.callback(self._metrics.close)
+            self._resources = resources.pop_all()
 
     def _load_checkpoint(self, module: ModuleType | None) -> None:
-        self.last_saved = checkpoints.latest(self.folder / "checkpoints")
-        if self.last_saved is None:
+        checkpoints.clean(self.folder / "checkpoints")
+        newest = checkpoints.load_newest(self.folder / "checkpoints")
+        if newest is None:
             self.message("no checkpoint was saved yet: the run starts from its beginning")
             return
-        self.checkpoint, metadata = load_checkpoint(self.last_saved)
+        for path, _ in newest.damaged:
+            checkpoints.set_aside(path)
+        if warning := newest.warning():
+            self.message(f"warning: {warning}")
+        self.last_saved, metadata = newest.path, newest.metadata
+        self.checkpoint = Groups(newest.tensors, newest.path)
         if metadata.get("policy_only"):
             raise RunError(f"{self.last_saved} holds a policy alone: evaluate it, or train anew")
         self._steps = whole_steps(metadata, self.last_saved)
@@ -113,6 +121,7 @@ class Run:
             check_training(module, self.checkpoint, self._steps)
 
     def __enter__(self) -> "Run":
+        self._resources.enter_context(self._signals.handled())
         return self
 
     def __exit__(
@@ -126,7 +135,7 @@ class Run:
     @property
     def stopped(self) -> bool:
         """Whether a signal asked the run to stop before its end."""
-        return self._stopping
+        return self._signals.requested
 
     @property
     def steps(self) -> int:
@@ -136,26 +145,24 @@ class Run:
     def iterations(self, count: int, steps_each: int) -> Iterator[int]:
         """Yield iteration numbers up to `count`, from where the checkpoint left off.
 
-        SIGINT or SIGTERM lets the iteration under way finish and save; a second one does not.
+        SIGINT, SIGTERM or SIGHUP lets the iteration under way finish and save; a second one does
+        not.
         """
         self.first_iteration = self._steps // steps_each
         self._count = count
         self._last_time = time.perf_counter()
-        self._resources.enter_context(_stop_signals(self._stop))
+        screen = self._resources.enter_context(contextlib.ExitStack())
         display = progress(self._mode, count * steps_each, self._steps)
-        self._display = self._resources.enter_context(display)
+        self._display = screen.enter_context(display)
         for text in self._messages:
             self._display.message(text)
+        self._signals.graceful = True
         for iteration in range(self.first_iteration, count):
             yield iteration
-            if self._stopping and self._saved_steps == self._steps:
-                return
-
-    def _stop(self, signum: int, frame: FrameType | None) -> None:
-        if self._stopping:
-            raise KeyboardInterrupt
-        self._stopping = True
-        self.message("stopping after this iteration, with a checkpoint; again to stop at once")
+            if self._signals.requested and self._saved_steps == self._steps:
+                break
+        self._signals.graceful = False
+        screen.close()
 
     def message(self, text: str) -> None:
         """Say something beside the progress display."""
@@ -204,7 +211,7 @@ class Run:
     def checkpoint_due(self, iteration: int, every: int) -> bool:
         """Whether to save after this iteration: on schedule, at the end, and before stopping."""
         done = iteration + 1
-        return done % every == 0 or done == self._count or self._stopping
+        return done % every == 0 or done == self._count or self._signals.requested
 
     def save(self, steps: int, **groups: Mapping[str, Tensor | NDArray[Any]]) -> None:
         """Write a checkpoint of named groups of tensors, atomically."""
@@ -252,31 +259,21 @@ def describe(summary: Summary) -> str:
 
 
 @contextlib.contextmanager
-def _stop_signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    try:
-        before = [signal.signal(number, handler) for number in numbers]
-    except ValueError:  # not the main thread: whoever is, handles signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        for number, old in zip(numbers, before, strict=True):
-            signal.signal(number, old)
-
-
-@contextlib.contextmanager
 def _exclusive(folder: Path) -> Iterator[None]:
     """Hold a folder's lock file, which the operating system releases whatever ends the process."""
     import fcntl
 
     file = os.open(folder / "run.lock", os.O_CREAT | os.O_RDWR, 0o644)
     try:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RunError(f"another run is writing to {folder}") from error
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise RunError(f"another run is writing to {folder}") from error
+            time.sleep(0.05)
         yield
     finally:
         os.close(file)

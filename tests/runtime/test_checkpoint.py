@@ -10,7 +10,16 @@ import pytest
 import torch
 
 from ppoc.runtime import checkpoint
-from ppoc.runtime.checkpoint import CheckpointError, latest, load, save
+from ppoc.runtime.checkpoint import (
+    CheckpointError,
+    clean,
+    latest,
+    load,
+    load_newest,
+    newest_good,
+    save,
+    set_aside,
+)
 
 
 def test_round_trip(tmp_path):
@@ -79,7 +88,7 @@ def test_a_failed_write_leaves_the_checkpoint_before_and_no_litter(tmp_path, mon
             raise OSError(28, "No space left on device")
         path.write_bytes(data)
 
-    monkeypatch.setattr(checkpoint, "_write", full_disk)
+    monkeypatch.setattr(checkpoint, "write_whole", full_disk)
     with pytest.raises(OSError, match="No space left"):
         save(tmp_path, 2, {"x": torch.zeros(1)}, {})
     assert list(tmp_path.iterdir()) == [before]
@@ -194,3 +203,75 @@ def test_tensors_with_a_made_up_header_are_refused(tmp_path, data):
     signed(path, data)
     with pytest.raises(CheckpointError, match="damaged"):
         load(path)
+
+
+def spoil(path):
+    data = bytearray((path / checkpoint.TENSORS).read_bytes())
+    data[-1] ^= 1
+    (path / checkpoint.TENSORS).write_bytes(data)
+
+
+def test_going_back_from_damaged_checkpoints_names_them_and_the_good_one(tmp_path):
+    first, second, third = (
+        save(tmp_path, step, {"x": torch.tensor(float(step))}, {"steps": step})
+        for step in (1, 2, 3)
+    )
+    assert newest_good(tmp_path) == third
+    assert load_newest(tmp_path).warning() is None
+    spoil(third)
+    (second / checkpoint.DOCUMENT).write_text("{")
+    newest = load_newest(tmp_path)
+    assert (newest.path, newest.tensors["x"].item(), newest.metadata) == (first, 1, {"steps": 1})
+    assert [path for path, _ in newest.damaged] == [third, second]
+    for path in (first, second, third):
+        assert str(path) in newest.warning()
+    assert newest_good(tmp_path) == first
+
+    for path, _ in newest.damaged:
+        set_aside(path)
+    assert latest(tmp_path) == first
+    assert len(list(tmp_path.iterdir())) == 3  # nothing was thrown away
+
+    spoil(first)
+    assert newest_good(tmp_path) is None
+    with pytest.raises(CheckpointError, match=f"no checkpoint in {tmp_path} can be read"):
+        load_newest(tmp_path)
+    assert load_newest(tmp_path / "nowhere") is None
+
+
+@pytest.mark.parametrize("calls", range(12))
+def test_a_crash_at_any_step_of_saving_leaves_a_good_checkpoint(tmp_path, monkeypatch, calls):
+    """Every rename, removal and sync in turn is the last thing that happens."""
+
+    class Crash(BaseException):
+        pass
+
+    save(tmp_path, 7, {"x": torch.tensor(0.0)}, {}, keep=1)
+    left = calls
+
+    def counted(function):
+        def call(*arguments, **named):
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise Crash
+            return function(*arguments, **named)
+
+        return call
+
+    for name in ("rename", "replace", "mkdir", "unlink"):
+        monkeypatch.setattr(checkpoint.Path, name, counted(getattr(checkpoint.Path, name)))
+    monkeypatch.setattr(checkpoint.shutil, "rmtree", counted(checkpoint.shutil.rmtree))
+    monkeypatch.setattr(checkpoint, "sync_folder", counted(checkpoint.sync_folder))
+    for step in (7, 8):  # over itself, then anew
+        try:
+            save(tmp_path, step, {"x": torch.tensor(float(step))}, {}, keep=1)
+        except Crash:
+            break
+    monkeypatch.undo()
+    clean(tmp_path)
+    newest = load_newest(tmp_path)
+    assert newest.damaged == []
+    assert newest.tensors["x"].item() in (0, 7, 8)
+    save(tmp_path, 9, {"x": torch.tensor(9.0)}, {}, keep=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000000000009"]

@@ -1,0 +1,96 @@
+"""How a run that fails ends: in one message, with what is kept named, and exit code 3."""
+
+import contextlib
+import errno
+import os
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from ppoc.runtime import checkpoint as checkpoints
+from ppoc.runtime.envs import EnvironmentFailure
+from ppoc.runtime.files import write_whole
+
+EXIT_CODE = 3
+
+# The folder of the run under way in this process, for a thread that has to end it.
+_under_way: list[Path] = []
+
+
+class RunError(Exception):
+    """A run that cannot start or go on; its text says why and what is left."""
+
+
+@contextlib.contextmanager
+def under_way(folder: Path) -> Iterator[None]:
+    """Name the run that this process is busy with."""
+    _under_way.append(folder)
+    try:
+        yield
+    finally:
+        _under_way.remove(folder)
+
+
+def kept(folder: Path) -> str:
+    """What is left of a run, and how to go on with it."""
+    if not folder.is_dir():
+        return f"nothing is left: {folder} was removed"
+    saved = checkpoints.newest_good(folder / "checkpoints")
+    return f"the last good checkpoint is {saved}" if saved else "no checkpoint was saved yet"
+
+
+def end_process(message: str) -> NoReturn:
+    """End the process from whichever thread, whatever the others are in, with exit code 3."""
+    lines = [f"error: {message}", *(kept(folder) for folder in _under_way)]
+    with contextlib.suppress(OSError):
+        os.write(2, ("\n" + "\n".join(lines) + "\n").encode())
+    os._exit(EXIT_CODE)
+
+
+def describe_failure(error: BaseException, folder: Path) -> str:
+    """An error in a line or two; one that nobody foresaw leaves its traceback in the run folder."""
+    if isinstance(error, EnvironmentFailure | checkpoints.CheckpointError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        return _of_the_system(error, folder)
+    if _out_of_memory(error):
+        return (
+            f"out of memory: {_first_line(error)}\n"
+            "fewer env.num_envs, update.rollout_steps or update.minibatch_size need less"
+        )
+    path = folder / "error.txt"
+    with contextlib.suppress(OSError):
+        write_whole(path, "".join(traceback.format_exception(error)))
+    where = f"traceback in {path}" if path.exists() else "its traceback could not be written"
+    return f"the run failed: {type(error).__name__}: {_first_line(error)} ({where})"
+
+
+def _of_the_system(error: OSError, folder: Path) -> str:
+    name = f" {error.filename}" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        what = "the disk is full" if error.errno == errno.ENOSPC else "the disk quota is used up"
+        return f"{what}: cannot write{name or f' to {folder}'}; make room, then --resume"
+    if error.errno == errno.EROFS:
+        return f"cannot write{name}: its file system is read-only"
+    if error.errno == errno.ENOENT and not folder.is_dir():
+        return f"the run folder {folder} was removed while the run was writing to it"
+    if error.errno == errno.EMFILE:
+        return f"too many open files{name and ':'}{name}; `ulimit -n` raises the limit"
+    return f"{error.strerror or error}{name and ':'}{name}"
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on the host or on the device; torch says the former in words only."""
+    import torch
+
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    said = str(error)
+    return isinstance(error, RuntimeError) and (
+        "DefaultCPUAllocator" in said or "not enough memory" in said or "bad_alloc" in said
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
