@@ -84,10 +84,6 @@ class MetricsWriter:
         """
         self._file.sync()
 
-    def sync(self) -> None:
-        """Wait until the rows so far are on the disk."""
-        os.fsync(self._file.fileno())
-
     def close(self) -> None:
         """Write out what is buffered."""
         self._file.close()

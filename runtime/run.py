@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -111,7 +112,7 @@ class Run:
         for path, _ in newest.damaged:
             checkpoints.set_aside(path)
         if warning := newest.warning():
-            self.message(f"warning: {warning}")
+            print(f"warning: {warning}", file=sys.stderr)  # also where progress is not shown
         self.last_saved, metadata = newest.path, newest.metadata
         self.checkpoint = Groups(newest.tensors, newest.path)
         if metadata.get("policy_only"):
