@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ppoc.cli import terminal
+from ppoc.cli.folders import Modified, module_text
 from ppoc.cli.options import Overrides, Trust
 from ppoc.cli.zoo import write_new
 
@@ -18,6 +19,7 @@ def eject(
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", show_default=False)],
     overrides: Overrides = None,
     trust: Trust = False,
+    modified: Modified = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite.")] = False,
 ) -> None:
     """Write one file that trains and evaluates without ppoc.
@@ -28,14 +30,14 @@ def eject(
     from ppoc.exporting.eject import eject as ejected
 
     try:
-        text = ejected(_module_text(target, overrides or [], trust))
+        text = ejected(_module_text(target, overrides or [], trust, modified))
     except EjectError as error:
         terminal.fail(terminal.MISUSE, str(error))
     write_new(out, text, force)
 
 
-def _module_text(target: Path, overrides: list[str], trust: bool) -> str:
-    from ppoc.compiler.build import MODULE, compile_spec
+def _module_text(target: Path, overrides: list[str], trust: bool, modified: bool) -> str:
+    from ppoc.compiler.build import compile_spec
     from ppoc.compiler.resolve import resolve
 
     if not target.is_dir():
@@ -44,7 +46,4 @@ def _module_text(target: Path, overrides: list[str], trust: bool) -> str:
         return compiled.module
     if overrides:
         terminal.fail(terminal.MISUSE, "a compiled module takes no -s: eject the spec")
-    try:
-        return (target / MODULE).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        terminal.fail(terminal.MISUSE, f"cannot read {target / MODULE}: {error}")
+    return module_text(target, modified=modified, trust=trust)

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.options import RunFolder
+from ppoc.cli.folders import Modified, import_module
+from ppoc.cli.options import RunFolder, Trust
 
 
 def eval(
@@ -28,6 +29,8 @@ def eval(
         Path | None, typer.Option(help="Also record an episode to this mp4.", show_default=False)
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    trust: Trust = False,
+    modified: Modified = False,
 ) -> None:
     """Evaluate the newest checkpoint of a run: mean, std, and interquartile mean (IQM).
 
@@ -36,12 +39,12 @@ def eval(
     """
     from ppoc.runtime.checkpoint import CheckpointError
     from ppoc.runtime.envs import EnvironmentFailure
-    from ppoc.runtime.launch import evaluate_run, load_module, load_run_policy
+    from ppoc.runtime.launch import evaluate_run, load_run_policy
     from ppoc.runtime.run import RunError, describe
     from ppoc.runtime.video import VideoError, record
 
+    module = import_module(folder, modified=modified, trust=trust)
     try:
-        module = load_module(folder / "module.py")
         summary = evaluate_run(
             module, folder, episodes=episodes, deterministic=deterministic, seed=seed
         )

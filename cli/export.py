@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.options import RunFolder
+from ppoc.cli.folders import Modified, import_module
+from ppoc.cli.options import RunFolder, Trust
 
 
 def export(
@@ -21,6 +22,8 @@ def export(
             "--out", "-o", help="File, or folder for hub.", show_default="in the run folder"
         ),
     ] = None,
+    trust: Trust = False,
+    modified: Modified = False,
 ) -> None:
     """Write the policy of a run: one function from raw observations to its mode's actions.
 
@@ -32,12 +35,11 @@ def export(
     from ppoc.exporting.policy import ExportError
     from ppoc.runtime.checkpoint import CheckpointError
     from ppoc.runtime.envs import EnvironmentFailure
-    from ppoc.runtime.launch import load_module
     from ppoc.runtime.run import RunError
 
     target = out or folder / ("hub" if form == "hub" else formats.FILES[form])
+    module = import_module(folder, modified=modified, trust=trust)
     try:
-        module = load_module(folder / "module.py")
         if form == "hub":
             if target.exists() and (not target.is_dir() or any(target.iterdir())):
                 terminal.fail(terminal.MISUSE, f"{target} is not empty; give another --out")

@@ -140,7 +140,7 @@ def _run_all(cells: list[Cell], out: Path, figure: str, steps: int, jobs: int) -
 
 def _command(cell: Cell, out: Path, figure: str, steps: int, threads: int | None) -> list[str]:
     folder = cell.folder(out)
-    base = [sys.executable, "-m", "ppoc.cli", "run"]
+    base = [sys.executable, "-P", "-m", "ppoc.cli", "run"]
     if any((folder / "checkpoints").glob("*")):
         return [*base, str(folder), "--resume"]
     if folder.exists():

@@ -1,13 +1,14 @@
 """`ppoc run`: train, evaluate, and leave a run folder."""
 
 import os
-import shutil
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ppoc.cli import terminal
+from ppoc.cli.folders import Modified, import_module, module_text
 from ppoc.cli.options import Overrides, Seed, Trust
 
 if TYPE_CHECKING:
@@ -34,15 +35,19 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Progress as JSON lines.")] = False,
     trust: Trust = False,
+    modified: Modified = False,
 ) -> None:
     """Train an agent and evaluate it; everything lands in one run folder."""
     changes = [*(overrides or []), *([f"training.seed={seed}"] if seed is not None else [])]
     mode: Mode = "json" if json else "quiet" if quiet else "auto"
+    # Threads of torch that wait for each other should sleep: beside other work, those that spin
+    # take many times as long. It is read once, when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if resume:
         folder = _folder_to_resume(target, changes, out)
     else:
-        folder = _prepare(target, changes, out, trust)
-    _execute(folder, device, resume, mode)
+        folder = _prepare(target, changes, out, trust, modified)
+    _execute(import_module(folder, modified=modified, trust=trust), folder, device, resume, mode)
 
 
 def _folder_to_resume(target: Path, changes: list[str], out: Path | None) -> Path:
@@ -53,26 +58,36 @@ def _folder_to_resume(target: Path, changes: list[str], out: Path | None) -> Pat
     return target
 
 
-def _prepare(target: Path, changes: list[str], out: Path | None, trust: bool) -> Path:
+def _prepare(
+    target: Path, changes: list[str], out: Path | None, trust: bool, modified: bool
+) -> Path:
     """A new run folder with the compiled files in it."""
-    from ppoc.compiler.build import LOCK, MANIFEST, MODULE, compile_spec, edited
+    from ppoc.compiler.build import LOCK, compile_spec
     from ppoc.compiler.resolve import resolve
 
     if target.is_dir() and not changes:
-        try:
-            if edited(target):
-                terminal.say(f"note: {target / MODULE} was edited after it was compiled")
-        except (OSError, ValueError, KeyError):
-            terminal.fail(terminal.MISUSE, f"{target} is not a compiled folder")
-        folder = new_folder(out, target.resolve().name)
-        for name in (MODULE, LOCK, MANIFEST):
-            shutil.copyfile(target / name, folder / name)
-        return folder
+        return _copied(target, out, trust, modified)
     resolved = resolve(target / LOCK if target.is_dir() else target, changes)
     compiled = compile_spec(resolved, trust=trust)
     terminal.report(compiled.warnings)
     folder = new_folder(out, resolved.spec.name)
     compiled.write(folder)
+    return folder
+
+
+def _copied(target: Path, out: Path | None, trust: bool, modified: bool) -> Path:
+    """A new run folder with the files of a compiled one."""
+    from ppoc.compiler.build import LOCK, MANIFEST, MODULE
+    from ppoc.compiler.manifest import FolderError, read_file
+
+    texts = {MODULE: module_text(target, modified=modified, trust=trust)}
+    try:
+        texts |= {name: read_file(target / name) for name in (LOCK, MANIFEST)}
+    except FolderError as error:
+        terminal.fail(terminal.MISUSE, f"{target} is not a compiled folder: {error}")
+    folder = new_folder(out, target.resolve().name)
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
     return folder
 
 
@@ -100,17 +115,15 @@ def new_folder(out: Path | None, name: str) -> Path:
             terminal.fail(terminal.MISUSE, f"cannot make {folder}: {error.strerror}")
 
 
-def _execute(folder: Path, device: str | None, resume: bool, mode: "Mode") -> None:
+def _execute(
+    module: ModuleType, folder: Path, device: str | None, resume: bool, mode: "Mode"
+) -> None:
     if mode != "quiet":
         terminal.say(f"run folder: {folder}")
-    # Threads of torch that wait for each other should sleep: beside other work, those that spin
-    # take many times as long. It is read once, when torch is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from ppoc.runtime.launch import execute, load_module
+    from ppoc.runtime.launch import execute
     from ppoc.runtime.run import RunError, describe
 
     try:
-        module = load_module(folder / "module.py")
         result = execute(module, folder, device=device, resume=resume, mode=mode)
     except RunError as error:
         terminal.fail(terminal.RUN_FAILED, str(error))

@@ -1,23 +1,22 @@
 """From a resolved spec to the three files of a compiled folder."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from ppoc.compiler import ownership
 from ppoc.compiler.diagnostics import Diagnostic
 from ppoc.compiler.emit import emit
 from ppoc.compiler.fit import plan_for
 from ppoc.compiler.lints import rewards_are_large
 from ppoc.compiler.lock import lock_text
+from ppoc.compiler.manifest import LOCK, MANIFEST, MODULE, manifest_text, sha256
 from ppoc.compiler.passes import run_passes
 from ppoc.compiler.plan import Plan
 from ppoc.compiler.probe import probe, versions
 from ppoc.compiler.resolve import Resolved
 
-FORMAT = 1
-MODULE, LOCK, MANIFEST = "module.py", "spec.lock.yaml", "manifest.json"
+__all__ = ["LOCK", "MANIFEST", "MODULE", "Compiled", "compile_spec"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,7 @@ class Compiled:
             part = folder / f"{name}.part"
             part.write_text(text, encoding="utf-8", newline="\n")
             part.replace(folder / name)
+        ownership.remember(sha256(self.module))
 
 
 def compile_spec(resolved: Resolved, *, trust: bool = False) -> Compiled:
@@ -58,28 +58,7 @@ def compile_spec(resolved: Resolved, *, trust: bool = False) -> Compiled:
     used.update(versions(plan.facts.backend))
     module = emit(plan)
     lock = lock_text(resolved, plan, used)
-    manifest = {
-        "format": FORMAT,
-        "name": resolved.spec.name,
-        "sha256": {MODULE: _sha256(module), LOCK: _sha256(lock)},
-        "plan": [{"pass": d.name, "choice": d.choice, "reason": d.reason} for d in plan.decisions],
-        "versions": dict(sorted(used.items())),
-    }
+    texts = {MODULE: module, LOCK: lock}
+    manifest = manifest_text(resolved.spec.name, texts, plan.decisions, used)
     advice = resolved.advice(rewards_are_large(resolved, facts.reward_range))
-    text = json.dumps(manifest, indent=2) + "\n"
-    return Compiled(plan, module, lock, text, [*resolved.warnings, *advice])
-
-
-def edited(folder: Path) -> bool:
-    """Whether the module of a compiled folder differs from what its manifest says.
-
-    Raises:
-        OSError, ValueError, KeyError: the folder is not a whole compiled folder.
-    """
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    text = (folder / MODULE).read_text(encoding="utf-8")
-    return bool(manifest["sha256"][MODULE] != _sha256(text))
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return Compiled(plan, module, lock, manifest, [*resolved.warnings, *advice])

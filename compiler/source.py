@@ -6,7 +6,9 @@ more: `3e-4`, `1e6` and `1_000_000` are numbers, `yes` and `on` are strings.
 """
 
 import copy
+import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -68,13 +70,16 @@ class Node:
 
 
 def read(path: Path) -> str:
-    """The text of a spec file, without a byte order mark.
+    """The text of a spec file, a regular file, without a byte order mark.
 
     Raises:
         SpecError: E001 where it cannot be read or is not UTF-8, E004 where it is too large.
     """
     try:
-        with path.open("rb") as file:
+        # Not waiting for who might write to a pipe.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ValueError("it is not a regular file")
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: no path, such as one with a NUL
         help = "give the path of a YAML file; `ppoc zoo list` lists the specs that come with ppoc"

@@ -13,6 +13,7 @@ from typing import Any
 from ppoc.compiler.build import LOCK, MANIFEST, MODULE
 from ppoc.compiler.compact import spec_text
 from ppoc.compiler.language import AgentSpec
+from ppoc.compiler.manifest import FolderError, read_manifest
 from ppoc.compiler.resolve import resolve
 from ppoc.exporting.policy import ExportError
 from ppoc.runtime import checkpoint as checkpoints
@@ -38,7 +39,10 @@ def export(module: ModuleType, folder: Path, out: Path) -> None:
         lacks = ", ".join(missing) or "a checkpoint"
         raise ExportError(f"{folder} lacks {lacks}: give the folder of a finished run")
     spec = resolve(folder / LOCK).spec
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    try:
+        manifest = read_manifest(folder)
+    except FolderError as error:
+        raise ExportError(str(error)) from error
     tensors, metadata = checkpoints.load(latest)
     steps = int(metadata["steps"])
     summary = _recorded(folder, steps) or evaluate_run(module, folder)
@@ -54,7 +58,7 @@ def export(module: ModuleType, folder: Path, out: Path) -> None:
     (out / EVALUATION).write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
     weights = (saved / checkpoints.TENSORS).relative_to(out)
     origin = "trained by Stable-Baselines3" if metadata.get("source") else "trained by ppoc"
-    card = "\n".join(_card(spec, text, row, origin, str(weights), manifest["versions"]))
+    card = "\n".join(_card(spec, text, row, origin, str(weights), manifest.versions))
     (out / CARD).write_text(card + "\n", encoding="utf-8")
 
 
@@ -111,8 +115,8 @@ def _card(
         f"| {row['iqm_low']:.2f} to {row['iqm_high']:.2f} |",
         "",
         "The interval is a percentile bootstrap over the episodes, so it says nothing of other "
-        "seeds of training. `ppoc eval FOLDER` measures again; it imports `module.py`, so read "
-        "that first.",
+        "seeds of training. `ppoc eval FOLDER` measures again; it runs `module.py` only if that is "
+        f"what `{LOCK}` compiles to.",
         "",
         "## Files",
         "",

@@ -111,8 +111,6 @@ def test_run_a_compiled_folder(ppoc, spec, tmp_path):
     modules = [(tmp_path / name / "module.py").read_text() for name in ("folder", "run1", "run2")]
     assert modules[0] == modules[1]
     assert "SEED = 9" in modules[2]
-    (tmp_path / "folder" / "module.py").write_text(modules[0].replace("SEED = 1", "SEED = 2"))
-    assert "was edited" in ppoc("run", "folder", "--out", "run3", "-q").err
 
 
 def test_run_prints_json_lines(ppoc, spec):
@@ -176,7 +174,7 @@ def test_eval_records_a_video(ppoc, trained, tmp_path):
 
 
 def test_eval_of_something_else_is_one_error(ppoc, tmp_path, spec):
-    assert ppoc("eval", tmp_path).code == 3
+    assert ppoc("eval", tmp_path).code == 2
     assert ppoc("compile", spec, "--out", "folder").code == 0
     assert "no checkpoint" in ppoc("eval", "folder").err
 
@@ -284,7 +282,7 @@ def test_export_and_eject(ppoc, spec, trained, tmp_path):
     assert ppoc("export", trained, "--format", "hub", "-o", "card").code == 0
     assert "mean return" in ppoc("eval", "card", "-n", "2").out
     assert ppoc("export", trained, "--format", "hub", "-o", "card").code == 2
-    assert ppoc("export", tmp_path, "--format", "onnx").code == 3
+    assert ppoc("export", tmp_path, "--format", "onnx").code == 2
     assert ppoc("eject", spec, "-o", "alone.py").code == 0
     assert "import ppoc" not in (tmp_path / "alone.py").read_text()
     again = ppoc("eject", trained, "-o", "alone.py")

@@ -1,0 +1,44 @@
+"""Compiled folders and run folders: the module of one is imported only after a look at it."""
+
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+from ppoc.cli import terminal
+from ppoc.compiler.diagnostics import printable
+
+Modified = Annotated[
+    bool,
+    typer.Option(
+        "--modified",
+        help="Run the folder's module although it is not what its spec compiles to; read it first.",
+    ),
+]
+
+
+def module_text(folder: Path, *, modified: bool, trust: bool) -> str:
+    """The text of a folder's module, which may be run; else the command ends."""
+    from ppoc.compiler.manifest import MODULE, FolderError
+    from ppoc.compiler.verify import verified
+
+    if not (folder / MODULE).exists():
+        terminal.fail(terminal.MISUSE, f"{folder} has no {MODULE}: give a compiled or a run folder")
+    try:
+        return verified(folder, modified=modified, trust=trust)
+    except FolderError as error:
+        terminal.fail(terminal.MISUSE, printable(str(error)))
+
+
+def import_module(folder: Path, *, modified: bool, trust: bool) -> ModuleType:
+    """The module of a folder, imported; else the command ends."""
+    text = module_text(folder, modified=modified, trust=trust)
+    from ppoc.compiler.manifest import MODULE
+    from ppoc.runtime.launch import load_module
+    from ppoc.runtime.run import RunError
+
+    try:
+        return load_module(folder / MODULE, text.encode())
+    except RunError as error:
+        terminal.fail(terminal.RUN_FAILED, str(error))

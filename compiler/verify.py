@@ -1,0 +1,90 @@
+"""Whether the module of a folder is what its spec compiles to, and nobody's own program.
+
+To import a module is to run it. A manifest alone proves nothing, since whoever changes a module can
+change its checksum too; so a module that was not written here is compiled again from its lock, and
+must come out the same.
+"""
+
+import os
+from pathlib import Path
+
+from ppoc.compiler import ownership
+from ppoc.compiler.build import compile_spec
+from ppoc.compiler.manifest import (
+    LOCK,
+    MODULE,
+    FolderError,
+    Manifest,
+    read_file,
+    read_manifest,
+    sha256,
+)
+from ppoc.compiler.resolve import resolve
+
+MAX_ENTRIES = 100_000
+ANYWAY = "read it, and give --modified to run it as it is"
+
+
+def verified(folder: Path, *, modified: bool = False, trust: bool = False) -> str:
+    """The text of a folder's module, which may be run.
+
+    Args:
+        modified: take the module as it is; links that lead out of the folder are refused still.
+        trust: import code that the lock names, to compile it again.
+
+    Raises:
+        FolderError: the folder is no compiled folder, or its module is not that of its lock.
+        SpecError: the lock does not compile here.
+    """
+    _check_links(folder)
+    text = read_file(folder / MODULE)
+    if modified:
+        return text
+    manifest = read_manifest(folder)
+    if manifest.sha256.get(MODULE) != sha256(text):
+        raise FolderError(f"{folder / MODULE} was changed after it was compiled: {ANYWAY}")
+    if ownership.is_own(sha256(text)):
+        return text
+    _compare(folder, text, manifest, trust=trust)
+    ownership.remember(sha256(text))
+    return text
+
+
+def _compare(folder: Path, text: str, manifest: Manifest, *, trust: bool) -> None:
+    """Compile the lock again, and compare."""
+    lock = folder / LOCK
+    if manifest.sha256.get(LOCK) != sha256(read_file(lock)):
+        raise FolderError(
+            f"{lock} was changed after it was compiled: compile it again with `ppoc compile {lock}`"
+        )
+    compiled = compile_spec(resolve(lock), trust=trust)
+    if compiled.module != text:
+        theirs = manifest.versions.get("ppoc", "unknown")[:40]
+        raise FolderError(
+            f"{folder / MODULE} is not what its {LOCK} compiles to here (its manifest says ppoc "
+            f"{theirs}): compile it again with `ppoc compile {lock}`, or {ANYWAY}"
+        )
+
+
+def _check_links(folder: Path) -> None:
+    """Refuse a folder in which a link leads out: what is written there would land elsewhere."""
+    home = folder.resolve()
+    entries = 0
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            entries += 1
+            path = Path(place) / name
+            if entries > MAX_ENTRIES:
+                raise FolderError(f"{folder} has more than {MAX_ENTRIES:,} files: no run folder")
+            if path.is_symlink() and not _target(path).is_relative_to(home):
+                raise FolderError(
+                    f"{path} is a link that leads out of {folder}: put the file itself there, or "
+                    "link the whole folder"
+                )
+
+
+def _target(link: Path) -> Path:
+    try:
+        return link.resolve()
+    except (OSError, RuntimeError):  # a loop of links
+        return Path(link.anchor or "/")
