@@ -20,7 +20,7 @@ def check(
     ],
     overrides: Overrides = None,
     probe: Annotated[
-        bool, typer.Option(help="Make the environment once, to check its spaces too.")
+        bool, typer.Option(help="Make the environment once, or read the data, to check them too.")
     ] = True,
     trust: Trust = False,
     format: Annotated[

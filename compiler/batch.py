@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ppoc.compiler.diagnostics import Diagnostic, SpecError, ordered
 from ppoc.compiler.recovery import checked
-from ppoc.compiler.resolve import Examined, Resolved, examine
+from ppoc.compiler.resolve import Document, Examined, Resolved, examine
 
 SUFFIXES = (".yaml", ".yml")
 # A key that every spec has at its top level, so that other YAML files of a folder are left alone.
@@ -35,7 +35,7 @@ class Report:
 def check(
     path: Path, overrides: Sequence[str] = (), probe: bool = True, trust: bool = False
 ) -> Report:
-    """Every problem of a spec; with `probe`, its environment is made once and looked at.
+    """Every problem of a spec; with `probe`, its environment is made once, or its files are read.
 
     With `trust`, code that the spec names is imported.
     """
@@ -44,6 +44,9 @@ def check(
     resolved = examined.resolved
     if probe and isinstance(resolved, Resolved):
         more = checked(_of_environment, examined, resolved, trust, whole=examined.whole)
+        found = ordered([*found, *more])
+    elif probe and resolved is not None:
+        more = checked(_of_files, resolved, whole=examined.whole)
         found = ordered([*found, *more])
     return Report(path, found)
 
@@ -62,6 +65,14 @@ def _of_environment(examined: Examined, resolved: Resolved, trust: bool) -> Iter
         return
     if not examined.failed:
         yield from resolved.advice(rewards_are_large(resolved, facts.reward_range))
+
+
+def _of_files(resolved: Document) -> Iterator[Diagnostic]:
+    from ppoc.compiler.rlhf.probe import look
+    from ppoc.compiler.rlhf.resolved import RlhfResolved
+
+    assert isinstance(resolved, RlhfResolved)
+    yield from look(resolved)[1]
 
 
 def check_all(

@@ -89,7 +89,7 @@ class Model(BaseModel):
     config: ModelConfig | None = Field(None, description="A new model, instead of `id`.")
     tokenizer: (
         Annotated[
-            dict[Literal["bpe"], Annotated[int, Field(ge=257, le=1_000_000)]],
+            dict[Literal["bpe"], Annotated[int, Field(ge=258, le=1_000_000)]],
             Field(min_length=1, max_length=1),
         ]
         | Reference

@@ -49,3 +49,8 @@ class RlhfResolved(Document):
         span = node.span
         folder = Path(span.source).parent if span is not None and span.is_file else Path()
         return Path.cwd() / folder / named
+
+
+def shown(path: Path) -> str:
+    """A path as a diagnostic shows it: from the current folder if it is below."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

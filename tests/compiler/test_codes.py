@@ -3,6 +3,7 @@
 `pytest --update-golden` writes what the commands print, for review as a diff.
 """
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -19,7 +20,7 @@ from ppoc.compiler.pages import index, pages
 
 ROOT = Path(__file__).parents[2]
 CODE = re.compile(r"[EW][0-9]{3}")
-BLOCK = re.compile(r"```(yaml|console)\n(.*?)```\n", re.DOTALL)
+BLOCK = re.compile(r"```(yaml|console|file \S+)\n(.*?)```\n", re.DOTALL)
 HEADED = re.compile(r"^(?:error|warning)\[([EW][0-9]{3})\]", re.MULTILINE)
 
 
@@ -31,6 +32,28 @@ class TwoDials(gymnasium.Env):
 
 
 gymnasium.register("TwoDials-v0", entry_point=TwoDials)
+
+
+# The files that the pages about learning from human feedback name.
+FILES = {
+    "demonstrations": [
+        {"prompt": "What is 2 + 2?", "response": "4"},
+        {"prompt": "Name a day.", "response": "Wednesday"},
+    ],
+    "preferences": [
+        {"prompt": "What is 2 + 2?", "chosen": "4", "rejected": "5"},
+        {"prompt": "Name a day.", "ranking": ["Wednesday", "Wednes", "June"]},
+    ],
+}
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path, monkeypatch):
+    """The folder of the pages, on a machine of 16 GiB."""
+    for name, rows in FILES.items():
+        text = "".join(f"{json.dumps(row)}\n" for row in rows)
+        (tmp_path / f"{name}.jsonl").write_text(text, encoding="utf-8")
+    monkeypatch.setattr("ppoc.compiler.rlhf.memory.machine", lambda: 16 * 2**30)
 
 
 def run(command):
@@ -58,8 +81,10 @@ def test_the_commands_of_a_page_print_what_it_says(code, tmp_path, monkeypatch, 
 
     def replay(match):
         kind, body = match.groups()
-        if kind == "yaml":
-            Path("spec.yaml").write_text(body, encoding="utf-8")
+        if kind != "console":
+            path = Path("spec.yaml" if kind == "yaml" else kind.removeprefix("file "))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(body, encoding="utf-8")
             return match[0]
         command = body.partition("\n")[0]
         shown.append(f"{command}\n{run(command)}")
@@ -94,6 +119,7 @@ def test_a_page_is_laid_out_like_the_others(code):
     assert page.title
     assert page.title[0].islower() or page.title.startswith("GAE")
     kinds = [kind for kind, _ in BLOCK.findall(page.text)]
+    kinds = [kind for kind in kinds if not kind.startswith("file ")]
     assert kinds[:2] == ["yaml", "console"] or code == "E001"
     assert lines.count("## What to do") == 1
     prose = BLOCK.sub("", page.text).split("\n")

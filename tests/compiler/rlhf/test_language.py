@@ -89,7 +89,7 @@ def test_a_lock_has_every_value_its_origin_and_absolute_paths(tmp_path):
         ("model: {id: gpt2, config: {}}", "E404", "keep one"),
         ("model: {config: {}, revision: main}", "E404", "remove it"),
         ("model: {config: {architecture: llama, heads: 128}}", "E404", "width such as 256"),
-        ("model: {config: {}, tokenizer: {bpe: 10}}", "E012", "257"),
+        ("model: {config: {}, tokenizer: {bpe: 10}}", "E012", "258"),
         ("model: {config: {}, tokenizer: {unigram: 300}}", "E010", "`bpe`"),
         ("ppo: {generation: {max_new_tokens: 65}}", "E405", "by 1"),
         ("ppo: {minibatch_size: 60}", "E101", "32, 64"),

@@ -1,0 +1,226 @@
+"""What the files of a spec hold, and what is wrong with them, line by line."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from ppoc.compiler.diagnostics import Diagnostic
+from ppoc.compiler.rlhf.records import Entry, FaultError, Line, entries, kind, lines
+from ppoc.compiler.rlhf.resolved import RlhfResolved, shown
+
+MOST_FAULTS = 10  # of a file that are told one by one
+Record = Mapping[str, Entry]
+
+
+class Facts(NamedTuple):
+    """What a file of examples holds."""
+
+    path: Path
+    sha256: str
+    examples: int
+    prompts: int  # different ones
+    longest_prompt: int  # in bytes
+    longest_response: int
+
+
+@dataclass
+class Survey:
+    """A file's facts while it is read."""
+
+    examples: int = 0
+    overlong: int = 0
+    prompts: set[bytes] = field(default_factory=set)  # hashes, for a file may be large
+    longest_prompt: int = 0
+    longest_response: int = 0
+
+    def add(self, prompt: str, responses: list[str]) -> None:
+        self.examples += 1
+        data = prompt.encode()
+        self.prompts.add(hashlib.blake2b(data, digest_size=8).digest())
+        self.longest_prompt = max(self.longest_prompt, len(data))
+        longest = max((len(text.encode()) for text in responses), default=0)
+        self.longest_response = max(self.longest_response, longest)
+
+
+def survey(resolved: RlhfResolved) -> tuple[dict[str, Facts], list[Diagnostic]]:
+    """Name → facts of the files that the stages of a spec read, and every problem with them."""
+    facts: dict[str, Facts] = {}
+    found: list[Diagnostic] = []
+    for name in files_read(resolved):
+        one, problems = _survey_file(resolved, name)
+        found += problems
+        if one is not None:
+            facts[name] = one
+            if not problems:
+                found += _enough(resolved, name, one)
+    return facts, found
+
+
+def files_read(resolved: RlhfResolved) -> list[str]:
+    """Which of the keys of `data` the stages of a spec read."""
+    spec, data = resolved.spec, resolved.spec.data
+    prompts = "prompts" if data.prompts is not None else "demonstrations"
+    needed = {"sft": "demonstrations", "reward": "preferences", "ppo": prompts}
+    names = [needed[stage] for stage in spec.stages]
+    if isinstance(spec.model.tokenizer, dict) and data.demonstrations is not None:
+        names.append("demonstrations")
+    return [name for name in dict.fromkeys(names) if getattr(data, name) is not None]
+
+
+def _survey_file(resolved: RlhfResolved, name: str) -> tuple[Facts | None, list[Diagnostic]]:
+    path = resolved.file("data", name)
+    found: list[Diagnostic] = []
+    result, left = Survey(), 0
+    read = READERS[name]
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+        for line, fault in lines(path, shown(path)):
+            try:
+                if fault is not None:
+                    raise fault
+                record = entries(line.text)
+                prompt, responses = read(record)
+                result.add(prompt, responses)
+                _measure(resolved, record, result)
+            except FaultError as wrong:
+                left += len(found) >= MOST_FAULTS
+                if len(found) < MOST_FAULTS:
+                    found.append(_diagnostic(line, wrong))
+    except OSError as error:
+        message = f"cannot read {shown(path)}: {error.strerror}"
+        help = "paths are relative to the file that has them"
+        return None, [resolved.error("E410", ("data", name), message, help=help)]
+    if left:
+        where = ("data", name)
+        message = f"{left:,} more lines of {path.name} have faults such as those shown"
+        found.append(resolved.error("E411", where, message, help="mend the first ones, look again"))
+    facts = Facts(
+        path,
+        digest.hexdigest(),
+        result.examples - result.overlong,
+        len(result.prompts),
+        result.longest_prompt,
+        result.longest_response,
+    )
+    return facts, found
+
+
+def _diagnostic(line: Line, fault: FaultError) -> Diagnostic:
+    code = CODES.get(type(fault), "E411")
+    return Diagnostic(code, fault.message, line.span(fault.start, fault.end), help=fault.help)
+
+
+class SameError(FaultError):
+    """Two answers that are the same."""
+
+
+class LongError(FaultError):
+    """A text of more tokens than may be."""
+
+
+CODES = {SameError: "E412", LongError: "E413"}
+
+
+def _demonstration(record: Record) -> tuple[str, list[str]]:
+    return _text(record, "prompt", empty=True), [_text(record, "response")]
+
+
+def _preference(record: Record) -> tuple[str, list[str]]:
+    prompt = _text(record, "prompt", empty=True)
+    if "ranking" not in record:
+        chosen, rejected = _text(record, "chosen"), _text(record, "rejected")
+        if chosen == rejected:
+            _, start, end = record["rejected"]
+            message, help = "`chosen` and `rejected` are the same", "nothing is preferred: drop it"
+            raise SameError(message, start, end, help)
+        return prompt, [chosen, rejected]
+    ranking, start, end = record["ranking"]
+    help = '`ranking` is a list of two or more strings, such as ["best", "worst"]'
+    for key in ("chosen", "rejected"):
+        if key in record:
+            message = f"both `ranking` and `{key}`"
+            raise FaultError(
+                message, record[key].start, record[key].end, "keep one of the two forms"
+            )
+    if not isinstance(ranking, list) or len(ranking) < 2:
+        what = kind(ranking) if not isinstance(ranking, list) else f"a list of {len(ranking)}"
+        raise FaultError(f"`ranking` is {what}", start, end, help)
+    for index, item in enumerate(ranking):
+        _checked(Entry(item, start, end), f"ranking[{index}]")
+    twice = next((item for index, item in enumerate(ranking) if item in ranking[:index]), None)
+    if twice is not None:
+        raise SameError("`ranking` has the same answer twice", start, end, "drop one of them")
+    return prompt, list(ranking)
+
+
+def _prompt(record: Record) -> tuple[str, list[str]]:
+    return _text(record, "prompt", empty=True), []
+
+
+READERS: dict[str, Callable[[Record], tuple[str, list[str]]]] = {
+    "demonstrations": _demonstration,
+    "preferences": _preference,
+    "prompts": _prompt,
+}
+
+
+def _text(record: Record, key: str, *, empty: bool = False) -> str:
+    if key not in record:
+        names = ", ".join(f"`{name[:40]}`" for name in list(record)[:8]) or "nothing"
+        raise FaultError(f"`{key}` is missing", help=f"the line has {names}")
+    return _checked(record[key], key, empty=empty)
+
+
+def _checked(entry: Entry, what: str, *, empty: bool = False) -> str:
+    value, start, end = entry
+    if not isinstance(value, str):
+        raise FaultError(f"`{what}` is {kind(value)}", start, end, "it must be a string")
+    if not value and not empty:
+        raise FaultError(f"`{what}` is empty", start, end, "write the text, or drop the line")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        message = f"`{what}` has half of a surrogate pair"
+        raise FaultError(message, start, end, "it is no character") from None
+    return value
+
+
+def _measure(resolved: RlhfResolved, record: Record, result: Survey) -> None:
+    """Refuse or count a text that is too long, where tokens are bytes and so can be counted."""
+    spec, data = resolved.spec, resolved.spec.data
+    own = spec.model.tokenizer or ("byte" if spec.model.config is not None else None)
+    if own != "byte":
+        return
+    for key, entry in record.items():
+        what = "prompt" if key == "prompt" else "response"
+        if key not in ("prompt", "response", "chosen", "rejected", "ranking"):
+            continue
+        most = data.max_prompt_tokens if what == "prompt" else data.max_response_tokens
+        texts = entry.value if isinstance(entry.value, list) else [entry.value]
+        longest = max(len(text.encode()) for text in texts) + (what == "response")
+        if longest > most and data.overlong == "error":
+            message = f"`{key}` has {longest} tokens, and data.max_{what}_tokens is {most}"
+            help = "raise it, shorten the text, or set `data.overlong` to drop or truncate"
+            raise LongError(message, entry.start, entry.end, help)
+        if longest > most and data.overlong == "drop":
+            result.overlong += 1
+            return
+
+
+def _enough(resolved: RlhfResolved, name: str, facts: Facts) -> Iterator[Diagnostic]:
+    """E414: nothing to learn from, or nothing left to evaluate on."""
+    held_out = resolved.spec.data.held_out
+    where = ("data", name)
+    if facts.examples == 0:
+        message = f"{facts.path.name} has nothing to learn from"
+        help = "add lines, or look at `data.overlong`" if facts.longest_prompt else "add lines"
+        yield resolved.error("E414", where, message, help=help)
+    elif facts.prompts < 2 and held_out:
+        message = f"{facts.path.name} has one prompt, so none can be held out"
+        help = "add lines with other prompts, or set `data.held_out: 0`"
+        yield resolved.error("E414", where, message, help=help)

@@ -1,0 +1,124 @@
+"""How much memory a stage takes, about: weights, gradients, Adam's moments, activations, caches.
+
+Activations after Korthikanti et al. 2022, Reducing activation recomputation in large transformer
+models, section 4.1, without recomputation.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ppoc.compiler.diagnostics import Diagnostic
+from ppoc.compiler.rlhf.pretrained import Sizes
+from ppoc.compiler.rlhf.resolved import RlhfResolved
+
+GIB = 2**30
+BYTES = {"float32": 4, "bfloat16": 2}
+
+
+class Memory(NamedTuple):
+    """Bytes of the stage that takes most, by what takes them."""
+
+    stage: str
+    weights: int  # of all models that are held
+    gradients: int
+    moments: int  # of Adam
+    activations: int  # of a gradient step
+    cache: int  # keys and values of a rollout
+
+    @property
+    def total(self) -> int:
+        return sum(self[1:])
+
+
+def parameters(sizes: Sizes) -> int:
+    """Numbers in the weights of a model; exact for gpt2, llama and gpt_neox."""
+    d, inner = sizes.hidden_size, sizes.inner_size
+    embeddings = sizes.vocabulary * d * (1 if sizes.tied else 2)
+    if sizes.architecture == "llama":
+        keys = sizes.key_value_heads * (d // sizes.heads)
+        return embeddings + sizes.layers * (2 * d * d + 2 * d * keys + 3 * d * inner + 2 * d) + d
+    block = 4 * d * d + 4 * d + 2 * d * inner + inner + d + 4 * d
+    positions = sizes.context * d if sizes.architecture == "gpt2" else 0
+    return embeddings + positions + sizes.layers * block + 2 * d
+
+
+def adapters(sizes: Sizes, rank: int) -> int:
+    """Numbers in low-rank changes of all linear layers, about."""
+    d, inner = sizes.hidden_size, sizes.inner_size
+    return sizes.layers * rank * (4 * 2 * d + 2 * (d + inner))
+
+
+def memory(resolved: RlhfResolved, sizes: Sizes) -> Memory:
+    """The memory of the stage that takes most."""
+    return max((_stage(resolved, sizes, stage) for stage in resolved.spec.stages), key=_total)
+
+
+def _total(memory: Memory) -> int:
+    return memory.total
+
+
+def _stage(resolved: RlhfResolved, sizes: Sizes, stage: str) -> Memory:
+    spec = resolved.spec
+    width, lora = BYTES[spec.model.dtype], spec.model.lora
+    model = parameters(sizes)
+    learning = model if lora is None else adapters(sizes, lora.rank)
+    prompt, response = spec.data.max_prompt_tokens, spec.data.max_response_tokens
+    models, cache, rows = 1, 0, spec.sft.batch_size
+    if stage == "reward":
+        rows = 2 * spec.reward.batch_size
+    elif stage == "ppo":
+        ppo = spec.ppo
+        rows, response = ppo.minibatch_size, ppo.generation.max_new_tokens
+        separate = ppo.value == "separate"
+        models = (2 if lora is None else 1) + 1 + separate  # policy, reference, reward, value
+        learning += learning if separate else 0
+        keys = 2 * sizes.key_value_heads * (sizes.hidden_size // sizes.heads)
+        cache = ppo.rollout_size * (prompt + response) * sizes.layers * keys * width
+    return Memory(
+        stage,
+        weights=models * model * width,
+        gradients=learning * width,
+        moments=2 * learning * width,
+        activations=_activations(sizes, rows, prompt + response, response, width),
+        cache=cache,
+    )
+
+
+def _activations(sizes: Sizes, rows: int, length: int, response: int, width: int) -> int:
+    """Of a forward pass that keeps what its backward pass needs, and of the logits."""
+    d, heads = sizes.hidden_size, sizes.heads
+    layer = rows * length * (17 * d + 5 * heads * length // 2) * width
+    logits = 3 * rows * response * sizes.vocabulary * 4
+    return sizes.layers * layer + logits
+
+
+def machine() -> int | None:
+    """Bytes of this machine's memory; None where it does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def too_large(resolved: RlhfResolved, sizes: Sizes) -> Iterator[Diagnostic]:
+    """W410: more memory than this machine has; of a GPU's, the run tells."""
+    if resolved.spec.training.device == "cuda":
+        return
+    needed, there = memory(resolved, sizes), machine()
+    if there is None or needed.total <= there:
+        return
+    largest = max(needed._fields[1:], key=lambda name: int(getattr(needed, name)))
+    part = int(getattr(needed, largest)) / GIB
+    advice = {
+        "activations": "smaller batches or shorter texts",
+        "cache": "a smaller ppo.rollout_size or shorter texts",
+    }.get(largest, "a smaller model, `dtype: bfloat16`, or `lora: {rank: 8}`")
+    yield resolved.error(
+        "W410",
+        ("model",),
+        f"{needed.stage} takes about {needed.total / GIB:.1f} GiB, and this machine has "
+        f"{there / GIB:.1f}",
+        why=f"{largest} alone are about {part:.1f} GiB",
+        help=f"take {advice}",
+    )
