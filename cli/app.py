@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ppoc.cli import (
+    chat,
     check,
     compile,
     describe,
@@ -38,6 +39,7 @@ app.command()(check.check)
 app.command()(compile.compile)
 app.command()(run.run)
 app.command()(eval.eval)
+app.command()(chat.chat)
 app.command()(draft.draft)
 app.command()(describe.describe)
 app.command()(eject.eject)

@@ -26,19 +26,18 @@ def compile(
     trust: Trust = False,
 ) -> None:
     """Compile a spec into `module.py`, `spec.lock.yaml` and `manifest.json`."""
-    from ppoc.compiler.build import MODULE, compile_spec
-    from ppoc.compiler.resolve import resolve
+    from ppoc.compiler.build import MODULE, compile_document
+    from ppoc.compiler.resolve import resolve_any
 
-    resolved = resolve(spec, overrides or [])
-    compiled = compile_spec(resolved, trust=trust)
+    compiled = compile_document(resolve_any(spec, overrides or []), trust=trust)
     terminal.report(compiled.warnings)
-    folder = out or Path("compiled") / resolved.spec.name
+    folder = out or Path("compiled") / compiled.name
     try:
         compiled.write(folder)
     except OSError as error:
         terminal.fail(terminal.MISUSE, f"cannot write {folder}: {error.strerror}")
     if explain_plan:
-        for decision in compiled.plan.decisions:
+        for decision in compiled.decisions:
             print(f"{decision.name}: {decision.choice}\n    {decision.reason}")
     if prebuild:
         _prebuild(folder / MODULE)
@@ -51,7 +50,11 @@ def _prebuild(module: Path) -> None:
     from ppoc.runtime.run import RunError
 
     try:
-        built = prebuild(load_module(module), terminal.say)
+        loaded = load_module(module)
+        if getattr(loaded, "KIND", "control") == "rlhf":
+            terminal.say("nothing to compile: stages of language models run as they are written")
+            return
+        built = prebuild(loaded, terminal.say)
     except RunError as error:
         terminal.fail(terminal.RUN_FAILED, str(error))
     if built.failed:

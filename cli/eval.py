@@ -1,6 +1,7 @@
 """`ppoc eval`: how good is a trained agent?"""
 
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -14,7 +15,13 @@ def eval(
     folder: RunFolder,
     episodes: Annotated[
         int | None,
-        typer.Option("--episodes", "-n", min=1, help="Episodes.", show_default="as the spec says"),
+        typer.Option(
+            "--episodes",
+            "-n",
+            min=1,
+            help="Episodes; of a language model, held-out prompts.",
+            show_default="as the spec says",
+        ),
     ] = None,
     deterministic: Annotated[
         bool | None,
@@ -34,6 +41,8 @@ def eval(
 ) -> None:
     """Evaluate the newest checkpoint of a run: mean, std, and interquartile mean (IQM).
 
+    A language model is compared with the one that PPO started from, on held-out prompts.
+
     The interval of the IQM is a 95% percentile bootstrap over episodes. Observation statistics are
     the checkpoint's own, so evaluation sees what training saw.
     """
@@ -45,6 +54,11 @@ def eval(
 
     module = import_module(folder, modified=modified, trust=trust)
     try:
+        if getattr(module, "KIND", "control") == "rlhf":
+            if video is not None:
+                terminal.fail(terminal.MISUSE, "there is no video of a language model")
+            _compare(module, folder, episodes, deterministic, seed, json)
+            return
         summary = evaluate_run(
             module, folder, episodes=episodes, deterministic=deterministic, seed=seed
         )
@@ -70,3 +84,34 @@ def eval(
             print(path)
     except (RunError, CheckpointError, EnvironmentFailure, VideoError) as error:
         terminal.fail(terminal.RUN_FAILED, str(error))
+
+
+def _compare(
+    module: ModuleType,
+    folder: Path,
+    prompts: int | None,
+    deterministic: bool | None,
+    seed: int | None,
+    json: bool,
+) -> None:
+    """Print how a language model answers, beside the one it was before PPO."""
+    from ppoc.runtime.rlhf.comparison import compare, table
+    from ppoc.runtime.rlhf.evaluation import evaluate
+    from ppoc.runtime.rlhf.launch import require
+
+    require(module)
+    if "ppo" in module.STAGES:
+        temperature = {None: None, True: 0.0, False: module.TEMPERATURE}[deterministic]
+        found = compare(module, folder, count=prompts, temperature=temperature, seed=seed)
+        document, text = found.document(), table(found)
+    else:
+        document = evaluate(module, folder)
+        text = "\n".join(
+            f"{stage}, held out: " + ", ".join(f"{key} {value:.4g}" for key, value in row.items())
+            for stage, row in document.items()
+        )
+    if json:
+        import json as encoder
+
+        text = encoder.dumps(document)
+    print(text)

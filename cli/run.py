@@ -34,10 +34,14 @@ def run(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Progress as JSON lines.")] = False,
+    until: Annotated[
+        Literal["sft", "reward", "ppo"] | None,
+        typer.Option(help="Stage of a language model to stop after; --resume goes on."),
+    ] = None,
     trust: Trust = False,
     modified: Modified = False,
 ) -> None:
-    """Train an agent and evaluate it; everything lands in one run folder."""
+    """Train an agent or a language model and evaluate it; all lands in one run folder."""
     changes = [*(overrides or []), *([f"training.seed={seed}"] if seed is not None else [])]
     mode: Mode = "json" if json else "quiet" if quiet else "auto"
     # Threads of torch that wait for each other should sleep: beside other work, those that spin
@@ -47,7 +51,13 @@ def run(
         folder = _folder_to_resume(target, changes, out)
     else:
         folder = _prepare(target, changes, out, trust, modified)
-    _execute(import_module(folder, modified=modified, trust=trust), folder, device, resume, mode)
+    module = import_module(folder, modified=modified, trust=trust)
+    if getattr(module, "KIND", "control") == "rlhf":
+        _execute_stages(module, folder, device, mode, until)
+    elif until is not None:
+        terminal.fail(terminal.MISUSE, "--until is for specs of `kind: rlhf`")
+    else:
+        _execute(module, folder, device, resume, mode)
 
 
 def _folder_to_resume(target: Path, changes: list[str], out: Path | None) -> Path:
@@ -62,15 +72,15 @@ def _prepare(
     target: Path, changes: list[str], out: Path | None, trust: bool, modified: bool
 ) -> Path:
     """A new run folder with the compiled files in it."""
-    from ppoc.compiler.build import LOCK, compile_spec
-    from ppoc.compiler.resolve import resolve
+    from ppoc.compiler.build import LOCK, compile_document
+    from ppoc.compiler.resolve import resolve_any
 
     if target.is_dir() and not changes:
         return _copied(target, out, trust, modified)
-    resolved = resolve(target / LOCK if target.is_dir() else target, changes)
-    compiled = compile_spec(resolved, trust=trust)
+    resolved = resolve_any(target / LOCK if target.is_dir() else target, changes)
+    compiled = compile_document(resolved, trust=trust)
     terminal.report(compiled.warnings)
-    folder = new_folder(out, resolved.spec.name)
+    folder = new_folder(out, compiled.name)
     compiled.write(folder)
     return folder
 
@@ -79,6 +89,7 @@ def _copied(target: Path, out: Path | None, trust: bool, modified: bool) -> Path
     """A new run folder with the files of a compiled one."""
     from ppoc.compiler.build import LOCK, MANIFEST, MODULE
     from ppoc.compiler.manifest import FolderError, read_file
+    from ppoc.compiler.rlhf.build import COPIES, copy_whole
 
     texts = {MODULE: module_text(target, modified=modified, trust=trust)}
     try:
@@ -88,6 +99,9 @@ def _copied(target: Path, out: Path | None, trust: bool, modified: bool) -> Path
     folder = new_folder(out, target.resolve().name)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    for name in COPIES:
+        if (target / name).is_file():
+            copy_whole(target / name, folder / name)
     return folder
 
 
@@ -138,4 +152,28 @@ def _execute(
         print(f"{result.steps:,} steps in {result.seconds:.1f} s, evaluation included")
     if result.evaluation is not None:
         print(describe(result.evaluation))
+    print(f"run folder: {folder}")
+
+
+def _execute_stages(
+    module: ModuleType, folder: Path, device: str | None, mode: "Mode", until: str | None
+) -> None:
+    """Train a language model, stage by stage; stages that the folder has are not repeated."""
+    if mode != "quiet":
+        terminal.say(f"run folder: {folder}")
+    from ppoc.runtime.rlhf.launch import execute, report
+    from ppoc.runtime.run import RunError
+
+    try:
+        result = execute(module, folder, device=device, mode=mode, until=until)
+    except RunError as error:
+        terminal.fail(terminal.RUN_FAILED, str(error))
+    if result.stopped:
+        terminal.say(
+            f"stopped in {result.stage} at {result.steps:,}; `ppoc run {folder} --resume` goes on"
+        )
+        raise typer.Exit(terminal.RUN_FAILED)
+    print(report(result))
+    if not result.finished:
+        print(f"{result.stage} is done; `ppoc run {folder} --resume` goes on")
     print(f"run folder: {folder}")

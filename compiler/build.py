@@ -1,8 +1,10 @@
 """From a resolved spec to the three files of a compiled folder."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ppoc.compiler import ownership
 from ppoc.compiler.diagnostics import Diagnostic
@@ -12,11 +14,14 @@ from ppoc.compiler.lints import rewards_are_large
 from ppoc.compiler.lock import lock_text
 from ppoc.compiler.manifest import LOCK, MANIFEST, MODULE, manifest_text, sha256
 from ppoc.compiler.passes import run_passes
-from ppoc.compiler.plan import Plan
+from ppoc.compiler.plan import Decision, Plan
 from ppoc.compiler.probe import probe, versions
-from ppoc.compiler.resolve import Resolved
+from ppoc.compiler.resolve import Document, Resolved
 
-__all__ = ["LOCK", "MANIFEST", "MODULE", "Compiled", "compile_spec"]
+if TYPE_CHECKING:
+    from ppoc.compiler.rlhf.build import RlhfCompiled
+
+__all__ = ["LOCK", "MANIFEST", "MODULE", "Compiled", "compile_document", "compile_spec"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,16 @@ class Compiled:
     manifest: str
     warnings: list[Diagnostic]
 
+    @property
+    def name(self) -> str:
+        """What the agent is called."""
+        return self.plan.spec.name
+
+    @property
+    def decisions(self) -> Sequence[Decision]:
+        """What the passes decided, and why."""
+        return self.plan.decisions
+
     def write(self, folder: Path) -> None:
         """Write the three files into a folder, made if need be; equal files are left alone.
 
@@ -36,12 +51,35 @@ class Compiled:
             OSError: the folder cannot be written.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        texts = {MODULE: self.module, LOCK: self.lock, MANIFEST: self.manifest}
-        for name, text in texts.items():
-            part = folder / f"{name}.part"
-            part.write_text(text, encoding="utf-8", newline="\n")
-            part.replace(folder / name)
-        ownership.remember(sha256(self.module))
+        write_texts(folder, {MODULE: self.module, LOCK: self.lock, MANIFEST: self.manifest})
+
+
+def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write the texts of a compiled folder, each whole or not at all; its module is known as own.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    for name, text in texts.items():
+        part = folder / f"{name}.part"
+        part.write_text(text, encoding="utf-8", newline="\n")
+        part.replace(folder / name)
+    ownership.remember(sha256(texts[MODULE]))
+
+
+def compile_document(resolved: Document, *, trust: bool = False) -> "Compiled | RlhfCompiled":
+    """Compile a spec of any kind.
+
+    Raises:
+        SpecError: as `compile_spec`, or `compile_rlhf`.
+    """
+    if isinstance(resolved, Resolved):
+        return compile_spec(resolved, trust=trust)
+    from ppoc.compiler.rlhf.build import compile_rlhf
+    from ppoc.compiler.rlhf.resolved import RlhfResolved
+
+    assert isinstance(resolved, RlhfResolved)
+    return compile_rlhf(resolved)
 
 
 def compile_spec(resolved: Resolved, *, trust: bool = False) -> Compiled:

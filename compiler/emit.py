@@ -37,20 +37,20 @@ def emit(plan: Plan) -> str:
         RuntimeError: the text is not Python or its constants are not the plan's: a compiler bug.
     """
     groups = list(constants(plan))
-    text = _environment().get_template("module.py.jinja").render(_context(plan, groups))
+    text = environment().get_template("module.py.jinja").render(_context(plan, groups))
     text = re.sub(r"\n{4,}", "\n\n\n", text).rstrip("\n") + "\n"
     text = "\n".join(folded(line) for line in text.split("\n"))
     named = [constant for group in groups for constant in group]
     expected = {constant.name: constant.value for constant in named}
     if len(expected) < len(named):
         raise RuntimeError("two constants have the same name")
-    _verify(text, {**expected, "SHAPES": dict(plan.networks.shapes())})
+    verify(text, {**expected, "SHAPES": dict(plan.networks.shapes())})
     return text
 
 
 @cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("ppoc.templates", "."),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -58,9 +58,9 @@ def _environment() -> jinja2.Environment:
         autoescape=False,
         finalize=_only_code,
     )
-    environment.filters.update(literal=literal, prose=prose, assignment=_assignment)
-    environment.globals.update(fit=fit, code=Code)
-    return environment
+    made.filters.update(literal=literal, prose=prose, assignment=_assignment)
+    made.globals.update(fit=fit, code=Code)
+    return made
 
 
 def _only_code(value: Any) -> Any:
@@ -224,9 +224,9 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "env_arguments": _env_arguments(plan),
         "stacked": _stacked_metrics(plan),
         "metrics": _metric_names(plan),
-        "policy_comment": _objective_comment(plan.policy_objective, "Maximise"),
+        "policy_comment": objective_comment(plan.policy_objective, "Maximise"),
         "policy_lines": statements(plan.policy_objective.tree, "objective", renamed),
-        "value_comment": _objective_comment(plan.value_objective, "Minimise"),
+        "value_comment": objective_comment(plan.value_objective, "Minimise"),
         "value_lines": statements(plan.value_objective.tree, "error", {}),
         "entropy_coefficient": names.get("entropy_coefficient", Code("ENTROPY_COEFFICIENT")),
         "learning_rate": names.get("learning_rate", Code("LEARNING_RATE")),
@@ -369,7 +369,7 @@ def _method(plan: Plan) -> str:
     return f"{plan.policy_objective.title} with {estimator or 'reward-to-go'}"
 
 
-def _objective_comment(objective: Objective, verb: str) -> list[Code]:
+def objective_comment(objective: Objective, verb: str) -> list[Code]:
     text = f"{verb} E[{unicode_text(objective.tree)}]: {objective.title} ({objective.source})"
     return [Code(line) for line in textwrap.wrap(prose(text), WIDTH - 6)]
 
@@ -416,7 +416,7 @@ def _env_arguments(plan: Plan) -> list[Code]:
     return arguments
 
 
-def _verify(text: str, expected: dict[str, Any]) -> None:
+def verify(text: str, expected: dict[str, Any]) -> None:
     """Compare the constants of the emitted text with the plan's."""
     try:
         tree = ast.parse(text)

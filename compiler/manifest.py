@@ -37,16 +37,22 @@ def sha256(text: str) -> str:
 
 
 def manifest_text(
-    name: str, texts: Mapping[str, str], decisions: Sequence[Decision], versions: Mapping[str, str]
+    name: str,
+    texts: Mapping[str, str],
+    decisions: Sequence[Decision],
+    versions: Mapping[str, str],
+    data: Mapping[str, str] | None = None,
 ) -> str:
-    """The text of manifest.json; `texts` are those of the files beside it."""
-    manifest = {
+    """The text of manifest.json; `texts` are those of the files beside it, `data` checksums."""
+    manifest: dict[str, Any] = {
         "format": FORMAT.version,
         "name": name,
         "sha256": {file: sha256(text) for file, text in texts.items()},
         "plan": [{"pass": d.name, "choice": d.choice, "reason": d.reason} for d in decisions],
         "versions": dict(sorted(versions.items())),
     }
+    if data is not None:
+        manifest["data"] = dict(sorted(data.items()))
     return json.dumps(manifest, indent=2) + "\n"
 
 

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from ppoc.compiler import ownership
-from ppoc.compiler.build import compile_spec
+from ppoc.compiler.build import compile_document
 from ppoc.compiler.manifest import (
     LOCK,
     MODULE,
@@ -19,7 +19,7 @@ from ppoc.compiler.manifest import (
     read_manifest,
     sha256,
 )
-from ppoc.compiler.resolve import resolve
+from ppoc.compiler.resolve import resolve_any
 
 MAX_ENTRIES = 100_000
 ANYWAY = "read it, and give --modified to run it as it is"
@@ -57,7 +57,7 @@ def _compare(folder: Path, text: str, manifest: Manifest, *, trust: bool) -> Non
         raise FolderError(
             f"{lock} was changed after it was compiled: compile it again with `ppoc compile {lock}`"
         )
-    compiled = compile_spec(resolve(lock), trust=trust)
+    compiled = compile_document(resolve_any(lock), trust=trust)
     if compiled.module != text:
         theirs = manifest.versions.get("ppoc", "unknown")[:40]
         raise FolderError(

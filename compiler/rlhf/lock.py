@@ -7,10 +7,14 @@ from ppoc.compiler.lock import lock_of
 from ppoc.compiler.rlhf.resolved import RlhfResolved
 
 
-def lock_text(resolved: RlhfResolved, versions: Mapping[str, str]) -> str:
-    """The text of spec.lock.yaml; names of files are absolute, for a lock lies elsewhere.
+def lock_text(
+    resolved: RlhfResolved, versions: Mapping[str, str], copies: Mapping[str, str]
+) -> str:
+    """The text of spec.lock.yaml.
 
-    A lock without overrides is its own lock, byte for byte.
+    Names of files are absolute, for a lock lies elsewhere, but for those of `copies`: keys of
+    `data` whose files are copied beside it, and where. A lock without overrides is its own lock,
+    byte for byte.
     """
     if resolved.is_lock and not resolved.overridden:
         return resolved.source_text
@@ -20,4 +24,5 @@ def lock_text(resolved: RlhfResolved, versions: Mapping[str, str]) -> str:
         for step in path[:-1]:
             section = section[step]
         section[path[-1]] = str(resolved.file(*path))
+    data["data"] |= copies
     return lock_of(data, resolved, versions)

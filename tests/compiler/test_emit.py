@@ -225,9 +225,9 @@ def test_what_is_no_literal_is_refused():
 
 
 def test_templates_let_no_unchecked_value_through():
-    from ppoc.compiler.emit import _environment
+    from ppoc.compiler.emit import environment
 
-    template = _environment().from_string("{{ value }}")
+    template = environment().from_string("{{ value }}")
     assert template.render(value=Code("x")) == "x"
     with pytest.raises(TypeError, match="unchecked value"):
         template.render(value="x")

@@ -1,0 +1,159 @@
+"""From a resolved spec of `kind: rlhf` to a compiled folder, its data beside its module."""
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from ppoc.compiler.build import write_texts
+from ppoc.compiler.diagnostics import Diagnostic, SpecError
+from ppoc.compiler.manifest import LOCK, MANIFEST, MODULE, manifest_text
+from ppoc.compiler.plan import Decision
+from ppoc.compiler.rlhf.constants import reference
+from ppoc.compiler.rlhf.emit import emit
+from ppoc.compiler.rlhf.language import RlhfSpec
+from ppoc.compiler.rlhf.lock import lock_text
+from ppoc.compiler.rlhf.resolved import RlhfResolved
+
+DATA = "data"
+COPIES = tuple(f"{DATA}/{role}.jsonl" for role in ("demonstrations", "preferences", "prompts"))
+PACKAGES = ("ppoc", "torch", "numpy", "transformers", "tokenizers", "peft")
+BUFFER = 2**20  # bytes read at once
+
+
+@dataclass(frozen=True)
+class RlhfCompiled:
+    """The texts of a compiled folder, and the data files that go with them."""
+
+    name: str
+    module: str
+    lock: str
+    manifest: str
+    warnings: list[Diagnostic]
+    data: Mapping[str, Path] = field(default_factory=dict)  # path in the folder → the file
+    decisions: Sequence[Decision] = ()
+
+    def write(self, folder: Path) -> None:
+        """Write the files into a folder, made if need be; equal files are left alone.
+
+        Raises:
+            OSError: the folder cannot be written, or a data file not read.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, source in self.data.items():
+            copy_whole(source, folder / name)
+        write_texts(folder, {MODULE: self.module, LOCK: self.lock, MANIFEST: self.manifest})
+
+
+def compile_rlhf(resolved: RlhfResolved) -> RlhfCompiled:
+    """Emit the module of a spec, and say what goes beside it.
+
+    The data is copied, so that a run has what it learns from whatever becomes of the originals.
+
+    Raises:
+        SpecError: a data file or a run folder that the spec names is not there.
+    """
+    spec = resolved.spec
+    found: list[Diagnostic] = []
+    roles = dict(_roles(spec))
+    sources = {role: resolved.file("data", key) for role, key in roles.items()}
+    for role, path in sources.items():
+        if not path.is_file():
+            found.append(
+                resolved.error(
+                    "E407", ("data", roles[role]), f"there is no file {_shown(path)}",
+                    help="write it, or name another; a path is relative to the file that says it",
+                )
+            )  # fmt: skip
+    places = dict(_places(resolved, found))
+    if found:
+        raise SpecError(found)
+    files = {role: f"{DATA}/{roles[role]}.jsonl" for role in roles}
+    module = emit(spec, files, places)
+    used = dict(_versions())
+    lock = lock_text(resolved, used, {roles[role]: name for role, name in files.items()})
+    data = {files[role]: path for role, path in sources.items()}
+    checksums = {name: _sha256_of(path) for name, path in data.items()}
+    text = manifest_text(spec.name, {MODULE: module, LOCK: lock}, (), used, checksums)
+    return RlhfCompiled(spec.name, module, lock, text, resolved.warnings, data)
+
+
+def _roles(spec: RlhfSpec) -> Iterator[tuple[str, str]]:
+    """The data files that the module reads: what for, and the key that names them."""
+    bpe = isinstance(spec.model.tokenizer, dict)
+    if "sft" in spec.stages or (bpe and spec.data.demonstrations is not None):
+        yield "demonstrations", "demonstrations"
+    if "reward" in spec.stages:
+        yield "preferences", "preferences"
+    if "ppo" in spec.stages:
+        yield "prompts", "demonstrations" if spec.data.prompts is None else "prompts"
+
+
+def _places(resolved: RlhfResolved, found: list[Diagnostic]) -> Iterator[tuple[str, str]]:
+    """Where the models and runs are that the spec names; folders by their whole path."""
+    spec = resolved.spec
+    model, own = spec.model, spec.model.tokenizer
+    if model.id is not None:
+        yield "model", _model_place(resolved, "id", model.id)
+        if own is None:
+            yield "tokenizer", _model_place(resolved, "id", model.id)
+    if isinstance(own, str) and own != "byte":
+        yield "tokenizer", _model_place(resolved, "tokenizer", own)
+    wanted = {"policy": reference(spec) == "start", "reward": "reward" not in spec.stages}
+    wanted["reward"] &= "ppo" in spec.stages
+    for key, named in (("policy", spec.start.policy), ("reward", spec.start.reward)):
+        if not wanted[key] or named is None:
+            continue
+        path = resolved.file("start", key)
+        if not (path / "tokenizer").is_dir():
+            found.append(
+                resolved.error(
+                    "E403", ("start", key), f"{_shown(path)} is not the folder of an rlhf run",
+                    help="name a folder that `ppoc run` made from a spec of `kind: rlhf`",
+                )
+            )  # fmt: skip
+        yield key, str(path)
+
+
+def _model_place(resolved: RlhfResolved, key: str, named: str) -> str:
+    path = resolved.file("model", key)
+    return str(path) if path.is_dir() else named
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in sorted(PACKAGES):
+        try:
+            yield name, version(name)
+        except PackageNotFoundError:
+            yield name, "not installed"
+
+
+def _sha256_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BUFFER):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy a file that is there whole or not at all.
+
+    Raises:
+        OSError: one cannot be read, or the other not written.
+    """
+    if target.exists() and target.samefile(source):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{target.name}.part")
+    shutil.copyfile(source, part)
+    part.replace(target)

@@ -1,0 +1,208 @@
+"""Run the stages of a generated module, one after another, in one run folder."""
+
+import argparse
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import torch
+
+from ppoc.runtime import checkpoint as checkpoints
+from ppoc.runtime.launch import _describe_failure
+from ppoc.runtime.progress import Mode
+from ppoc.runtime.rlhf.comparison import Comparison, compare, table
+from ppoc.runtime.rlhf.stage import Stage
+from ppoc.runtime.rlhf.start import inherit
+from ppoc.runtime.run import RunError, choose_device
+
+RESULT = "result.json"
+COMPARISON = "comparison.json"
+
+
+class Result(NamedTuple):
+    """How a run ended."""
+
+    folder: Path
+    finished: bool  # False: a signal stopped it, or it was to stop after an earlier stage
+    stopped: bool  # by a signal
+    stage: str  # the last it came to
+    steps: int  # of that stage
+    seconds: float
+    evaluations: dict[str, dict[str, float]]  # of stages, on what was held out
+    comparison: Comparison | None  # where PPO is done
+
+
+def require(module: ModuleType) -> None:
+    """See that the packages are there which a module needs, and keep them quiet.
+
+    Raises:
+        RunError: one is not there.
+    """
+    wanted = ["transformers", "tokenizers", *(["peft"] if hasattr(module, "LORA_RANK") else [])]
+    missing = [name for name in wanted if find_spec(name) is None]
+    if missing:
+        raise RunError(f"{', '.join(missing)} is not installed: pip install 'ppoc[rlhf]'")
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def execute(
+    module: ModuleType,
+    folder: Path,
+    *,
+    device: str | None = None,
+    mode: Mode = "auto",
+    until: str | None = None,
+) -> Result:
+    """Train the stages that `folder` does not have yet, each from its last checkpoint on.
+
+    Args:
+        until: the stage to stop after; None for the last.
+
+    Raises:
+        RunError: the run cannot start or go on. What was saved before is still there.
+    """
+    start = time.perf_counter()
+    require(module)
+    stages = list(module.STAGES)
+    if until is not None:
+        if until not in stages:
+            raise RunError(f"this run has no stage {until}; it has {', '.join(stages)}")
+        stages = stages[: stages.index(until) + 1]
+    name, steps, stopped = stages[-1], 0, False
+    with _failures(folder, folder):
+        inherit(module, folder)
+    for name in stages:
+        if finished(folder, name):
+            continue
+        run = _train(module, folder, name, device or module.DEVICE, mode)
+        steps, stopped = run.steps, run.stopped
+        if stopped:
+            break
+    done = all(finished(folder, stage) for stage in module.STAGES)
+    comparison = None
+    if done and "ppo" in stages:
+        with _failures(folder, folder / "ppo"):
+            comparison = compare(module, folder, device=device)
+        write_json(folder / COMPARISON, comparison.document())
+    evaluations = {stage: last_evaluation(folder / stage) for stage in stages}
+    seconds = time.perf_counter() - start
+    result = Result(folder, done, stopped, name, steps, seconds, evaluations, comparison)
+    _write_result(result)
+    return result
+
+
+def _train(module: ModuleType, folder: Path, name: str, device: str, mode: Mode) -> Stage:
+    begun = time.perf_counter()
+    with (
+        _failures(folder, folder / name),
+        _precision(module, device),
+        Stage(folder, name, device=device, mode=mode) as run,
+    ):
+        getattr(module, f"train_{name}")(run)
+    if not run.stopped:
+        seconds = round(time.perf_counter() - begun, 3)
+        row = {"finished": True, "steps": run.steps, "seconds": seconds}
+        write_json(folder / name / RESULT, row)
+    return run
+
+
+@contextlib.contextmanager
+def _failures(folder: Path, stage: Path) -> Iterator[None]:
+    """Whatever goes wrong, the run's owner gets one message and what is kept."""
+    try:
+        yield
+    except RunError:
+        raise
+    except Exception as error:
+        saved = checkpoints.latest(stage / "checkpoints")
+        kept = f"the last good checkpoint is {saved}" if saved else "no checkpoint was saved yet"
+        raise RunError(f"{_describe_failure(error, folder)}\n{kept}") from error
+
+
+@contextlib.contextmanager
+def _precision(module: ModuleType, device: str) -> Iterator[None]:
+    """Matrix products in the type that the module says; weights are learnt in float32."""
+    if getattr(module, "DTYPE", "float32") == "float32":
+        yield
+        return
+    # Without its cache: a cast weight that is kept would be older than the weight after a step.
+    with torch.autocast(choose_device(device).type, torch.bfloat16, cache_enabled=False):
+        yield
+
+
+def finished(folder: Path, stage: str) -> bool:
+    """Whether a run folder has all of a stage."""
+    return (folder / stage / RESULT).is_file()
+
+
+def last_evaluation(stage: Path) -> dict[str, float]:
+    """The last row of a stage's evaluations.jsonl; nothing where it has none."""
+    try:
+        rows = (stage / "evaluations.jsonl").read_text(encoding="utf-8").splitlines()
+        found: dict[str, float] = json.loads(rows[-1])
+    except (OSError, IndexError, ValueError):
+        return {}
+    return found
+
+
+def write_json(path: Path, row: dict[str, Any]) -> None:
+    """Write a file that is there whole or not at all."""
+    temporary = path.with_name(f"{path.name}.part")
+    temporary.write_text(json.dumps(row, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def _write_result(result: Result) -> None:
+    comparison = result.comparison
+    row = {
+        "kind": "rlhf",
+        "finished": result.finished,
+        "stage": result.stage,
+        "steps": result.steps,
+        "seconds": round(result.seconds, 3),
+        "evaluations": result.evaluations,
+        "comparison": comparison.document() if comparison else None,
+    }
+    write_json(result.folder / RESULT, row)
+
+
+def report(result: Result) -> str:
+    """What a run came to, for people."""
+    lines = []
+    for stage, row in result.evaluations.items():
+        values = [f"{key} {value:.4g}" for key, value in row.items() if key != "steps"]
+        if values:
+            lines.append(f"{stage}, held out: {', '.join(values)}")
+    if result.comparison is not None:
+        lines += ["", table(result.comparison), ""]
+    return "\n".join(lines)
+
+
+def main(module: ModuleType) -> None:
+    """The command line of a generated module run as a script."""
+    parser = argparse.ArgumentParser(description=(module.__doc__ or "").partition("\n")[0])
+    parser.add_argument("--out", type=Path, default=Path("runs") / module.NAME)
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"])
+    parser.add_argument("--until", choices=module.STAGES, help="the stage to stop after")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    arguments = parser.parse_args()
+    out = arguments.out
+    try:
+        if not arguments.resume and any((out / name).exists() for name in module.STAGES):
+            raise RunError(f"{out} holds a run already: --resume it, or give another --out")
+        out.mkdir(parents=True, exist_ok=True)
+        result = execute(module, out, device=arguments.device, until=arguments.until)
+    except RunError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(3)
+    print(report(result))
+    print(f"run folder: {result.folder}")

@@ -1,0 +1,245 @@
+"""Causal language models of transformers: made, loaded, given LoRA adapters, and saved.
+
+Weights come as safetensors only, and no model brings code of its own.
+"""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ppoc.runtime.run import RunError
+
+ATTENTION_AND_MLP = {
+    "gpt2": ["c_attn", "c_proj", "c_fc"],
+    "llama": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+    "gpt_neox": ["query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"],
+}
+
+
+def new_model(
+    architecture: str,
+    *,
+    layers: int,
+    heads: int,
+    hidden_size: int,
+    context: int,
+    vocabulary: int,
+    dropout: float,
+    seed: int,
+) -> nn.Module:
+    """A causal language model with random weights.
+
+    Args:
+        architecture: gpt2, llama or gpt_neox.
+        context: the most positions of a text.
+        vocabulary: how many tokens there are.
+        seed: the same seed gives the same weights.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    common = {"vocab_size": vocabulary, "bos_token_id": None, "eos_token_id": None}
+    if architecture == "gpt2":
+        sizes: dict[str, Any] = {
+            "n_layer": layers, "n_head": heads, "n_embd": hidden_size, "n_positions": context,
+            "resid_pdrop": dropout, "embd_pdrop": dropout, "attn_pdrop": dropout,
+        }  # fmt: skip
+    else:
+        sizes = {
+            "num_hidden_layers": layers, "num_attention_heads": heads, "hidden_size": hidden_size,
+            "intermediate_size": 4 * hidden_size, "max_position_embeddings": context,
+            "attention_dropout": dropout,
+        }  # fmt: skip
+        if architecture == "gpt_neox":
+            sizes["hidden_dropout"] = dropout
+    torch.manual_seed(seed)
+    config = AutoConfig.for_model(architecture, **common, **sizes)
+    return _plain(AutoModelForCausalLM.from_config(config))
+
+
+def pretrained_model(name: str, vocabulary: int, revision: str | None = None) -> nn.Module:
+    """The causal language model of a local folder, or of a model hub's id, in float32.
+
+    Its embeddings grow where the tokenizer has more tokens than they.
+
+    Raises:
+        RunError: there is none, its weights are not safetensors, or it needs code of its own.
+    """
+    from transformers import AutoModelForCausalLM
+
+    folder = Path(name)
+    if folder.is_dir() and not any(folder.glob("*.safetensors")):
+        raise RunError(
+            f"{name} has no weights as safetensors; load it where you trust it and save it again "
+            "with save_pretrained(folder)"
+        )
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            name,
+            revision=revision,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+        )
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        first = str(error).strip().partition("\n")[0]
+        raise RunError(f"no causal language model at {name}: {first}") from error
+    if model.get_input_embeddings().num_embeddings < vocabulary:
+        model.resize_token_embeddings(vocabulary, mean_resizing=False)
+    return _plain(model)
+
+
+def _plain(model: Any) -> nn.Module:
+    model.config.use_cache = False
+    model.generation_config = None
+    trained: nn.Module = model.train()
+    return trained
+
+
+def trunk(lm: Any) -> nn.Module:
+    """The model without its last layer: from tokens [B, L] to hidden states."""
+    found: nn.Module = lm.base_model
+    return found
+
+
+def hidden_states(trunk: nn.Module, tokens: Tensor) -> Tensor:
+    """Hidden states [B, L, H] of tokens [B, L] that are padded on the right.
+
+    No attention mask: what comes after a token does not reach it.
+    """
+    states: Tensor = trunk(input_ids=tokens, use_cache=False)[0]
+    return states
+
+
+def context_of(lm: Any) -> int:
+    """The most positions a model takes."""
+    config = lm.config
+    return int(getattr(config, "n_positions", None) or config.max_position_embeddings)
+
+
+# ── LoRA ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def add_lora(
+    lm: Any, *, rank: int, alpha: float, dropout: float, targets: Sequence[str] | None, seed: int
+) -> Any:
+    """Freeze a model and give it low-rank adapters to learn, in place (Hu et al. 2022).
+
+    Args:
+        targets: names of the linear layers; None for those of attention and MLP.
+
+    Raises:
+        RunError: the model has none of these layers.
+    """
+    from peft import LoraConfig, inject_adapter_in_model
+
+    wanted = list(targets) if targets else ATTENTION_AND_MLP.get(lm.config.model_type, "all-linear")
+    config = LoraConfig(
+        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=wanted, bias="none",
+        fan_in_fan_out=lm.config.model_type == "gpt2", task_type="CAUSAL_LM",
+    )  # fmt: skip
+    torch.manual_seed(seed)
+    lm.requires_grad_(False)
+    try:
+        inject_adapter_in_model(config, lm)
+    except ValueError as error:
+        raise RunError(f"no LoRA for this model: {error}") from error
+    return lm
+
+
+def merge_lora(lm: Any) -> None:
+    """Add the adapters to the weights they adapt, and take them out of the model, in place."""
+    from peft.tuners.lora import LoraLayer
+
+    for name, layer in list(lm.named_modules()):
+        if isinstance(layer, LoraLayer):
+            layer.merge()
+            lm.set_submodule(name, layer.get_base_layer())
+
+
+@contextlib.contextmanager
+def without_lora(lm: nn.Module) -> Iterator[None]:
+    """The model as it was before its adapters learnt anything, for a while."""
+    from peft.tuners.lora import LoraLayer
+
+    layers: list[Any] = [layer for layer in lm.modules() if isinstance(layer, LoraLayer)]
+    for layer in layers:
+        layer.enable_adapters(False)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.enable_adapters(True)
+
+
+# ── What is saved ─────────────────────────────────────────────────────────────────────────────────
+
+
+def trained(model: nn.Module) -> dict[str, Tensor]:
+    """The parameters that learn, by name; tied ones once."""
+    return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+
+
+def load(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Put saved parameters into a model.
+
+    Raises:
+        RunError: the names or the shapes are not those of the parameters that learn.
+    """
+    own = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    odd = sorted(own.keys() ^ tensors.keys())
+    if odd:
+        where = "the checkpoint has no" if odd[0] in own else "the model has no"
+        raise RunError(f"the checkpoint is of another model: {where} {odd[0]}")
+    for name, parameter in own.items():
+        if parameter.shape != tensors[name].shape:
+            raise RunError(
+                f"the checkpoint is of another model: {name} has shape "
+                f"{tuple(tensors[name].shape)}, not {tuple(parameter.shape)}"
+            )
+        with torch.no_grad():
+            parameter.copy_(tensors[name])
+
+
+def adamw(
+    groups: Iterable[tuple[Iterable[nn.Parameter], float]],
+    *,
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> torch.optim.AdamW:
+    """AdamW over groups of parameters, each with its learning rate (Loshchilov and Hutter 2019).
+
+    Parameters that do not learn are left out.
+    """
+    parts = [
+        {"params": [p for p in parameters if p.requires_grad], "lr": rate, "initial_lr": rate}
+        for parameters, rate in groups
+    ]
+    return torch.optim.AdamW(parts, eps=epsilon, weight_decay=weight_decay, fused=True)
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The tensors an optimiser keeps, by the number of the parameter."""
+    state = optimizer.state_dict()["state"]
+    return {f"{i}.{key}": value for i, part in state.items() for key, value in part.items()}
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put back what `optimizer_state` gave.
+
+    Raises:
+        RunError: it is of other parameters.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        number, _, key = name.partition(".")
+        index = int(number)
+        shape = tensor.shape
+        if index >= len(parameters) or (shape and shape != parameters[index].shape):
+            raise RunError(f"the checkpoint's optimiser is of another model: {name}")
+        state.setdefault(index, {})[key] = tensor
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

@@ -1,0 +1,88 @@
+"""One of the three stages of a run, and what it takes from those before it."""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ppoc.runtime import checkpoint as checkpoints
+from ppoc.runtime.progress import Mode
+from ppoc.runtime.rlhf.tokens import Tokenizer, pretrained_tokenizer, save_tokenizer
+from ppoc.runtime.run import Checkpoint, Run, RunError, load_checkpoint
+
+STAGES = ("sft", "reward", "ppo")
+TOKENIZER = "tokenizer"
+
+
+class Stage(Run):
+    """What a generated module's `train_sft`, `train_reward` and `train_ppo` need of the world.
+
+    Attributes:
+        root: the run folder, of which `folder` is the stage's part.
+        name: sft, reward or ppo.
+    """
+
+    def __init__(self, root: Path, name: str, *, device: str, mode: Mode) -> None:
+        """Open a stage where it was left, or at its start; raises as `Run` does."""
+        self.root, self.name = root, name
+        folder = root / name
+        folder.mkdir(exist_ok=True)
+        resume = checkpoints.latest(folder / "checkpoints") is not None
+        if not resume:  # nothing is lost: without a checkpoint, all of it will be done again
+            for left in ("metrics.csv", "evaluations.jsonl"):
+                (folder / left).unlink(missing_ok=True)
+            shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+        super().__init__(folder, device=device, resume=resume, mode=mode)
+
+    def tokenizer(self, make: Callable[[], Any]) -> Tokenizer:
+        """The run's tokenizer, made and saved where no stage has done so yet."""
+        folder = self.root / TOKENIZER
+        if not folder.is_dir():
+            save_tokenizer(make(), folder)
+        return load_tokenizer(self.root)
+
+    def record(self, steps: int, values: Mapping[str, float]) -> None:
+        """Append an evaluation on what was held out to evaluations.jsonl, and say it."""
+        row = json.dumps({"steps": steps, **values})
+        with (self.folder / "evaluations.jsonl").open("a", encoding="utf-8") as file:
+            file.write(row + "\n")
+        text = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items())
+        self.message(f"{self.name}, held out, at {steps:,}: {text}")
+
+
+def load_tokenizer(root: Path) -> Tokenizer:
+    """The tokenizer that a run folder keeps.
+
+    Raises:
+        RunError: it has none, or a damaged one.
+    """
+    folder = root / TOKENIZER
+    if not folder.is_dir():
+        raise RunError(f"{root} has no tokenizer yet; train with `ppoc run` first")
+    return Tokenizer(pretrained_tokenizer(str(folder)))
+
+
+def saved(root: Path, stage: str) -> Checkpoint:
+    """What a stage of a run folder has learnt: the newest checkpoint's groups of tensors.
+
+    Raises:
+        RunError: the stage has not saved anything.
+        CheckpointError: its newest checkpoint is damaged.
+    """
+    path = checkpoints.latest(root / stage / "checkpoints")
+    if path is None:
+        raise RunError(f"{root} has no checkpoint of the stage {stage}; train it first")
+    return load_checkpoint(path)[0]
+
+
+def rng(seed: int, stage: str, iteration: int) -> np.random.Generator:
+    """Random numbers of an iteration of a stage, the same whenever it is asked for."""
+    return np.random.default_rng((seed, STAGES.index(stage) + 1, iteration))
+
+
+def seed_of(seed: int, stage: str, iteration: int) -> int:
+    """A seed for torch's own generator, which dropout draws from."""
+    return int(rng(seed, stage, iteration).integers(2**63))

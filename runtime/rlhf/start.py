@@ -1,0 +1,72 @@
+"""What a run takes from others: the policy and the reward model that it does not make itself."""
+
+import shutil
+from pathlib import Path
+from types import ModuleType
+
+from ppoc.runtime import checkpoint as checkpoints
+from ppoc.runtime.rlhf.models import load, merge_lora, trained
+from ppoc.runtime.rlhf.stage import STAGES, TOKENIZER, load_tokenizer, saved
+from ppoc.runtime.run import RunError
+
+BACKEND = "tokenizer.json"
+
+
+def inherit(module: ModuleType, root: Path) -> None:
+    """Copy into a run folder what its module starts from, where that is not there yet.
+
+    What is copied is the run's own from then on, whatever becomes of the others.
+
+    Raises:
+        RunError: another run lacks what is wanted of it, or their tokenizers differ.
+        CheckpointError: a checkpoint of it is damaged.
+    """
+    policy = getattr(module, "START_POLICY", None)
+    reward = getattr(module, "START_REWARD", None)
+    if policy is not None and checkpoints.latest(root / "start" / "checkpoints") is None:
+        _tokenizer(Path(policy), root)
+        _policy(module, Path(policy), root)
+    if reward is not None and checkpoints.latest(root / "reward" / "checkpoints") is None:
+        _tokenizer(Path(reward), root)
+        groups = {"reward": saved(Path(reward), "reward")["reward"]}
+        tensors = {f"{g}.{name}": t for g, part in groups.items() for name, t in part.items()}
+        (root / "reward").mkdir(exist_ok=True)
+        checkpoints.save(root / "reward" / "checkpoints", 0, tensors, {"steps": 0})
+
+
+def _tokenizer(other: Path, root: Path) -> None:
+    """Take the tokenizer of another run, which must be that of the run folder if it has one."""
+    theirs, own = other / TOKENIZER, root / TOKENIZER
+    if not theirs.is_dir():
+        raise RunError(f"{other} is not the folder of an rlhf run: it has no tokenizer")
+    if not own.is_dir():
+        part = root / f".{TOKENIZER}.part"
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(theirs, part)
+        part.rename(own)
+    elif (theirs / BACKEND).read_bytes() != (own / BACKEND).read_bytes():
+        raise RunError(
+            f"{other} has another tokenizer than the other run that this one starts from, and a "
+            "reward model must read what the policy writes"
+        )
+
+
+def _policy(module: ModuleType, other: Path, root: Path) -> None:
+    """Save the newest policy of another run with all its weights as the stage `start`."""
+    stages = [s for s in STAGES if s != "reward"]
+    there = [s for s in stages if checkpoints.latest(other / s / "checkpoints") is not None]
+    if not there:
+        raise RunError(f"{other} has no policy to start from; train it first")
+    lm = module.make_model(load_tokenizer(root))
+    if checkpoints.latest(other / "start" / "checkpoints") is not None:
+        load(lm, saved(other, "start")["policy"])
+    if hasattr(module, "LORA_RANK"):
+        for stage in there:
+            load(module.add_lora(lm), saved(other, stage)["policy"])
+            merge_lora(lm)
+        lm.requires_grad_()
+    else:
+        load(lm, saved(other, there[-1])["policy"])
+    tensors = {f"policy.{name}": tensor for name, tensor in trained(lm).items()}
+    (root / "start").mkdir(exist_ok=True)
+    checkpoints.save(root / "start" / "checkpoints", 0, tensors, {"steps": 0})
