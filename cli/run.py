@@ -168,6 +168,8 @@ def _execute_stages(
         result = execute(module, folder, device=device, mode=mode, until=until)
     except RunError as error:
         terminal.fail(terminal.RUN_FAILED, str(error))
+    except KeyboardInterrupt:  # between the stages, or after them
+        terminal.fail(terminal.RUN_FAILED, "stopped")
     if result.stopped:
         terminal.say(
             f"stopped in {result.stage} at {result.steps:,}; `ppoc run {folder} --resume` goes on"

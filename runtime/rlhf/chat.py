@@ -7,9 +7,10 @@ from types import ModuleType
 import numpy as np
 
 from ppoc.runtime import checkpoint as checkpoints
+from ppoc.runtime.failures import RunError
 from ppoc.runtime.rlhf.generation import generate
 from ppoc.runtime.rlhf.stage import load_tokenizer
-from ppoc.runtime.run import RunError, choose_device
+from ppoc.runtime.run import choose_device
 
 
 def policy_stages(module: ModuleType, root: Path) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from ppoc.runtime.run import RunError
+from ppoc.runtime.failures import RunError
 
 LONGEST_LINE = 16 * 2**20  # bytes; a longer one is no example but a damaged file
 

@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ppoc.runtime import checkpoint as checkpoints
-from ppoc.runtime.launch import _describe_failure
+from ppoc.runtime.failures import EXIT_CODE, RunError, describe_failure, kept, under_way
+from ppoc.runtime.files import write_whole
 from ppoc.runtime.progress import Mode
 from ppoc.runtime.rlhf.comparison import Comparison, compare, table
 from ppoc.runtime.rlhf.stage import Stage
 from ppoc.runtime.rlhf.start import inherit
-from ppoc.runtime.run import RunError, choose_device
+from ppoc.runtime.run import choose_device
+from ppoc.runtime.signals import Interrupted
 
 RESULT = "result.json"
 COMPARISON = "comparison.json"
@@ -108,10 +109,10 @@ def _train(module: ModuleType, folder: Path, name: str, device: str, mode: Mode)
         Stage(folder, name, device=device, mode=mode) as run,
     ):
         getattr(module, f"train_{name}")(run)
-    if not run.stopped:
-        seconds = round(time.perf_counter() - begun, 3)
-        row = {"finished": True, "steps": run.steps, "seconds": seconds}
-        write_json(folder / name / RESULT, row)
+        if not run.stopped:
+            seconds = round(time.perf_counter() - begun, 3)
+            row = {"finished": True, "steps": run.steps, "seconds": seconds}
+            write_json(folder / name / RESULT, row)
     return run
 
 
@@ -119,13 +120,14 @@ def _train(module: ModuleType, folder: Path, name: str, device: str, mode: Mode)
 def _failures(folder: Path, stage: Path) -> Iterator[None]:
     """Whatever goes wrong, the run's owner gets one message and what is kept."""
     try:
-        yield
+        with under_way(stage):
+            yield
     except RunError:
         raise
+    except Interrupted as error:
+        raise RunError(f"stopped at once, by {error}\n{kept(stage)}") from error
     except Exception as error:
-        saved = checkpoints.latest(stage / "checkpoints")
-        kept = f"the last good checkpoint is {saved}" if saved else "no checkpoint was saved yet"
-        raise RunError(f"{_describe_failure(error, folder)}\n{kept}") from error
+        raise RunError(f"{describe_failure(error, folder)}\n{kept(stage)}") from error
 
 
 @contextlib.contextmanager
@@ -156,9 +158,7 @@ def last_evaluation(stage: Path) -> dict[str, float]:
 
 def write_json(path: Path, row: dict[str, Any]) -> None:
     """Write a file that is there whole or not at all."""
-    temporary = path.with_name(f"{path.name}.part")
-    temporary.write_text(json.dumps(row, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, json.dumps(row, indent=2, ensure_ascii=False) + "\n")
 
 
 def _write_result(result: Result) -> None:
@@ -203,6 +203,6 @@ def main(module: ModuleType) -> None:
         result = execute(module, out, device=arguments.device, until=arguments.until)
     except RunError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(3)
+        sys.exit(EXIT_CODE)
     print(report(result))
     print(f"run folder: {result.folder}")

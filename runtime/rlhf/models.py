@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ppoc.runtime.run import RunError
+from ppoc.runtime.failures import RunError
 
 ATTENTION_AND_MLP = {
     "gpt2": ["c_attn", "c_proj", "c_fc"],

@@ -1,7 +1,6 @@
 """One of the three stages of a run, and what it takes from those before it."""
 
-import json
-import shutil
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,12 @@ from typing import Any
 import numpy as np
 
 from ppoc.runtime import checkpoint as checkpoints
+from ppoc.runtime import evaluations
+from ppoc.runtime.failures import RunError
+from ppoc.runtime.layout import Groups
 from ppoc.runtime.progress import Mode
 from ppoc.runtime.rlhf.tokens import Tokenizer, pretrained_tokenizer, save_tokenizer
-from ppoc.runtime.run import Checkpoint, Run, RunError, load_checkpoint
+from ppoc.runtime.run import Checkpoint, Run
 
 STAGES = ("sft", "reward", "ppo")
 TOKENIZER = "tokenizer"
@@ -30,12 +32,8 @@ class Stage(Run):
         self.root, self.name = root, name
         folder = root / name
         folder.mkdir(exist_ok=True)
-        resume = checkpoints.latest(folder / "checkpoints") is not None
-        if not resume:  # nothing is lost: without a checkpoint, all of it will be done again
-            for left in ("metrics.csv", "evaluations.jsonl"):
-                (folder / left).unlink(missing_ok=True)
-            shutil.rmtree(folder / "tensorboard", ignore_errors=True)
-        super().__init__(folder, device=device, resume=resume, mode=mode)
+        begun = any((folder / left).exists() for left in ("metrics.csv", "checkpoints"))
+        super().__init__(folder, device=device, resume=begun, mode=mode)
 
     def tokenizer(self, make: Callable[[], Any]) -> Tokenizer:
         """The run's tokenizer, made and saved where no stage has done so yet."""
@@ -46,9 +44,7 @@ class Stage(Run):
 
     def record(self, steps: int, values: Mapping[str, float]) -> None:
         """Append an evaluation on what was held out to evaluations.jsonl, and say it."""
-        row = json.dumps({"steps": steps, **values})
-        with (self.folder / "evaluations.jsonl").open("a", encoding="utf-8") as file:
-            file.write(row + "\n")
+        evaluations.append(self.folder, {"steps": steps, **values})
         text = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items())
         self.message(f"{self.name}, held out, at {steps:,}: {text}")
 
@@ -66,16 +62,18 @@ def load_tokenizer(root: Path) -> Tokenizer:
 
 
 def saved(root: Path, stage: str) -> Checkpoint:
-    """What a stage of a run folder has learnt: the newest checkpoint's groups of tensors.
+    """What a stage of a run folder has learnt: the newest good checkpoint's groups of tensors.
 
     Raises:
         RunError: the stage has not saved anything.
-        CheckpointError: its newest checkpoint is damaged.
+        CheckpointError: none of its checkpoints can be read.
     """
-    path = checkpoints.latest(root / stage / "checkpoints")
-    if path is None:
+    newest = checkpoints.load_newest(root / stage / "checkpoints")
+    if newest is None:
         raise RunError(f"{root} has no checkpoint of the stage {stage}; train it first")
-    return load_checkpoint(path)[0]
+    if warning := newest.warning():
+        print(f"warning: {warning}", file=sys.stderr)
+    return Groups(newest.tensors, newest.path)
 
 
 def rng(seed: int, stage: str, iteration: int) -> np.random.Generator:

@@ -5,9 +5,9 @@ from pathlib import Path
 from types import ModuleType
 
 from ppoc.runtime import checkpoint as checkpoints
+from ppoc.runtime.failures import RunError
 from ppoc.runtime.rlhf.models import load, merge_lora, trained
 from ppoc.runtime.rlhf.stage import STAGES, TOKENIZER, load_tokenizer, saved
-from ppoc.runtime.run import RunError
 
 BACKEND = "tokenizer.json"
 

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ppoc.runtime.failures import RunError
 from ppoc.runtime.rlhf.data import Demonstration, Place, Prompt, Ranking
-from ppoc.runtime.run import RunError
 
 END, PAD = "<|endoftext|>", "<|pad|>"
 
