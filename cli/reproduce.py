@@ -122,7 +122,7 @@ def _run_all(cells: list[Cell], out: Path, figure: str, steps: int, jobs: int) -
         ).returncode
         done += 1
         score = _result(cell.folder(out))
-        what = f"{score['evaluation']['mean']:.1f}" if score else "failed"
+        what = f"{score.evaluation.mean:.1f}" if score else "failed"
         seconds = time.perf_counter() - start
         terminal.say(f"[{done}/{len(waiting)}] {cell}: {what} ({seconds:.0f} s)")
         return code == 0
@@ -157,13 +157,15 @@ def _command(cell: Cell, out: Path, figure: str, steps: int, threads: int | None
     return [*base, str(spec), *flags, "--out", str(folder)]
 
 
-def _result(folder: Path) -> dict[str, Any] | None:
-    """The result of a finished run."""
+def _result(folder: Path) -> Any:
+    """The result of a finished run, with its evaluation; None where there is none."""
+    from ppoc.runtime.results import read_result
+
     try:
-        found: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        found = read_result(folder)
     except (OSError, ValueError):
         return None
-    return found if found.get("finished") else None
+    return found if found.finished and found.evaluation is not None else None
 
 
 def _finished(folder: Path) -> bool:
@@ -182,21 +184,22 @@ def _summarise(description: dict[str, Any], out: Path, figure: str) -> None:
             results = {f.name: result for f in folders if (result := _result(f))}
             if not results:
                 continue
-            curves = [
-                read_curve(out / environment / algorithm / name / "metrics.csv", "episode_return")
-                for name in results
-            ]
-            curves = [(steps, values) for steps, values in curves if len(steps)]
-            if not curves:  # too short for a single episode
-                continue
-            curve = band(curves)
+            tables = [out / environment / algorithm / name / "metrics.csv" for name in results]
+            try:
+                curves = [read_curve(path, "episode_return") for path in tables]
+                curves = [(steps, values) for steps, values in curves if len(steps)]
+                if not curves:  # too short for a single episode
+                    continue
+                curve = band(curves)
+            except (OSError, ValueError) as error:
+                terminal.fail(terminal.RUN_FAILED, f"no table and no picture: {error}")
             panels.setdefault(environment, {})[label] = curve
             numbers.setdefault(environment, {})[algorithm] = {
                 "seeds": [int(name.removeprefix("seed-")) for name in results],
-                "returns": [result["evaluation"]["mean"] for result in results.values()],
-                "stds": [result["evaluation"]["std"] for result in results.values()],
+                "returns": [result.evaluation.mean for result in results.values()],
+                "stds": [result.evaluation.std for result in results.values()],
                 "last_training_returns": [float(values[-1]) for _, values in curves],
-                "seconds": [result["seconds"] for result in results.values()],
+                "seconds": [result.seconds for result in results.values()],
                 "curve": {k: [round(float(x), 2) for x in v] for k, v in curve._asdict().items()},
             }
     if not panels:

@@ -76,11 +76,11 @@ def read(path: Path) -> str:
         SpecError: E001 where it cannot be read or is not UTF-8, E004 where it is too large.
     """
     try:
-        # Not waiting for who might write to a pipe.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ValueError("it is not a regular file")
-            data = file.read(MAX_BYTES + 1)
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ValueError("it is not a regular file")
+        # A pipe that took its place since then is not waited for.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as f:
+            data = f.read(MAX_BYTES + 1) or b""
     except (OSError, ValueError) as error:  # ValueError: no path, such as one with a NUL
         help = "give the path of a YAML file; `ppoc zoo list` lists the specs that come with ppoc"
         message = f"cannot read {path}: {getattr(error, 'strerror', None) or error}"

@@ -17,7 +17,9 @@ from ppoc.compiler.manifest import FolderError, read_manifest
 from ppoc.compiler.resolve import resolve
 from ppoc.exporting.policy import ExportError
 from ppoc.runtime import checkpoint as checkpoints
+from ppoc.runtime.formats import FormatError
 from ppoc.runtime.launch import evaluate_run
+from ppoc.runtime.results import read_result
 from ppoc.runtime.statistics import Summary
 
 CARD, SPEC, EVALUATION = "README.md", "spec.yaml", "evaluation.json"
@@ -71,10 +73,10 @@ def compact(spec: AgentSpec) -> str:
 def _recorded(folder: Path, steps: int) -> Summary | None:
     """The evaluation that ended the run, if it is of this checkpoint."""
     try:
-        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        return Summary(**result["evaluation"]) if result["steps"] == steps else None
-    except (OSError, ValueError, TypeError, KeyError):
+        result = read_result(folder)
+    except (OSError, FormatError):
         return None
+    return result.evaluation if result.steps == steps else None
 
 
 def _card(

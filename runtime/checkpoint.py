@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppoc.runtime.files import sync_folder, write_whole
-from ppoc.runtime.formats import Format, FormatError, read_document, read_regular
+from ppoc.runtime.formats import Format, FormatError, NewerError, read_document, read_regular
 
 CHECKPOINT = Format("checkpoint", 1)
 MAX_TENSORS = 2**34  # bytes
@@ -36,6 +36,10 @@ _NAME = re.compile(r"step-\d{12,}")
 
 class CheckpointError(Exception):
     """A checkpoint is missing, damaged, or of a format that this version does not read."""
+
+
+class NewerCheckpointError(CheckpointError):
+    """A checkpoint of a format that only a newer ppoc reads."""
 
 
 def save(
@@ -141,12 +145,14 @@ def load_newest(folder: Path) -> Loaded | None:
     """The newest checkpoint of a folder that can be read; None where there is none at all.
 
     Raises:
-        CheckpointError: there are some, and none can be read.
+        CheckpointError: there are some, and none can be read, or one is of a newer format.
     """
     damaged: list[tuple[Path, CheckpointError]] = []
     for path in reversed(_complete(folder)):
         try:
             return Loaded(path, *load(path), damaged)
+        except NewerCheckpointError:
+            raise  # it is not damaged, and what it holds is not to be trained again
         except CheckpointError as error:
             damaged.append((path, error))
     if not damaged:
@@ -193,6 +199,8 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         data = read_regular(path / TENSORS, MAX_TENSORS)
     except FileNotFoundError as error:
         raise CheckpointError(f"no checkpoint at {path}: {error.filename} is missing") from error
+    except NewerError as error:
+        raise NewerCheckpointError(f"the checkpoint {path} cannot be read: {error}") from error
     except (FormatError, OSError) as error:
         raise CheckpointError(f"the checkpoint {path} cannot be read: {error}") from error
     if hashlib.sha256(data).hexdigest() != document.get("sha256"):

@@ -1,12 +1,13 @@
 """Learning curves of several runs: read, brought to one grid, and drawn as panels with bands."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ppoc.runtime.metrics import read_rows
 
 Array = NDArray[np.float64]
 
@@ -28,17 +29,16 @@ def read_curve(path: Path, metric: str) -> tuple[Array, Array]:
     Raises:
         OSError, ValueError: the file cannot be read, or has no such column.
     """
-    steps, values = [], []
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if metric not in (reader.fieldnames or ()):
-            raise ValueError(f"{path} has no metric {metric}")
-        for row in reader:
-            value = float(row[metric] or "nan")
-            if np.isfinite(value):
-                steps.append(float(row["step"]))
-                values.append(value)
-    return np.array(steps), np.array(values)
+    columns, *rows = [*read_rows(path)] or [[]]
+    if metric not in columns:
+        raise ValueError(f"{path} has no metric {metric}")
+    place = columns.index(metric)
+    try:
+        table = np.array([(row[0], row[place] or "nan") for row in rows], float).reshape(-1, 2)
+    except ValueError as error:
+        raise ValueError(f"{path}: {metric} is not a number throughout: {error}") from error
+    steps, values = table[np.isfinite(table[:, 1])].T
+    return steps, values
 
 
 def band(curves: Sequence[tuple[Array, Array]], points: int = 200) -> Band:

@@ -6,17 +6,25 @@ from pathlib import Path
 from typing import Any
 
 from ppoc.runtime.files import append_line, read_lines, write_whole
+from ppoc.runtime.formats import Format, FormatError, NewerError, parse_document
 
 NAME = "evaluations.jsonl"
+# Before version 1 nobody said it; nothing else has changed.
+FORMAT = Format("evaluation", 1, {0: lambda row: row})
 
 
 def append(folder: Path, row: Mapping[str, Any]) -> None:
     """Add a row, and wait until it is on the disk: no checkpoint is to be older than it."""
-    append_line(folder / NAME, json.dumps(row))
+    append_line(folder / NAME, json.dumps({"format": FORMAT.version, **row}))
 
 
 def drop_after(folder: Path, step: int) -> None:
-    """Leave the rows up to environment step `step`, without those that a crash cut short."""
+    """Leave the rows up to environment step `step`, without those that a crash cut short.
+
+    Raises:
+        OSError: the file cannot be read or written.
+        FormatError: it is too large; NewerError: a newer version wrote a row of it.
+    """
     path = folder / NAME
     if not path.exists():
         return
@@ -27,8 +35,11 @@ def drop_after(folder: Path, step: int) -> None:
 
 
 def _reaches(line: str) -> float:
-    """The step of a row; infinity where the line is no row."""
+    """The step of a row; infinity where the line is no row, as a crash may leave one."""
     try:
-        return int(json.loads(line)["steps"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+        steps = FORMAT.current(parse_document(line.encode()), unversioned=0).get("steps")
+    except NewerError:
+        raise
+    except FormatError:
         return float("inf")
+    return steps if type(steps) is int else float("inf")

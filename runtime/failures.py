@@ -11,6 +11,7 @@ from typing import NoReturn
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime.envs import EnvironmentFailure
 from ppoc.runtime.files import write_whole
+from ppoc.runtime.formats import FormatError
 
 EXIT_CODE = 3
 
@@ -50,7 +51,7 @@ def end_process(message: str) -> NoReturn:
 
 def describe_failure(error: BaseException, folder: Path) -> str:
     """An error in a line or two; one that nobody foresaw leaves its traceback in the run folder."""
-    if isinstance(error, EnvironmentFailure | checkpoints.CheckpointError):
+    if isinstance(error, EnvironmentFailure | checkpoints.CheckpointError | FormatError):
         return str(error)
     if isinstance(error, OSError) and error.errno is not None:
         return _of_the_system(error, folder)

@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from ppoc.runtime.formats import FormatError, read_regular
+
+MAX_LINES = 2**30  # bytes
+
 
 def write_whole(path: Path, content: bytes | str) -> None:
     """Replace a file's content, or make the file; returns when it is on the disk.
@@ -91,8 +95,12 @@ def read_lines(path: Path) -> list[str]:
 
     Raises:
         OSError: it cannot be read.
+        FormatError: it is no regular file, or larger than a gigabyte.
     """
-    whole, _, _ = path.read_bytes().rpartition(b"\n")
+    try:
+        whole, _, _ = read_regular(path, MAX_LINES).rpartition(b"\n")
+    except FormatError as error:
+        raise FormatError(f"cannot read {path}: {error}") from error
     return whole.decode(errors="replace").split("\n") if whole else []
 
 

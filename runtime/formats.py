@@ -23,6 +23,10 @@ class FormatError(ValueError):
     """A file that is not what its name says; the text says why, without the file's name."""
 
 
+class NewerError(FormatError):
+    """A document of a version that only a newer ppoc reads."""
+
+
 @dataclass(frozen=True)
 class Format:
     """A kind of document, and what makes an older one current.
@@ -44,14 +48,15 @@ class Format:
             unversioned: the version of documents from before they said it.
 
         Raises:
-            FormatError: its version is newer, or too old, or none.
+            FormatError: its version is too old, or none.
+            NewerError: it is newer.
         """
         found = document.get("format", unversioned)
         reads = f"this version reads format {self.version}"
         if type(found) is not int:
             raise FormatError(f"the {self.name} has format {str(found)[:40]}; {reads}")
         if found > self.version:
-            raise FormatError(
+            raise NewerError(
                 f"the {self.name} has format {found}; {reads}: a newer ppoc wrote it, so update "
                 "ppoc (pip install --upgrade ppoc)"
             )
@@ -72,13 +77,17 @@ def read_regular(path: Path, limit: int) -> bytes:
     """
     if path.is_symlink():
         raise FormatError("it is a symbolic link, which is not followed: put the file itself there")
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
-        found = os.fstat(file.fileno())
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise FormatError("it is not a regular file")
         if found.st_size > limit:
             raise FormatError(f"it is larger than {limit:,} bytes")
-        data = file.read(limit + 1)
+        with open(descriptor, "rb", closefd=False) as file:
+            data = file.read(limit + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > limit:
         raise FormatError(f"it is larger than {limit:,} bytes")
     return data

@@ -1,37 +1,27 @@
 """Run a generated module from start to result: `ppoc run` and `python module.py` both end here."""
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime.failures import EXIT_CODE, RunError, describe_failure, kept, under_way
-from ppoc.runtime.files import write_whole
-from ppoc.runtime.formats import FormatError, read_regular
+from ppoc.runtime.formats import FormatError, NewerError, read_regular
 from ppoc.runtime.layout import Groups, check_policy
 from ppoc.runtime.progress import Mode
+from ppoc.runtime.results import Result, read_result, write_result
 from ppoc.runtime.run import Run, describe, evaluate_policy
 from ppoc.runtime.signals import Interrupted
 from ppoc.runtime.statistics import Summary
 
 MAX_MODULE = 4_000_000  # bytes
 
-
-class Result(NamedTuple):
-    """How a run ended."""
-
-    folder: Path
-    finished: bool  # False: a signal stopped it
-    steps: int
-    seconds: float
-    evaluation: Summary | None  # of the last checkpoint; None where the run did not finish
-    earlier: bool = False  # it was finished before, and nothing was done now
+__all__ = ["Result", "evaluate_run", "execute", "load_module", "load_run_policy", "main"]
 
 
 def load_module(path: Path, source: bytes | None = None) -> ModuleType:
@@ -86,7 +76,7 @@ def execute(
             steps, finished = run.steps, not run.stopped
             evaluation = evaluate_run(module, folder) if finished else None
             result = Result(folder, finished, steps, time.perf_counter() - start, evaluation)
-            _write_result(result)
+            write_result(result)
     except RunError:
         raise
     except Interrupted as error:
@@ -137,27 +127,19 @@ def load_run_policy(
 
 
 def finished_result(module: ModuleType, folder: Path) -> Result | None:
-    """The result of a run that got to its end; None where it did not, or where none can be read."""
+    """The result of a run that got to its end; None where it did not, or where none can be read.
+
+    Raises:
+        RunError: a newer version wrote it.
+    """
     try:
-        row = json.loads((folder / "result.json").read_bytes())
-        steps, seconds = int(row["steps"]), float(row["seconds"])
-        evaluation = Summary(**{name: float(value) for name, value in row["evaluation"].items()})
-        whole = row["finished"] is True and steps >= module.NUM_ITERATIONS * module.BATCH_SIZE
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        result = read_result(folder)
+    except NewerError as error:
+        raise RunError(f"{folder}: {error}") from error
+    except (OSError, FormatError):
         return None
-    evaluation = evaluation._replace(episodes=int(evaluation.episodes))
-    return Result(folder, True, steps, seconds, evaluation, earlier=True) if whole else None
-
-
-def _write_result(result: Result) -> None:
-    evaluation = result.evaluation
-    row = {
-        "finished": result.finished,
-        "steps": result.steps,
-        "seconds": round(result.seconds, 3),
-        "evaluation": evaluation._asdict() if evaluation else None,
-    }
-    write_whole(result.folder / "result.json", json.dumps(row, indent=2) + "\n")
+    whole = result.finished and result.steps >= module.NUM_ITERATIONS * module.BATCH_SIZE
+    return result if whole and result.evaluation is not None else None
 
 
 def main(module: ModuleType) -> None:

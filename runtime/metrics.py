@@ -3,13 +3,15 @@
 import csv
 import io
 import os
+import re
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ppoc.runtime.files import LineFile, read_lines, write_whole
+from ppoc.runtime.formats import FormatError
 
 FLUSH_SECONDS = 5.0
 
@@ -38,6 +40,7 @@ class MetricsWriter:
         Raises:
             FileExistsError: the run is new and the folder has metrics already.
             OSError: the folder cannot be written.
+            FormatError: the metrics to go on with are none.
         """
         path = folder / "metrics.csv"
         self._columns: list[str] | None = None
@@ -152,9 +155,30 @@ def _line(fields: Sequence[str]) -> str:
     return buffer.getvalue()
 
 
+def read_rows(path: Path) -> Iterator[list[str]]:
+    """The columns of a metrics file, and its rows, each with a step first.
+
+    Raises:
+        FormatError: a line is neither.
+    """
+    lines = read_lines(path)
+    try:
+        for number, row in enumerate(csv.reader(lines), 1):
+            if number == 1:
+                columns = row
+                if row[:1] != ["step"] or len(set(row)) < len(row):
+                    raise FormatError(f"{path}: line 1 does not name columns, `step` first")
+            elif len(row) != len(columns) or not re.fullmatch(r"[0-9]{1,15}", row[0]):
+                message = f"line {number} is no row of {len(columns)} fields with a step first"
+                raise FormatError(f"{path}: {message}; remove it, or the file")
+            yield row
+    except csv.Error as error:
+        raise FormatError(f"{path} is no table: {error}") from error
+
+
 def _drop_after(path: Path, step: int) -> list[str] | None:
     """Rewrite a metrics file without rows beyond `step`; its columns, or None if it has none."""
-    rows = list(csv.reader(read_lines(path)))
+    rows = list(read_rows(path))
     kept = rows[:1] + [row for row in rows[1:] if int(row[0]) <= step]
     write_whole(path, "".join(f"{_line(row)}\n" for row in kept))
     return kept[0] if kept else None

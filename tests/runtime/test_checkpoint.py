@@ -275,3 +275,13 @@ def test_a_crash_at_any_step_of_saving_leaves_a_good_checkpoint(tmp_path, monkey
     assert newest.tensors["x"].item() in (0, 7, 8)
     save(tmp_path, 9, {"x": torch.tensor(9.0)}, {}, keep=1)
     assert [path.name for path in tmp_path.iterdir()] == ["step-000000000009"]
+
+
+def test_a_checkpoint_of_a_newer_format_is_not_passed_over(tmp_path):
+    """It is not damaged: going back would train again what it holds."""
+    save(tmp_path, 1, {"x": torch.zeros(1)}, {})
+    path = save(tmp_path, 2, {"x": torch.zeros(1)}, {})
+    document = json.loads((path / "checkpoint.json").read_text())
+    (path / "checkpoint.json").write_text(json.dumps({**document, "format": 2}))
+    with pytest.raises(checkpoint.NewerCheckpointError, match="update ppoc"):
+        checkpoint.load_newest(tmp_path)

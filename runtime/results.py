@@ -1,0 +1,76 @@
+"""How a run ended, as `result.json` has it."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ppoc.runtime.files import write_whole
+from ppoc.runtime.formats import Format, FormatError, read_document
+from ppoc.runtime.statistics import Summary
+
+NAME = "result.json"
+# Before version 1 nobody said it; nothing else has changed.
+FORMAT = Format("result", 1, {0: lambda document: document})
+
+
+class Result(NamedTuple):
+    """How a run ended."""
+
+    folder: Path
+    finished: bool  # False: a signal stopped it
+    steps: int
+    seconds: float
+    evaluation: Summary | None  # of the last checkpoint; None where the run did not finish
+    earlier: bool = False  # it was finished before, and nothing was done now
+
+
+def write_result(result: Result) -> None:
+    """Write the result into its run folder.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    evaluation = result.evaluation
+    row = {
+        "format": FORMAT.version,
+        "finished": result.finished,
+        "steps": result.steps,
+        "seconds": round(result.seconds, 3),
+        "evaluation": evaluation._asdict() if evaluation else None,
+    }
+    write_whole(result.folder / NAME, json.dumps(row, indent=2) + "\n")
+
+
+def read_result(folder: Path) -> Result:
+    """The result of a run folder.
+
+    Raises:
+        OSError: it is missing or cannot be read.
+        FormatError: it is no result; NewerError: it is one of a newer version.
+    """
+    row = FORMAT.current(read_document(folder / NAME), unversioned=0)
+    finished, steps, seconds = (row.get(name) for name in ("finished", "steps", "seconds"))
+    if type(finished) is not bool or type(steps) is not int or not _is_number(seconds):
+        raise FormatError("it does not say whether the run finished, its steps and its seconds")
+    found = row.get("evaluation")
+    evaluation = None if found is None else _summary(found)
+    return Result(folder, finished, steps, float(seconds), evaluation, earlier=True)
+
+
+def _summary(row: Any) -> Summary:
+    names = Summary._fields
+    if (
+        not isinstance(row, dict)
+        or set(row) != set(names)
+        or not all(map(_is_number, row.values()))
+    ):
+        raise FormatError(f"its evaluation is not of the numbers {', '.join(names)}")
+    if type(row["episodes"]) is not int:
+        raise FormatError("its evaluation has no whole number of episodes")
+    return Summary(
+        **{name: row[name] if name == "episodes" else float(row[name]) for name in names}
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and (value != value or abs(value) < 1e300)

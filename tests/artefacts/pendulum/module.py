@@ -1,0 +1,452 @@
+"""pendulum-ppo: PPO's clipped surrogate with GAE on Pendulum-v1, written by ppoc 0.1.0.
+
+Read it from top to bottom: configuration, networks, action distribution, advantage, loss, update,
+rollout, training. `python module.py` trains it; spec.lock.yaml says where each value comes from.
+
+Shapes: T = 32 time steps a rollout, N = 4 environments, B = T·N = 128 samples, M = 64 samples a
+minibatch, O = 3 observation components, A = 1 action components, P = 43 parameters.
+
+[GAE]  Schulman et al. 2016, High-dimensional continuous control using generalized advantage
+       estimation, arXiv:1506.02438
+[HS]   Hillis and Steele 1986, Data parallel algorithms, Communications of the ACM 29(12)
+[Adam] Kingma and Ba 2015, Adam: a method for stochastic optimization, arXiv:1412.6980
+"""
+
+import math
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import linear
+
+from ppoc import runtime
+
+# ── Configuration ─────────────────────────────────────────────────────────────────────────────────
+
+NAME = "pendulum-ppo"
+ENV_ID = "Pendulum-v1"
+SEED = 1
+DEVICE = "auto"
+
+NUM_ENVS = 4  # N
+ROLLOUT_LENGTH = 32  # T
+BATCH_SIZE = 128  # B = T·N
+EPOCHS = 1  # passes over each batch
+MINIBATCH_SIZE = 64  # M
+NUM_ITERATIONS = 4  # 512 environment steps
+CHECKPOINT_EVERY = 2  # iterations
+EVALUATE_EVERY = 1  # iterations
+EVALUATION_EPISODES = 4
+EVALUATION_DETERMINISTIC = True
+
+GAMMA = 0.9  # γ, the discount factor
+LAMBDA = 0.95  # λ of GAE: 0 for the TD error, 1 for the return
+CLIP_RANGE = 0.2  # ε
+VALUE_COEFFICIENT = 0.5
+
+LEARNING_RATE = 0.001
+ADAM_BETA1 = 0.9
+ADAM_BETA2 = 0.999
+ADAM_EPSILON = 1e-5
+MAX_GRAD_NORM = 0.5
+
+NORMALIZE_CLIP = 10.0  # in standard deviations
+ACTION_LOW = -2.0  # actions are clipped on their way out
+ACTION_HIGH = 2.0
+
+# All parameters live in one flat vector [P], in this order.
+SHAPES = {
+    "actor.0.weight": (4, 3),
+    "actor.0.bias": (4,),
+    "actor.1.weight": (1, 4),
+    "actor.1.bias": (1,),
+    "log_std": (1,),
+    "critic.0.weight": (4, 3),
+    "critic.0.bias": (4,),
+    "critic.1.weight": (1, 4),
+    "critic.1.bias": (1,),
+}
+METRICS = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction", "grad_norm")
+
+
+# ── Networks ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def initial_parameters(seed: int) -> Tensor:
+    """The parameters training starts from, [P]."""
+    generator = torch.Generator().manual_seed(seed)
+    return runtime.flatten(
+        {
+            "actor.0.weight": runtime.orthogonal(4, 3, gain=2**0.5, generator=generator),
+            "actor.0.bias": torch.zeros(4),
+            "actor.1.weight": runtime.orthogonal(1, 4, gain=0.01, generator=generator),
+            "actor.1.bias": torch.zeros(1),
+            "log_std": torch.full((1,), 0.0),
+            "critic.0.weight": runtime.orthogonal(4, 3, gain=2**0.5, generator=generator),
+            "critic.0.bias": torch.zeros(4),
+            "critic.1.weight": runtime.orthogonal(1, 4, gain=1.0, generator=generator),
+            "critic.1.bias": torch.zeros(1),
+        },
+        SHAPES,
+    )
+
+
+def actor(p: dict[str, Tensor], observations: Tensor) -> Tensor:
+    """Means [..., A] of observations [..., O]."""
+    hidden = torch.tanh(linear(observations, p["actor.0.weight"], p["actor.0.bias"]))
+    return linear(hidden, p["actor.1.weight"], p["actor.1.bias"])
+
+
+def critic(p: dict[str, Tensor], observations: Tensor) -> Tensor:
+    """Values [...] of observations [..., O]."""
+    hidden = torch.tanh(linear(observations, p["critic.0.weight"], p["critic.0.bias"]))
+    return linear(hidden, p["critic.1.weight"], p["critic.1.bias"]).squeeze(-1)
+
+
+# ── Action distribution: a diagonal Gaussian with a state-independent standard deviation ──────────
+
+
+def log_prob(mean: Tensor, log_std: Tensor, actions: Tensor) -> Tensor:
+    """log π(a|s), [...], of actions [..., A] under means [..., A] and log σ [A]."""
+    z = (actions - mean) * torch.exp(-log_std)
+    return -(0.5 * z**2 + log_std + 0.5 * math.log(2 * math.pi)).sum(-1)
+
+
+def entropy(log_std: Tensor) -> Tensor:
+    """Differential entropy in nats, []; the same in every state, since σ is."""
+    return (log_std + 0.5 * math.log(2 * math.pi * math.e)).sum()
+
+
+def act(w: dict[str, np.ndarray], observations: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Actions [N, A] for normal noise [N, A]; zero noise gives the mode.
+
+    The actor again, in NumPy: for a few rows a torch call costs more than its arithmetic.
+    """
+    hidden = np.tanh(observations @ w["actor.0.weight"].T + w["actor.0.bias"])
+    mean = hidden @ w["actor.1.weight"].T + w["actor.1.bias"]
+    return mean + np.exp(w["log_std"]) * noise
+
+
+def draw_noise(rng: np.random.Generator, steps: int, num_envs: int) -> np.ndarray:
+    """The noise `act` needs for some time steps, [steps, num_envs, A]."""
+    return rng.standard_normal((steps, num_envs, 1), dtype=np.float32)
+
+
+# ── Advantage ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def discounted_sums(terms: Tensor, decays: Tensor) -> Tensor:
+    """yₜ = xₜ + dₜ yₜ₊₁ of terms x and decays d, [T, N], with nothing after the last; [T, N].
+
+    All steps at once, by recursive doubling ([HS]): after k rounds each sum spans 2ᵏ steps.
+    """
+    sums, span = terms, 1
+    while span < len(terms):
+        sums = torch.cat([sums[:-span] + decays[:-span] * sums[span:], sums[-span:]])
+        decays = torch.cat([decays[:-span] * decays[span:], decays[-span:]])
+        span *= 2
+    return sums
+
+
+def gae(
+    rewards: Tensor, values: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor
+) -> Tensor:
+    """Generalised advantage estimation, [T, N], from inputs [T, N] ([GAE] eq. 16).
+
+        δₜ = rₜ + γ V(sₜ₊₁) − V(sₜ)
+        Aₜ = δₜ + γλ Aₜ₊₁
+
+    `next_values` are of each transition's true successor. A terminal state is worth nothing; a time
+    limit only ends the sum, and its last state still counts with its value.
+    """
+    deltas = rewards + GAMMA * next_values * ~terminated - values
+    decays = GAMMA * LAMBDA * (~(terminated | truncated)).to(rewards)
+    return discounted_sums(deltas, decays)
+
+
+# ── Loss ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Batch(NamedTuple):
+    """What an update learns from: B samples, with T and N flattened into one axis."""
+
+    observations: Tensor  # [B, O], normalised
+    actions: Tensor  # [B, A], before clipping to the bounds
+    log_probs: Tensor  # [B], log π_old(a|s)
+    advantages: Tensor  # [B]
+    returns: Tensor  # [B], targets of the value function: advantage + V_old(s)
+
+
+def loss(params: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """The loss, [], and all of METRICS but the last, of parameters [P] on a batch."""
+    p = runtime.unflatten(params, SHAPES)
+    mean, log_std = actor(p, batch.observations), p["log_std"]
+    log_probs = log_prob(mean, log_std, batch.actions)
+    mean_entropy = entropy(log_std)
+    log_ratio = log_probs - batch.log_probs
+    ratio = log_ratio.exp()
+    # KL(π_old, π), never negative and of low variance (Schulman 2020, Approximating KL divergence)
+    kl = ratio - 1 - log_ratio
+    advantages = (batch.advantages - batch.advantages.mean()) / (batch.advantages.std() + 1e-8)
+
+    # Maximise E[min(r·Â, clip(r, 1 − ε, 1 + ε)·Â)]: PPO's clipped surrogate (Schulman et al. 2017,
+    # Proximal policy optimization algorithms, eq. 7)
+    clipped = ratio.clamp(1 - CLIP_RANGE, 1 + CLIP_RANGE)
+    objective = torch.min(ratio * advantages, clipped * advantages)
+    policy_loss = -objective.mean()
+
+    # Minimise E[(V − R)²]: the squared error (Sutton and Barto 2018, Reinforcement learning, eq.
+    # 9.1)
+    values = critic(p, batch.observations)
+    error = (values - batch.returns) ** 2
+    value_loss = error.mean()
+
+    total = policy_loss + VALUE_COEFFICIENT * value_loss
+    clip_fraction = (clipped != ratio).float().mean()
+    metrics = torch.stack([policy_loss, value_loss, mean_entropy, kl.mean(), clip_fraction])
+    return total, metrics.detach()
+
+
+# ── Update ────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Learner(NamedTuple):
+    """All that learning changes."""
+
+    params: Tensor  # [P]
+    m: Tensor  # [P], Adam's mean of gradients
+    v: Tensor  # [P], Adam's mean of squared gradients
+    step: Tensor  # [], float64, updates made
+
+
+def initial_learner(seed: int) -> Learner:
+    """A learner before its first update, on the CPU."""
+    params = initial_parameters(seed)
+    zeros = torch.zeros_like(params)
+    return Learner(params, zeros, zeros, torch.zeros((), dtype=torch.float64))
+
+
+def update(learner: Learner, batch: Batch, indices: Tensor) -> tuple[Learner, Tensor]:
+    """One gradient step on the samples at `indices`, [M]: the learner after it, and METRICS."""
+    minibatch = Batch(*(column[indices] for column in batch))
+    with torch.enable_grad():
+        params = learner.params.detach().requires_grad_()
+        total, metrics = loss(params, minibatch)
+    (gradient,) = torch.autograd.grad(total, params)
+    grad_norm = torch.linalg.vector_norm(gradient)
+    gradient = gradient * (MAX_GRAD_NORM / (grad_norm + 1e-6)).clamp(max=1)
+
+    # [Adam] algorithm 1
+    step = learner.step + 1
+    m = ADAM_BETA1 * learner.m + (1 - ADAM_BETA1) * gradient
+    v = ADAM_BETA2 * learner.v + (1 - ADAM_BETA2) * gradient**2
+    m_hat = m / (1 - ADAM_BETA1**step)
+    v_hat = v / (1 - ADAM_BETA2**step)
+    params = learner.params - LEARNING_RATE * m_hat / (v_hat.sqrt() + ADAM_EPSILON)
+    metrics = torch.cat([metrics, grad_norm.unsqueeze(0)])
+    return Learner(params, m, v, step), metrics
+
+
+# ── Rollout ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class Rollout(NamedTuple):
+    """T steps of N environments, in NumPy, time first."""
+
+    observations: np.ndarray  # [T, N, O], as the environment gave them
+    actions: np.ndarray  # [T, N, A], before clipping to the bounds
+    rewards: np.ndarray  # [T, N], as the environment gave them
+    terminated: np.ndarray  # [T, N], bool: the task ended
+    truncated: np.ndarray  # [T, N], bool: the time limit came
+    next_observations: np.ndarray  # [T, N, O], true successors, also where an episode ended
+
+
+def new_normalizer() -> runtime.ObservationNormalizer:
+    """Observation statistics that know nothing yet."""
+    return runtime.ObservationNormalizer(3, clip=NORMALIZE_CLIP)
+
+
+def make_envs(num_envs: int) -> runtime.VectorEnv:
+    """Environments that reset themselves within the step that ends an episode."""
+    return runtime.make_envs(ENV_ID, num_envs, backend="gymnasium")
+
+
+def collect(
+    envs: runtime.VectorEnv,
+    w: dict[str, np.ndarray],
+    normalize: runtime.ObservationNormalizer,
+    observations: np.ndarray,
+    noise: np.ndarray,
+) -> tuple[Rollout, np.ndarray]:
+    """A rollout from `observations`, [N, O], and the observations it ends at.
+
+    Only actions are computed here. The policy does not change during a rollout, so `make_batch`
+    evaluates values and log-probabilities for all of it at once.
+    """
+    steps, num_envs = len(noise), len(observations)
+    rollout = Rollout(
+        observations=np.empty((steps, *observations.shape), np.float32),
+        actions=np.empty((steps, num_envs, 1), np.float32),
+        rewards=np.empty((steps, num_envs), np.float32),
+        terminated=np.empty((steps, num_envs), np.bool_),
+        truncated=np.empty((steps, num_envs), np.bool_),
+        next_observations=np.empty((steps, *observations.shape), np.float32),
+    )
+    for t in range(steps):
+        actions = act(w, normalize(observations), noise[t])
+        step = envs.step(np.clip(actions, ACTION_LOW, ACTION_HIGH))
+        rollout.observations[t] = observations
+        rollout.actions[t] = actions
+        rollout.rewards[t] = step.rewards
+        rollout.terminated[t] = step.terminated
+        rollout.truncated[t] = step.truncated
+        rollout.next_observations[t] = step.next_observations
+        observations = step.observations
+    return rollout, observations
+
+
+@torch.no_grad()
+def make_batch(
+    params: Tensor,
+    observations: Tensor,
+    actions: Tensor,
+    rewards: Tensor,
+    terminated: Tensor,
+    truncated: Tensor,
+    next_observations: Tensor,
+) -> Batch:
+    """What `update` learns from: a Rollout's fields as tensors, normalised."""
+    p = runtime.unflatten(params, SHAPES)
+    log_probs = log_prob(actor(p, observations), p["log_std"], actions)
+    values = critic(p, observations)
+    next_values = critic(p, next_observations)
+    advantages = gae(rewards, values, next_values, terminated, truncated)
+    return Batch(
+        observations=observations.flatten(0, 1),
+        actions=actions.flatten(0, 1),
+        log_probs=log_probs.flatten(),
+        advantages=advantages.flatten(),
+        returns=(advantages + values).flatten(),
+    )
+
+
+# ── Training ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def improve(
+    step: Callable[..., tuple[Tensor, ...]],
+    learner: Learner,
+    batch: Batch,
+    orders: Tensor,
+) -> tuple[Learner, Tensor]:
+    """Epochs of minibatches through `step`, which is `update` or a compiled form of it.
+
+    `orders`, [EPOCHS, B], has a permutation of the batch for each epoch. Returns the learner and
+    the mean of METRICS.
+    """
+    totals = torch.zeros(len(METRICS), device=orders.device)
+    for order in orders:
+        for indices in order.split(MINIBATCH_SIZE):
+            learner, metrics = step(learner, batch, indices)
+            totals += metrics
+    return learner, totals / (EPOCHS * BATCH_SIZE // MINIBATCH_SIZE)
+
+
+def policy(
+    w: dict[str, np.ndarray],
+    normalize: runtime.ObservationNormalizer,
+    rng: np.random.Generator | None = None,
+) -> Callable[[np.ndarray], np.ndarray]:
+    """From observations [N, O] to actions: a sample where `rng` is given, else the mode."""
+
+    def choose(observations: np.ndarray) -> np.ndarray:
+        noise = np.zeros(1, np.float32) if rng is None else draw_noise(rng, 1, len(observations))[0]
+        return np.clip(act(w, normalize(observations), noise), ACTION_LOW, ACTION_HIGH)
+
+    return choose
+
+
+def load_policy(
+    checkpoint: runtime.Checkpoint, rng: np.random.Generator | None = None
+) -> Callable[[np.ndarray], np.ndarray]:
+    """The `policy` of a checkpoint, with the observation statistics it was trained with."""
+    w = runtime.as_arrays(runtime.flatten(checkpoint["parameters"], SHAPES), SHAPES)
+    normalize = new_normalizer()
+    normalize.load(checkpoint["observations"])
+    return policy(w, normalize, rng)
+
+
+def train(run: runtime.Run) -> None:
+    """Alternate rollouts and updates, from the start or from the checkpoint the run resumes."""
+    torch.set_num_threads(1)  # for networks this small, handing work to a second thread costs more
+    envs = make_envs(NUM_ENVS)
+    episodes = runtime.EpisodeTracker(NUM_ENVS)
+    learner = initial_learner(SEED)
+    normalize = new_normalizer()
+    scale_rewards = runtime.RewardNormalizer(NUM_ENVS, GAMMA, clip=NORMALIZE_CLIP)
+    if run.checkpoint is not None:
+        params = runtime.flatten(run.checkpoint["parameters"], SHAPES)
+        learner = Learner(params, **run.checkpoint["optimizer"])
+        episodes.load(run.checkpoint["episodes"])
+        normalize.load(run.checkpoint["observations"])
+        scale_rewards.load(run.checkpoint["rewards"])
+    learner = Learner(*(tensor.to(run.device) for tensor in learner))
+    step = update  # too few updates in this run to earn back the time it takes to compile it
+
+    for iteration in run.iterations(NUM_ITERATIONS, BATCH_SIZE):
+        if iteration % CHECKPOINT_EVERY == 0 or iteration == run.first_iteration:
+            # Interrupted or not, so that a resumed run takes the path of one that never stopped.
+            observations = envs.reset(runtime.derive_seed(SEED, iteration))
+            episodes.discard_partial()
+            scale_rewards.reset_returns()
+        rng = np.random.default_rng((SEED, iteration))
+
+        w = runtime.as_arrays(learner.params, SHAPES)
+        noise = draw_noise(rng, ROLLOUT_LENGTH, NUM_ENVS)
+        rollout, observations = collect(envs, w, normalize, observations, noise)
+        ended = rollout.terminated | rollout.truncated
+        episodes.extend(rollout.rewards, ended)
+
+        samples = rollout._replace(
+            observations=normalize(rollout.observations),
+            next_observations=normalize(rollout.next_observations),
+            rewards=scale_rewards(rollout.rewards, ended),
+        )
+        tensors = (torch.as_tensor(x, device=run.device) for x in samples)
+        batch = make_batch(learner.params, *tensors)
+        orders = rng.permuted(np.tile(np.arange(BATCH_SIZE), (EPOCHS, 1)), axis=1)
+        orders = torch.as_tensor(orders, device=run.device)
+        learner, metrics = improve(step, learner, batch, orders)
+        normalize.update(rollout.observations)  # not before: a rollout sees one policy
+
+        steps = (iteration + 1) * BATCH_SIZE
+        run.log(
+            steps,
+            {
+                "episode_return": episodes.mean_return,
+                "episode_length": episodes.mean_length,
+                **dict(zip(METRICS, metrics.tolist(), strict=True)),
+                "explained_variance": float(1 - batch.advantages.var() / batch.returns.var()),
+            },
+        )
+        if (iteration + 1) % EVALUATE_EVERY == 0:
+            w = runtime.as_arrays(learner.params, SHAPES)
+            chosen = policy(w, normalize)
+            run.evaluate(steps, make_envs, chosen, EVALUATION_EPISODES, SEED + 1 + iteration)
+        if run.checkpoint_due(iteration, CHECKPOINT_EVERY):
+            run.save(
+                steps,
+                parameters=runtime.unflatten(learner.params, SHAPES),
+                optimizer={"m": learner.m, "v": learner.v, "step": learner.step},
+                episodes=episodes.state(),
+                observations=normalize.state(),
+                rewards=scale_rewards.state(),
+            )
+    envs.close()
+
+
+if __name__ == "__main__":
+    runtime.main(sys.modules[__name__])

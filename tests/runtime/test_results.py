@@ -1,0 +1,59 @@
+"""result.json comes back as it was written; what is none is refused."""
+
+import json
+import math
+
+import pytest
+
+from ppoc.runtime.formats import FormatError, NewerError
+from ppoc.runtime.results import Result, read_result, write_result
+from ppoc.runtime.statistics import summarize
+
+SUMMARY = summarize([1.0, 2.0, 4.0, 8.0])
+
+
+def test_round_trip(tmp_path):
+    for evaluation in (SUMMARY, None, SUMMARY._replace(mean=math.inf)):
+        write_result(Result(tmp_path, True, 512, 1.25, evaluation))
+        if evaluation is not None and not math.isfinite(evaluation.mean):
+            with pytest.raises(FormatError):
+                read_result(tmp_path)
+        else:
+            expected = Result(tmp_path, True, 512, 1.25, evaluation, earlier=True)
+            assert read_result(tmp_path) == expected
+
+
+def test_one_from_before_versions_is_read(tmp_path):
+    write_result(Result(tmp_path, True, 512, 1.25, SUMMARY))
+    row = json.loads((tmp_path / "result.json").read_text())
+    assert row.pop("format") == 1
+    (tmp_path / "result.json").write_text(json.dumps(row))
+    assert read_result(tmp_path).evaluation == SUMMARY
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"finished": 1},
+        {"steps": "512"},
+        {"steps": True},
+        {"seconds": None},
+        {"evaluation": 1},
+        {"evaluation": {}},
+        {"evaluation": {**SUMMARY._asdict(), "mean": "1"}},
+        {"evaluation": {**SUMMARY._asdict(), "episodes": 1.5}},
+        {"evaluation": {**SUMMARY._asdict(), "more": 1}},
+    ],
+)
+def test_what_is_no_result_is_refused(tmp_path, change):
+    write_result(Result(tmp_path, True, 512, 1.25, SUMMARY))
+    row = json.loads((tmp_path / "result.json").read_text())
+    (tmp_path / "result.json").write_text(json.dumps({**row, **change}))
+    with pytest.raises(FormatError):
+        read_result(tmp_path)
+
+
+def test_a_newer_one_is_refused(tmp_path):
+    (tmp_path / "result.json").write_text('{"format": 2}')
+    with pytest.raises(NewerError, match="update ppoc"):
+        read_result(tmp_path)
