@@ -10,6 +10,7 @@ from ppoc.cli import (
     check,
     compile,
     describe,
+    diagnose,
     diff,
     draft,
     eject,
@@ -40,6 +41,7 @@ app.command()(compile.compile)
 app.command()(run.run)
 app.command()(eval.eval)
 app.command()(chat.chat)
+app.command()(diagnose.diagnose)
 app.command()(draft.draft)
 app.command()(describe.describe)
 app.command()(eject.eject)

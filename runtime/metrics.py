@@ -14,6 +14,8 @@ from ppoc.runtime.files import LineFile, read_lines, write_whole
 from ppoc.runtime.formats import FormatError
 
 FLUSH_SECONDS = 5.0
+LARGEST_FILE = 256 * 2**20  # bytes of a metrics.csv that is read: some million iterations
+LONGEST_LINE = 2**16
 
 
 class MetricsWriter:
@@ -182,3 +184,31 @@ def _drop_after(path: Path, step: int) -> list[str] | None:
     kept = rows[:1] + [row for row in rows[1:] if int(row[0]) <= step]
     write_whole(path, "".join(f"{_line(row)}\n" for row in kept))
     return kept[0] if kept else None
+
+
+def read_metrics(path: Path, notes: list[str]) -> Iterator[tuple[int, dict[str, float]]]:
+    """Steps and metrics of a metrics.csv; rows that are torn or no numbers are left out."""
+    skipped = 0
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            notes.append(f"{path.name} is larger than {LARGEST_FILE >> 20} MiB: not read")
+            return
+        with path.open(newline="", encoding="utf-8", errors="replace") as file:
+            lines = (line for line in file if len(line) < LONGEST_LINE and "\0" not in line)
+            reader = csv.reader(lines)
+            columns = next(reader, [])
+            for fields in reader:
+                try:
+                    if len(fields) != len(columns):
+                        raise ValueError
+                    values = zip(columns[1:], fields[1:], strict=True)
+                    row = {name: float(value) for name, value in values if value}
+                    yield int(fields[0]), row
+                except (ValueError, OverflowError):
+                    skipped += 1
+    except FileNotFoundError:
+        notes.append(f"there is no {path.name}: no iteration was finished")
+    except (OSError, csv.Error) as error:
+        notes.append(f"{path.name} cannot be read: {error}")
+    if skipped:
+        notes.append(f"{path.name} has {skipped} lines that are torn or no numbers")

@@ -2,7 +2,7 @@
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, cast
@@ -59,7 +59,7 @@ class _Rehearsal(Run):
         self._waiting = 0
         self._tell = message
 
-    def message(self, text: str) -> None:
+    def message(self, text: str, health: Mapping[str, Any] | None = None) -> None:
         self._tell(text)
 
     def compile(self, update: Function) -> Function:

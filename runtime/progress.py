@@ -34,8 +34,8 @@ SHOWN = (
 class Progress(Protocol):
     """A context manager that shows how a run goes while it is open."""
 
-    def message(self, text: str) -> None:
-        """Say something that stays on the screen."""
+    def message(self, text: str, health: Mapping[str, object] | None = None) -> None:
+        """Say something that stays on the screen; of a finding, `health` has all there is."""
 
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
         """Show the state at `step` environment steps, if it is time to draw again."""
@@ -120,9 +120,9 @@ class Unattended:
         except (OSError, ValueError):  # a broken pipe, a lost terminal, or a closed file
             self._display = QuietProgress()
 
-    def message(self, text: str) -> None:
+    def message(self, text: str, health: Mapping[str, object] | None = None) -> None:
         with self._or_silent():
-            self._display.message(text)
+            self._display.message(text, health)
 
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
         with self._or_silent():
@@ -150,7 +150,7 @@ class RichProgress:
         self._live = Live(console=console, auto_refresh=False, get_renderable=self._render)
         self._drawn = -math.inf
 
-    def message(self, text: str) -> None:
+    def message(self, text: str, health: Mapping[str, object] | None = None) -> None:
         self._live.console.print(text, markup=False, highlight=False)
 
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -198,7 +198,7 @@ class PlainProgress:
         self._written_at = -math.inf
         self._written_step = meter.step
 
-    def message(self, text: str) -> None:
+    def message(self, text: str, health: Mapping[str, object] | None = None) -> None:
         self._file.write(f"{text}\n")  # in one piece: another thread may write too
         self._file.flush()
 
@@ -225,13 +225,16 @@ class PlainProgress:
 
 
 class JsonProgress:
-    """One JSON object a line: `{"event": "message", …}` or `{"event": "update", "step": …, …}`."""
+    """One JSON object a line: `{"event": "update", "step": …, …}`, or a `message` or `health`."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
 
-    def message(self, text: str) -> None:
-        self._write({"event": "message", "text": text})
+    def message(self, text: str, health: Mapping[str, object] | None = None) -> None:
+        if health is not None:
+            self._write({**health, "event": "health"})
+        else:
+            self._write({"event": "message", "text": text})
 
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
         # JSON has no NaN: a metric without a value yet is null.
@@ -253,7 +256,7 @@ class JsonProgress:
 class QuietProgress:
     """Shows nothing."""
 
-    def message(self, text: str) -> None:
+    def message(self, text: str, health: Mapping[str, object] | None = None) -> None:
         pass
 
     def update(self, step: int, metrics: Mapping[str, float]) -> None:

@@ -22,6 +22,7 @@ from ppoc.runtime.envs import VectorEnv
 from ppoc.runtime.evaluate import Policy, evaluate
 from ppoc.runtime.failures import RunError
 from ppoc.runtime.files import remove_parts
+from ppoc.runtime.health import Watch
 from ppoc.runtime.layout import Groups, check_training, whole_steps
 from ppoc.runtime.metrics import MetricsWriter
 from ppoc.runtime.progress import Mode, progress
@@ -75,7 +76,8 @@ class Run:
         A run that was stopped before its first checkpoint is resumed from its beginning.
 
         Args:
-            module: whose checkpoint it must be that the run goes on from.
+            module: whose checkpoint it must be that the run goes on from, and whose constants say
+                what is healthy for it.
 
         Raises:
             RunError: another run holds the folder, the checkpoint cannot be read, or the device is
@@ -92,12 +94,14 @@ class Run:
         self._mode = mode
         self._display: Any = None
         self._messages: list[str] = []
+        self._watch = Watch(folder, vars(module) if module else {}, self.message)
         with contextlib.ExitStack() as resources:
             resources.enter_context(_exclusive(folder))
             remove_parts(folder)
             if resume:
                 self._load_checkpoint(module)
                 evaluations.drop_after(folder, self._steps)
+                self._watch.resume(self._steps)
             resume_step = self._steps if resume else None
             self._metrics = MetricsWriter(folder, resume_step=resume_step, say=self.message)
             resources.callback(self._metrics.close)
@@ -165,12 +169,12 @@ class Run:
         self._signals.graceful = False
         screen.close()
 
-    def message(self, text: str) -> None:
-        """Say something beside the progress display."""
+    def message(self, text: str, health: Mapping[str, Any] | None = None) -> None:
+        """Say something beside the progress display; of a finding, `health` has all there is."""
         if self._display is None:
             self._messages.append(text)
         else:
-            self._display.message(text)
+            self._display.message(text, health)
 
     def compile(self, update: Function) -> Function:
         """A compiled form of `update`, made at its first call or taken from an earlier run's."""
@@ -185,6 +189,9 @@ class Run:
         now = time.perf_counter()
         rate = (steps - self._steps) / (now - self._last_time)
         self._last_time, self._steps = now, steps
+        self._metrics.write(steps, {**metrics, "steps_per_second": rate})
+        self._display.update(steps, metrics)
+        self._watch.check(steps, metrics)
         for name in ("policy_loss", "value_loss", "grad_norm"):
             if not math.isfinite(metrics.get(name, 0.0)):
                 saved = f"the last good checkpoint is {self.last_saved}"
@@ -192,8 +199,6 @@ class Run:
                     f"{name} became {metrics[name]} at step {steps}; "
                     + (saved if self.last_saved else "there is no checkpoint yet")
                 )
-        self._metrics.write(steps, {**metrics, "steps_per_second": rate})
-        self._display.update(steps, metrics)
 
     def evaluate(
         self,

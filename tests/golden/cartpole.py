@@ -423,6 +423,7 @@ def train(run: runtime.Run) -> None:
                 "episode_length": episodes.mean_length,
                 **dict(zip(METRICS, metrics.tolist(), strict=True)),
                 "explained_variance": float(1 - batch.advantages.var() / batch.returns.var()),
+                "largest_reward": float(abs(rollout.rewards).max()),
                 "learning_rate": LEARNING_RATE * remaining,
                 "clip_range": CLIP_RANGE * remaining,
             },

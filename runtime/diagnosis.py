@@ -1,0 +1,161 @@
+"""What a run folder says of its run: how it ended, and what was unhealthy, likely causes first.
+
+Nothing of the folder is imported or trusted. What is damaged is left out, and said.
+"""
+
+import ast
+import json
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ppoc.runtime import checkpoint as checkpoints
+from ppoc.runtime import health
+from ppoc.runtime.findings import Finding
+from ppoc.runtime.health import Monitor
+from ppoc.runtime.metrics import read_metrics
+from ppoc.runtime.symptoms import RANK
+
+LARGEST_MODULE = 2**20
+
+
+class Diagnosis(NamedTuple):
+    """What is known of a run."""
+
+    folder: Path
+    state: str
+    """How the run ended or how far it is, in words."""
+    steps: int
+    total_steps: int | None
+    checkpoint: Path | None
+    """The last one saved."""
+    findings: list[Finding]
+    """Likely causes first, each symptom once."""
+    events: list[dict[str, Any]]
+    """Divergences and what was done about them, from health.jsonl."""
+    dumps: list[Path]
+    """Folders of offending minibatches."""
+    notes: list[str]
+    """What could not be read, and what else is worth knowing."""
+
+
+def diagnose(folder: Path) -> Diagnosis:
+    """Read a run folder, finished, running or broken.
+
+    Raises:
+        ValueError: it is no run folder: there is neither a module nor a metrics.csv in it.
+    """
+    notes: list[str] = []
+    constants = read_constants(folder / "module.py", notes)
+    if constants is None and not (folder / "metrics.csv").exists():
+        raise ValueError(f"{folder} is no run folder: it has neither module.py nor metrics.csv")
+    monitor = Monitor(constants or {"SHAPES": {}})
+    first: dict[str, Finding] = {}
+    for step, row in read_metrics(folder / "metrics.csv", notes):
+        for finding in monitor.check(step, _with_rewards(row, constants or {})):
+            first.setdefault(finding.symptom, finding)
+    events = [row for row in health.read(folder) if row.get("event") != "finding"]
+    total = monitor.trend.total or None
+    notes += _evaluations(folder, notes)
+    return Diagnosis(
+        folder,
+        _state(folder, monitor, total, events),
+        monitor.trend.step,
+        total,
+        checkpoints.latest(folder / "checkpoints"),
+        sorted(first.values(), key=lambda finding: RANK[finding.symptom]),
+        events,
+        sorted(path.parent for path in folder.glob("failure/step-*/failure.json")),
+        notes,
+    )
+
+
+def read_constants(path: Path, notes: list[str]) -> dict[str, Any] | None:
+    """The constants of a generated module, without importing it; None where it cannot be read."""
+    try:
+        if path.stat().st_size > LARGEST_MODULE:
+            raise ValueError("it is larger than any generated module")
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        notes.append(f"{path.name} cannot be read: {error}")
+        return None
+    constants = {"SHAPES": {}, "_scales_rewards": "scale_rewards" in ast.dump(tree)}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            try:
+                constants[node.targets[0].id] = ast.literal_eval(node.value)
+            except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+                continue
+    return constants
+
+
+def _with_rewards(row: dict[str, float], constants: dict[str, Any]) -> dict[str, float]:
+    """A row of a run that did not measure its rewards yet: their mean instead of the largest."""
+    length = row.get("episode_length", 0.0)
+    if "largest_reward" in row or constants.get("_scales_rewards", True) or not length > 0:
+        return row
+    return {**row, "largest_reward": abs(row.get("episode_return", 0.0)) / length}
+
+
+def _state(folder: Path, monitor: Monitor, total: int | None, events: list[dict[str, Any]]) -> str:
+    reached = f"{monitor.trend.step:,}" + (f" of {total:,}" if total else "") + " steps"
+    if _is_running(folder / "run.lock"):
+        return f"running, at {reached}"
+    result = _document(folder / "result.json")
+    if result.get("finished") is True:
+        return f"finished after {reached}"
+    stops = [row for row in events if row.get("event") == "stop"]
+    if stops and stops[-1].get("step") == monitor.trend.step:
+        return f"stopped at {reached}: {stops[-1].get('text', 'it diverged')}"
+    if result:
+        return f"stopped by a signal at {reached}"
+    if (folder / "error.txt").exists():
+        return f"failed after {reached} (error.txt has the traceback)"
+    return f"ended without a result, after {reached}"
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_bytes()[:LARGEST_MODULE])
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _is_running(lock: Path) -> bool:
+    """Whether a process holds a lock file, as far as Linux says; other systems do not."""
+    try:
+        inode = lock.stat().st_ino
+        locks = Path("/proc/locks").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    held = (line.split() for line in locks.splitlines() if "FLOCK" in line)
+    return any(field.split(":")[2:] == [str(inode)] for fields in held for field in fields)
+
+
+def _evaluations(folder: Path, notes: list[str]) -> list[str]:
+    """A note where a later evaluation was much worse than an earlier one."""
+    rows, torn = [], 0
+    try:
+        text = (folder / "evaluations.jsonl").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    for line in text.splitlines():
+        try:
+            row = json.loads(line)
+            mean, steps, std = float(row["mean"]), int(row["steps"]), float(row["std"])
+            if all(map(math.isfinite, (mean, std))):
+                rows.append((mean, steps, std))
+        except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+            torn += 1
+    found = [f"evaluations.jsonl has {torn} lines that are torn or no evaluations"] * bool(torn)
+    if len(rows) > 1:
+        best, last = max(rows), rows[-1]
+        if last[0] < best[0] - max(2 * best[2], 0.2 * abs(best[0])):
+            found.append(
+                f"the evaluation at step {best[1]:,} had a mean return of {best[0]:.4g}, the last "
+                f"one {last[0]:.4g}: the policy got worse"
+            )
+    return found

@@ -1,0 +1,139 @@
+"""Is a run healthy? Symptoms are looked for in the metrics that an iteration has anyway.
+
+The same monitor watches a run as it goes and reads the metrics of one that is over, so that both
+say the same. What it looks for, from which sources and with which thresholds, is in `symptoms`.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ppoc.runtime.files import append_line, write_whole
+from ppoc.runtime.findings import Finding
+from ppoc.runtime.metrics import read_metrics
+from ppoc.runtime.symptoms import SYMPTOMS
+from ppoc.runtime.trend import Row, Trend
+
+FORMAT = 1
+FILE = "health.jsonl"
+Say = Callable[[str, Mapping[str, Any]], None]
+
+RECOVERY = 10  # iterations without a symptom, before it may be reported again
+
+
+class _State:
+    """What the monitor remembers of a symptom."""
+
+    def __init__(self) -> None:
+        self.streak = 0
+        self.since = 0
+        self.quiet = RECOVERY  # iterations without it
+        self.needed = RECOVERY  # of which so many allow another report
+
+
+class Monitor:
+    """Watches iterations go by and reports each symptom once, and again only if it came back.
+
+    What comes and goes is reported ever more rarely: after each report the symptom must be away for
+    twice as long as before the last.
+    """
+
+    def __init__(self, constants: Mapping[str, Any]) -> None:
+        """A monitor of a module with such constants, such as `vars(module)`."""
+        self.trend = Trend(constants)
+        self._symptoms = [(symptom, _State()) for symptom in SYMPTOMS if symptom.fits(constants)]
+
+    def check(self, step: int, row: Row) -> list[Finding]:
+        """Take in the metrics of the iteration that ended at `step`: what is newly wrong."""
+        self.trend.take(step, row)
+        found = []
+        for symptom, state in self._symptoms:
+            if symptom.metric not in row or not symptom.shown(row, self.trend):
+                state.streak = 0
+                state.quiet += 1
+                continue
+            if state.streak == 0:
+                state.since = step
+            state.streak += 1
+            if state.streak == symptom.patience and state.quiet >= state.needed:
+                state.needed *= 2
+                if all(finding.symptom != symptom.name for finding in found):
+                    found.append(symptom.finding(state.since, row, self.trend))
+            if state.streak >= symptom.patience:
+                state.quiet = 0
+        return found
+
+
+class Watch:
+    """The monitor of a run in its folder: what it finds is said, and kept in health.jsonl."""
+
+    def __init__(
+        self,
+        folder: Path,
+        constants: Mapping[str, Any],
+        say: Callable[[str, Mapping[str, Any]], None],
+    ) -> None:
+        """A watch over a run; `say` is told a line, and what is in it for programs to read."""
+        self._folder = folder
+        self._monitor = Monitor(constants)
+        self._say = say
+
+    def resume(self, step: int) -> None:
+        """Go on from a checkpoint at `step`: know what was seen, forget what will be seen again.
+
+        Raises:
+            OSError: health.jsonl cannot be written.
+        """
+        for at, row in read_metrics(self._folder / "metrics.csv", []):
+            if at <= step:
+                self._monitor.check(at, row)
+        cut(self._folder, step)
+
+    def check(self, step: int, row: Row) -> None:
+        """Take in an iteration, and say what is newly wrong.
+
+        Raises:
+            OSError: health.jsonl cannot be written.
+        """
+        for finding in self._monitor.check(step, row):
+            append(self._folder, "finding", finding.document())
+            self._say(finding.line(), finding.document())
+
+
+def append(folder: Path, event: str, document: Mapping[str, Any]) -> None:
+    """Append a line to health.jsonl.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    line = json.dumps({"format": FORMAT, "event": event, **document}, ensure_ascii=False)
+    append_line(folder / FILE, line)
+
+
+def read(folder: Path) -> Iterator[dict[str, Any]]:
+    """The events in a folder's health.jsonl, without lines that are torn or not of this format."""
+    try:
+        text = (folder / FILE).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return
+    for line in text.splitlines():
+        try:
+            document = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(document, dict) and document.get("format") == FORMAT:
+            yield document
+
+
+def cut(folder: Path, step: int) -> None:
+    """Drop the findings of steps that a resumed run will take again.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return
+    kept = [row for row in read(folder) if row["event"] != "finding" or row.get("step", 0) <= step]
+    write_whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept))

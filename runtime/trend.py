@@ -1,0 +1,63 @@
+"""How a run goes, in the few numbers that say whether it learns."""
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+AVERAGED = 10  # episode returns that the trend is judged by
+
+Row = Mapping[str, float]
+
+
+class Trend:
+    """How the mean episode return has gone: its start, its best, and where it is now."""
+
+    def __init__(self, constants: Mapping[str, Any]) -> None:
+        """The trend of a run of a module with such constants, such as `vars(module)`."""
+        self.constants = constants
+        self.total = constants.get("NUM_ITERATIONS", 0) * constants.get("BATCH_SIZE", 0)
+        self.iterations = 0
+        self.step = 0
+        self.started = math.nan
+        """Mean of the first returns."""
+        self.spread = 0.0
+        """Standard deviation of the first returns."""
+        self.best = -math.inf
+        """The highest mean of AVERAGED returns in a row."""
+        self.now = math.nan
+        """The mean of the last AVERAGED returns."""
+        self.first: dict[str, float] = {}
+        """The first finite value of each metric."""
+        self._returns: deque[float] = deque(maxlen=AVERAGED)
+
+    def take(self, step: int, row: Row) -> None:
+        """Take in an iteration."""
+        self.iterations += 1
+        self.step = step
+        if len(self.first) < len(row):
+            for name, value in row.items():
+                if name not in self.first and math.isfinite(value):
+                    self.first[name] = value
+        value = row.get("episode_return", math.nan)
+        if not math.isfinite(value):
+            return
+        self._returns.append(value)
+        if len(self._returns) < AVERAGED:
+            return
+        self.now = sum(self._returns) / AVERAGED
+        if math.isnan(self.started):
+            self.started = self.now
+            squares = sum((x - self.now) ** 2 for x in self._returns)
+            self.spread = math.sqrt(squares / AVERAGED)
+        self.best = max(self.best, self.now)
+
+    @property
+    def progress(self) -> float:
+        """How much of the run is done, from 0 to 1."""
+        return self.step / self.total if self.total else 0.0
+
+    @property
+    def improved(self) -> bool:
+        """Whether returns have left the range that they started in."""
+        return self.best > self.started + max(self.spread, 0.05 * abs(self.started))

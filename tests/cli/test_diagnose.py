@@ -1,0 +1,117 @@
+"""`ppoc diagnose` on healthy, sick, old, running and damaged folders."""
+
+import json
+import random
+import shutil
+
+import pytest
+
+SHORT = (
+    "--quiet",
+    "-s",
+    "training.total_steps=5120",
+    "-s",
+    "update={rollout_steps: 256}",
+    "-s",
+    "evaluation.episodes=2",
+)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture
+def sick(ppoc, runs):
+    """A run whose learning rate is 1."""
+    folder = runs / "sick"
+    if not folder.exists():
+        assert ppoc("init", "agent.yaml").code == 0
+        rate = ("-s", "optimizer.actor.lr=1.0", "-s", "env.backend=gymnasium")
+        assert ppoc("run", "agent.yaml", *SHORT, *rate, "--out", folder).code == 0
+    return folder
+
+
+def test_the_cause_comes_first_with_its_evidence_and_what_to_try(ppoc, sick):
+    done = ppoc("diagnose", sick)
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert lines[0] == f"{sick}: finished after 5,120 of 5,120 steps"
+    cause = next(line for line in lines if line.startswith("1. "))
+    assert cause.startswith(("1. kl-explosion", "1. high-kl"))
+    assert "   try: optimizer.actor.lr: 1 → 0.0003 (-s optimizer.actor.lr=0.0003)" in lines
+    assert lines[-1].startswith("change one thing at a time")
+
+
+def test_json_says_the_same(ppoc, sick):
+    document = json.loads(ppoc("diagnose", sick, "--format", "json").out)
+    assert (document["format"], document["steps"], document["total_steps"]) == (1, 5120, 5120)
+    kept = [json.loads(line) for line in (sick / "health.jsonl").read_text().splitlines()]
+    assert {x["symptom"] for x in document["findings"]} == {x["symptom"] for x in kept}
+
+
+def test_a_run_of_an_older_version_is_read_from_its_metrics(ppoc, sick, tmp_path):
+    now = json.loads(ppoc("diagnose", sick, "--format", "json").out)
+    old = shutil.copytree(sick, tmp_path / "old")
+    (old / "health.jsonl").unlink()
+    then = json.loads(ppoc("diagnose", old, "--format", "json").out)
+    assert then["findings"] == now["findings"]
+
+
+def test_what_is_no_run_folder_is_misuse(ppoc, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for folder in ("empty", "missing"):
+        done = ppoc("diagnose", folder)
+        assert done.code == 2
+        assert "no run folder" in done.err
+
+
+def test_a_running_run_is_said_to_be_running(ppoc, sick, tmp_path):
+    from ppoc.runtime.run import Run
+
+    copy = shutil.copytree(sick, tmp_path / "copy")
+    with Run(copy, resume=True):
+        assert "running, at 5,120" in ppoc("diagnose", copy).out
+    assert "finished" in ppoc("diagnose", copy).out
+
+
+FILES = ("module.py", "metrics.csv", "evaluations.jsonl", "health.jsonl", "result.json", "run.lock")
+
+
+def test_damaged_folders_end_in_an_answer_or_one_message(ppoc, sick, tmp_path):
+    """200 folders with bytes changed, cut, repeated or replaced in any of their files."""
+    rng = random.Random(0)
+    (sick / "evaluations.jsonl").write_text('{"steps": 1, "mean": 2.0, "std": 0.5}\n' * 3)
+    codes = set()
+    for number in range(200):
+        folder = shutil.copytree(
+            sick, tmp_path / str(number), ignore=shutil.ignore_patterns("tensorboard")
+        )
+        for name in rng.sample(FILES, rng.randint(1, 3)):
+            path = folder / name
+            data = bytearray(path.read_bytes())
+            kind = rng.choice(("cut", "bytes", "random", "deep", "gone", "folder", "twice"))
+            if kind == "cut":
+                data = data[: rng.randrange(len(data) + 1)]
+            elif kind == "bytes":
+                for _ in range(rng.randint(1, 30)):
+                    if data:
+                        data[rng.randrange(len(data))] = rng.randrange(256)
+            elif kind == "random":
+                data = bytearray(rng.randbytes(500))
+            elif kind == "deep":
+                data = bytearray(b"[" * 100_000)
+            elif kind == "twice":
+                data = data[: len(data) // 2] + data
+            path.unlink()
+            if kind == "folder":
+                path.mkdir()
+            elif kind != "gone":
+                path.write_bytes(data)
+        for form in ("text", "json"):
+            done = ppoc("diagnose", folder, "--format", form)
+            codes.add(done.code)
+            assert done.out or done.err.startswith("error: "), number
+        shutil.rmtree(folder)
+    assert codes <= {0, 2}
