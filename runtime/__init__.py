@@ -19,6 +19,7 @@ from ppoc.runtime.parameters import (
     uniform,
     xavier,
 )
+from ppoc.runtime.replay import Recorder
 from ppoc.runtime.run import Checkpoint, Run, derive_seed
 from ppoc.runtime.structure import move
 
@@ -27,6 +28,7 @@ __all__ = [
     "CustomBody",
     "EpisodeTracker",
     "ObservationNormalizer",
+    "Recorder",
     "RecurrentPolicy",
     "RewardNormalizer",
     "Run",

@@ -103,6 +103,20 @@ def check_training(module: ModuleType, groups: Groups, steps: int) -> None:
         _check_finite(groups, "adaptive", {})
     if hasattr(module, "BUFFER_ROLLOUTS"):
         _check_buffer(module, groups)
+    _check_environments(module, groups)
+
+
+def _check_environments(module: ModuleType, groups: Groups) -> None:
+    """Where the environments and the memories were; actions to replay are for the Recorder."""
+    envs = module.NUM_ENVS
+    if "memory" in groups:
+        state = Expected((envs, module.STATE_SIZE), torch.float32)
+        _check(groups, "memory", {"starts": Expected((envs,), torch.bool), "state": state})
+    if "environments" in groups:
+        size = module.tensor_envs.ENVIRONMENTS[module.ENV_ID].state_size
+        inner = Expected((envs, size), torch.float32)
+        elapsed = Expected((envs,), torch.int64)
+        _check(groups, "environments", {"inner": inner, "elapsed": elapsed}, {"elapsed": 0})
 
 
 def _check_steps(module: ModuleType, path: Path, steps: int) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime import evaluations
 from ppoc.runtime.compiled import Function, compile_step
-from ppoc.runtime.envs import VectorEnv
+from ppoc.runtime.envs import EnvironmentFailure, Floats, VectorEnv
 from ppoc.runtime.evaluate import Policy, evaluate
 from ppoc.runtime.failures import RunError
 from ppoc.runtime.files import remove_parts
@@ -26,8 +26,10 @@ from ppoc.runtime.health import Watch
 from ppoc.runtime.layout import Groups, check_training, whole_steps
 from ppoc.runtime.metrics import MetricsWriter
 from ppoc.runtime.progress import Mode, progress
+from ppoc.runtime.replay import Recorder, ReplayError
 from ppoc.runtime.signals import StopSignals
 from ppoc.runtime.statistics import Summary, summarize
+from ppoc.runtime.surroundings import changes, surroundings
 
 LOCK_SECONDS = 2.0  # a run that was killed a moment ago may still hold its folder
 
@@ -59,7 +61,6 @@ class Run:
         folder: where everything the run leaves behind lies.
         device: where parameters and batches lie.
         checkpoint: the groups of tensors to resume from, or None at the start of a run.
-        first_iteration: the iteration `iterations` began with.
     """
 
     def __init__(
@@ -85,7 +86,6 @@ class Run:
         """
         self.folder = folder
         self.device = choose_device(device)
-        self.first_iteration = 0
         self.checkpoint: Groups | None = None
         self.last_saved: Path | None = None
         self._steps = 0
@@ -95,6 +95,8 @@ class Run:
         self._display: Any = None
         self._messages: list[str] = []
         self._watch = Watch(folder, vars(module) if module else {}, self.message)
+        self._surroundings_before: Any = None
+        self._surroundings: dict[str, str] = {}
         with contextlib.ExitStack() as resources:
             resources.enter_context(_exclusive(folder))
             remove_parts(folder)
@@ -122,6 +124,7 @@ class Run:
         if metadata.get("policy_only"):
             raise RunError(f"{self.last_saved} holds a policy alone: evaluate it, or train anew")
         self._steps = whole_steps(metadata, self.last_saved)
+        self._surroundings_before = metadata.get("surroundings")
         if module is not None:
             check_training(module, self.checkpoint, self._steps)
 
@@ -153,16 +156,21 @@ class Run:
         SIGINT, SIGTERM or SIGHUP lets the iteration under way finish and save; a second one does
         not.
         """
-        self.first_iteration = self._steps // steps_each
         self._count = count
         self._last_time = time.perf_counter()
         screen = self._resources.enter_context(contextlib.ExitStack())
+        self._surroundings = surroundings(self.device)  # once the module has set them up
+        if changed := changes(self._surroundings_before, self._surroundings):
+            self.message(
+                "other surroundings than when this run was stopped, so it goes on, but perhaps not "
+                "with the bits of an uninterrupted one: " + "; ".join(changed)
+            )
         display = progress(self._mode, count * steps_each, self._steps)
         self._display = screen.enter_context(display)
         for text in self._messages:
             self._display.message(text)
         self._signals.graceful = True
-        for iteration in range(self.first_iteration, count):
+        for iteration in range(self._steps // steps_each, count):
             yield iteration
             if self._signals.requested and self._saved_steps == self._steps:
                 break
@@ -175,6 +183,24 @@ class Run:
             self._messages.append(text)
         else:
             self._display.message(text, health)
+
+    def replay(self, envs: Recorder) -> Floats | None:
+        """Bring environments back to where a stopped run had them; the observations they end at.
+
+        None where new episodes are to begin: at a start, after a checkpoint of the schedule, and
+        where the environments, run again, do not end where they were.
+        """
+        kept = self.checkpoint.get("replay") if self.checkpoint else None
+        if kept is None:
+            return None
+        try:
+            return envs.replay(kept)
+        except (ReplayError, EnvironmentFailure) as error:
+            self.message(
+                f"{error}: new episodes begin, so the run goes on, but not as if it was never "
+                "stopped"
+            )
+            return None
 
     def compile(self, update: Function) -> Function:
         """A compiled form of `update`, made at its first call or taken from an earlier run's."""
@@ -227,9 +253,8 @@ class Run:
             for name, tensor in part.items()
         }
         self._metrics.sync()  # what a checkpoint is resumed with is not to be older than it
-        self.last_saved = checkpoints.save(
-            self.folder / "checkpoints", steps, tensors, {"steps": steps}
-        )
+        metadata = {"steps": steps, "surroundings": self._surroundings}
+        self.last_saved = checkpoints.save(self.folder / "checkpoints", steps, tensors, metadata)
         self._saved_steps = steps
 
 

@@ -61,21 +61,36 @@ def metrics(folder: Path) -> list[dict[str, str]]:
     return [{k: v for k, v in row.items() if k != "steps_per_second"} for row in rows]
 
 
-def start(module: Path, folder: Path, *, resume: bool = False, die_at: int | None = None) -> Any:
+def start(
+    module: Path,
+    folder: Path,
+    *,
+    resume: bool = False,
+    die_at: int | None = None,
+    stop_at: int | None = None,
+) -> Any:
     """Begin a run in a process of its own.
 
     Args:
         die_at: kill it before its so manieth change of files that is durable, counted from 0.
+        stop_at: send it SIGTERM in the iteration of that number, counted from 1 and from here.
     """
     folder.mkdir(exist_ok=True)
-    process = _CONTEXT.Process(target=_train, args=(module, folder, resume, die_at))
+    process = _CONTEXT.Process(target=_train, args=(module, folder, resume, die_at, stop_at))
     process.start()
     return process
 
 
-def finish(module: Path, folder: Path, *, resume: bool = False, die_at: int | None = None) -> int:
+def finish(
+    module: Path,
+    folder: Path,
+    *,
+    resume: bool = False,
+    die_at: int | None = None,
+    stop_at: int | None = None,
+) -> int:
     """Run until the end, or the death: the exit code, which is negative for a signal."""
-    process = start(module, folder, resume=resume, die_at=die_at)
+    process = start(module, folder, resume=resume, die_at=die_at, stop_at=stop_at)
     process.join(120)
     assert process.exitcode is not None, "the run hangs"
     return int(process.exitcode)
@@ -91,7 +106,9 @@ def stop_after(process: Any, seconds: float, number: signal.Signals = signal.SIG
     return int(process.exitcode)
 
 
-def _train(module: Path, folder: Path, resume: bool, die_at: int | None) -> None:
+def _train(
+    module: Path, folder: Path, resume: bool, die_at: int | None, stop_at: int | None
+) -> None:
     import torch
 
     from ppoc.runtime.launch import execute, load_module
@@ -99,8 +116,25 @@ def _train(module: Path, folder: Path, resume: bool, die_at: int | None) -> None
     torch.set_num_threads(1)
     if die_at is not None:
         count_durable(lambda count: count == die_at and os.kill(os.getpid(), signal.SIGKILL))
+    if stop_at is not None:
+        stop_in_iteration(stop_at)
     execute(load_module(module), folder, device="cpu", resume=resume, mode="quiet")
-    (folder / "exited").touch()
+
+
+def stop_in_iteration(number: int) -> None:
+    """Send this process SIGTERM in an iteration."""
+    from ppoc.runtime.run import Run
+
+    log, done = Run.log, 0
+
+    def counted(*arguments: Any) -> None:
+        nonlocal done
+        done += 1
+        if done == number:
+            os.kill(os.getpid(), signal.SIGTERM)
+        log(*arguments)
+
+    Run.log = counted
 
 
 def count_durable(tell: Callable[[int], Any]) -> None:
@@ -139,7 +173,7 @@ def _count(module: Path, folder: Path, counts: Path) -> None:
         last = count + 1
 
     count_durable(note)
-    _train(module, folder, False, None)
+    _train(module, folder, False, None, None)
     counts.write_text(str(last))
 
 

@@ -383,7 +383,7 @@ def load_policy(
 def train(run: runtime.Run) -> None:
     """Alternate rollouts and updates, from the start or from the checkpoint the run resumes."""
     torch.set_num_threads(1)  # for networks this small, handing work to a second thread costs more
-    envs = make_envs(NUM_ENVS)
+    envs = runtime.Recorder(make_envs(NUM_ENVS))
     episodes = runtime.EpisodeTracker(NUM_ENVS)
     learner = initial_learner(SEED)
     if run.checkpoint is not None:
@@ -392,9 +392,11 @@ def train(run: runtime.Run) -> None:
         episodes.load(run.checkpoint["episodes"])
     learner = Learner(*(tensor.to(run.device) for tensor in learner))
     step = update  # too few updates in this run to earn back the time it takes to compile it
+    # None at a start, and where the schedule has new episodes begin.
+    observations = run.replay(envs)
 
     for iteration in run.iterations(NUM_ITERATIONS, BATCH_SIZE):
-        if iteration % CHECKPOINT_EVERY == 0 or iteration == run.first_iteration:
+        if iteration % CHECKPOINT_EVERY == 0 or observations is None:
             # Interrupted or not, so that a resumed run takes the path of one that never stopped.
             observations = envs.reset(runtime.derive_seed(SEED, iteration))
             episodes.discard_partial()
@@ -434,6 +436,8 @@ def train(run: runtime.Run) -> None:
                 parameters=runtime.unflatten(learner.params, SHAPES),
                 optimizer={"m": learner.m, "v": learner.v, "step": learner.step},
                 episodes=episodes.state(),
+                # Between two resets of the schedule, environments are resumed where they are.
+                replay=envs.state() if (iteration + 1) % CHECKPOINT_EVERY else {},
             )
     envs.close()
 

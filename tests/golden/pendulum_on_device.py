@@ -445,14 +445,17 @@ def train(run: runtime.Run) -> None:
     learner, episodes = (runtime.move(x, run.device) for x in (learner, episodes))
     moments = runtime.move(moments, run.device)
     reward_scale = runtime.move(reward_scale, run.device)
+    state = None
+    if run.checkpoint is not None and "environments" in run.checkpoint:
+        state = tensor_envs.State(**run.checkpoint["environments"])
+        state = runtime.move(state, run.device)
     generator = torch.Generator(run.device)
     chunk = run.compile(collect)
     step = run.compile(update)
 
     for iteration in run.iterations(NUM_ITERATIONS, BATCH_SIZE):
         generator.manual_seed(runtime.derive_seed(SEED, iteration))
-        if iteration % CHECKPOINT_EVERY == 0 or iteration == run.first_iteration:
-            # Interrupted or not, so that a resumed run takes the path of one that never stopped.
+        if state is None:
             state = new_episodes(generator)
             episodes = episodes.without_partial()
             reward_scale = reward_scale.without_partial()
@@ -492,6 +495,7 @@ def train(run: runtime.Run) -> None:
                 episodes=episodes.state(),
                 observations=moments._asdict(),
                 rewards=reward_scale._asdict(),
+                environments=state._asdict(),
             )
 
 

@@ -1,14 +1,18 @@
 """A run that was killed, however and whenever, ends as the one that was not."""
 
+import math
 import random
 import shutil
 import signal
 
+import numpy as np
 import pytest
+import torch
 
 import crashes
+from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime import evaluations
-from ppoc.runtime.launch import execute
+from ppoc.runtime.launch import execute, load_module
 
 TINY = (
     "training={total_steps: 2048, checkpoint_every: 512, compile: never}",
@@ -70,6 +74,68 @@ def test_a_run_killed_again_and_again_ends_the_same(whole, tmp_path, name):
         killed += crashes.stop_after(process, rng.uniform(0, seconds)) == -signal.SIGKILL
     assert crashes.finish(module, folder, resume=True) == 0
     assert crashes.ending(folder) == expected
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_run_stopped_by_a_signal_ends_the_same(whole, tmp_path, name):
+    """Also where it was stopped, resumed and stopped again before environments begin anew."""
+    module, expected, _ = whole(name)
+    folder = tmp_path / "run"
+    for steps, iterations in ((256, 2), (384, 1), (768, 3)):
+        assert crashes.finish(module, folder, resume=folder.exists(), stop_at=iterations) == 0
+        path = checkpoints.latest(folder / "checkpoints")
+        assert path.name == f"step-{steps:012d}"
+        groups = {key.partition(".")[0] for key in checkpoints.load(path)[0]}
+        assert ("replay" in groups) == (name not in ("device", "search"))
+    assert crashes.finish(module, folder, resume=True) == 0
+    assert crashes.ending(folder) == expected
+
+
+def test_environments_that_end_elsewhere_begin_anew(whole, tmp_path, capsys):
+    module, expected, _ = whole("gymnasium")
+    assert crashes.finish(module, tmp_path, stop_at=2) == 0
+    tamper(tmp_path, "replay.actions", lambda actions: 1 - actions)
+    loaded = load_module(module)
+    result = execute(loaded, tmp_path, device="cpu", mode="plain", resume=True)
+    said = capsys.readouterr().err
+    assert "are not where they were: new episodes begin" in said
+    assert result.finished
+    assert crashes.ending(tmp_path) != expected
+
+
+@pytest.mark.parametrize(
+    "change", [lambda x: x + 9, lambda x: x - 9, lambda x: x[:, :1], lambda x: x * math.nan]
+)
+def test_actions_that_no_environment_takes_are_refused(whole, tmp_path, capsys, change):
+    module, _, _ = whole("gymnasium")
+    assert crashes.finish(module, tmp_path, stop_at=2) == 0
+    tamper(tmp_path, "replay.actions", change)
+    assert execute(load_module(module), tmp_path, device="cpu", mode="plain", resume=True).finished
+    assert "actions that they do not take: new episodes begin" in capsys.readouterr().err
+
+
+def tamper(folder, name, change):
+    """Replace a tensor of the newest checkpoint, checksum and all."""
+    path = checkpoints.latest(folder / "checkpoints")
+    tensors, metadata = checkpoints.load(path)
+    tensors[name] = change(tensors[name])
+    checkpoints.save(path.parent, metadata["steps"], tensors, metadata)
+
+
+def test_other_surroundings_are_told(whole, tmp_path, capsys):
+    module, expected, _ = whole("gymnasium")
+    assert crashes.finish(module, tmp_path, stop_at=4) == 0
+    path = checkpoints.latest(tmp_path / "checkpoints")
+    tensors, metadata = checkpoints.load(path)
+    assert metadata["surroundings"]["torch"] == torch.__version__
+    metadata["surroundings"] |= {"numpy": "1.0", "envpool": "0.1", "threads": "\x1b[31m"}
+    checkpoints.save(path.parent, metadata["steps"], tensors, metadata)
+    execute(load_module(module), tmp_path, device="cpu", mode="plain", resume=True)
+    (line,) = (x for x in capsys.readouterr().err.splitlines() if "surroundings" in x)
+    assert f"numpy 1.0, now {np.__version__}; " in line
+    assert "threads unreadable, now 1" in line
+    assert "torch" not in line
+    assert crashes.ending(tmp_path) == expected
 
 
 def test_the_same_spec_seed_and_machine_give_the_same_bytes(whole, tmp_path):
