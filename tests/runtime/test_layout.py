@@ -55,6 +55,7 @@ def halves(tmp_path_factory):
             module = zoo_module(*KINDS[kind])
             execute(module, folder, device="cpu", mode="quiet")
             shutil.rmtree(checkpoints.latest(folder / "checkpoints"))
+            (folder / "result.json").unlink()
             made[kind] = module, folder
         return made[kind]
 
