@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -93,22 +94,26 @@ def _text(request: list[str] | None) -> str:
 def _drafted(text: str, out: Path | None, settings: Any, as_json: bool) -> "Draft":
     from ppoc.draft.compose import compose
     from ppoc.draft.engines import understand
+    from ppoc.draft.rlhf.compose import missing_files
 
     reading = understand(text, settings)
-    if _interactive(out) and not as_json and reading.claims and not reading.claim("env.id"):
+    agent = reading.kind == "control" and not reading.claim("env.id")
+    if _interactive(out) and not as_json and reading.claims and agent:
         named = typer.prompt("Which environment?", default="CartPole-v1", err=True)
         reading = understand(f"{text}\non {named}", settings)
-    return compose(reading)
+    draft = compose(reading)
+    folder = out.parent if out is not None else Path()
+    return replace(draft, notes=[*draft.notes, *missing_files(draft.resolved, folder)])
 
 
 def _edited(text: str, path: Path, settings: Any) -> "Edited":
-    from ppoc.compiler.resolve import resolve
+    from ppoc.compiler.resolve import resolve_any
     from ppoc.compiler.source import read
     from ppoc.draft.edit import edit
     from ppoc.draft.engines import understand
     from ppoc.draft.facts import values_of
 
-    known = values_of(resolve(path))
+    known = values_of(resolve_any(path))
     return edit(read(path), path, understand(text, settings, known))
 
 

@@ -4,7 +4,9 @@ A pair costs what stands between number and term, more where the number is on th
 its term or outside the usual range. Nothing is paired across sentences.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from ppoc.draft.glossary import glossary
 from ppoc.draft.lexer import Item
@@ -141,14 +143,20 @@ def _after_number(items: list[Item], at: int) -> Item | None:
     return None
 
 
-def attach(items: list[Item], free: set[int]) -> dict[int, list[int]]:
-    """Index of a term → indices of its numbers, of those that are free."""
+def attach(
+    items: list[Item], free: set[int], entries: Mapping[str, Any] | None = None
+) -> dict[int, list[int]]:
+    """Index of a term → indices of its numbers, of those that are free.
+
+    `entries` say of each quantity which numbers are usual; without them, the glossary's do.
+    """
     pairs = []
+    entries = glossary().data["quantities"] if entries is None else entries
     for n in sorted(free):
         for t in range(max(0, n - REACH), min(len(items), n + REACH + 1)):
             term = items[t]
             if term.sentence == items[n].sentence and term.quantity() and term.number is None:
-                price = min(_cost(items, n, t, name) for name in term.names("quantity"))
+                price = min(_cost(items, n, t, name, entries) for name in term.names("quantity"))
                 if price <= LIMIT:
                     pairs.append((price, abs(n - t), n, t))
     taken: dict[int, list[int]] = {}
@@ -157,10 +165,14 @@ def attach(items: list[Item], free: set[int]) -> dict[int, list[int]]:
         if n not in used and t not in taken:
             taken[t] = [n]
             used.add(n)
-    return {t: _with_list(items, t, numbers[0], free - used) for t, numbers in taken.items()}
+    return {
+        t: _with_list(items, t, numbers[0], free - used, entries) for t, numbers in taken.items()
+    }
 
 
-def _with_list(items: list[Item], term: int, first: int, free: set[int]) -> list[int]:
+def _with_list(
+    items: list[Item], term: int, first: int, free: set[int], entries: Mapping[str, Any]
+) -> list[int]:
     """A term's number and those that go on from it: `0.1, 0.2 and 0.3`, `0.9 vs 0.99`."""
     found = [first]
     at = first
@@ -175,7 +187,9 @@ def _with_list(items: list[Item], term: int, first: int, free: set[int]) -> list
         following = at + step
         if step == 1 or following not in free or following >= len(items):
             break
-        if _usual(items[term], items[first]) and not _usual(items[term], items[following]):
+        if _usual(items[term], items[first], entries) and not _usual(
+            items[term], items[following], entries
+        ):
             break
         after = items[following + 1] if following + 1 < len(items) else None
         if after is not None and after.quantity() and after.clause == items[following].clause:
@@ -185,16 +199,18 @@ def _with_list(items: list[Item], term: int, first: int, free: set[int]) -> list
     return found
 
 
-def _usual(term: Item, item: Item) -> bool:
+def _usual(term: Item, item: Item, entries: Mapping[str, Any]) -> bool:
     """Whether a number is in the range that is usual for a term."""
-    number, entries = item.number, glossary().data["quantities"]
+    number = item.number
     ranges = [entries[name]["usual"] for name in term.names("quantity") if name in entries]
     values = (number.many or (number.value,)) if number is not None else ()
     return any(all(low <= v <= high for v in values) for low, high in ranges)
 
 
-def _cost(items: list[Item], number: int, term: int, name: str) -> float:
-    entry = glossary().data["quantities"].get(name)
+def _cost(
+    items: list[Item], number: int, term: int, name: str, entries: Mapping[str, Any]
+) -> float:
+    entry = entries.get(name)
     if entry is None:
         return LIMIT + 1
     after = number > term

@@ -37,6 +37,7 @@ class Reading:
     claims: list[Claim] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     base: str | None = None  # a spec of the zoo that the request starts from
+    kind: str = "control"  # of the spec that is asked for
 
     def words(self, start: int, end: int) -> str:
         """Words of the request, on one line."""

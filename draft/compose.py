@@ -12,7 +12,7 @@ from typing import Any, Literal
 from ppoc.compiler.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.lints import rewards_are_large
 from ppoc.compiler.probe import probe
-from ppoc.compiler.resolve import Resolved, resolve_text
+from ppoc.compiler.resolve import Document, resolve_text
 from ppoc.draft import images, write
 from ppoc.draft.claims import Claim, Note, Reading, plain
 from ppoc.draft.environments import newest_of
@@ -48,7 +48,7 @@ class Draft:
     text: str
     values: list[Value]
     notes: list[Note]
-    resolved: Resolved
+    resolved: Document
     warnings: list[Diagnostic] = field(default_factory=list)
 
 
@@ -68,6 +68,10 @@ def compose(reading: Reading, name: str | None = None) -> Draft:
     """
     if not reading.claims:
         raise NothingToDraftError([n for n in reading.notes if n.words])
+    if reading.kind == "rlhf":
+        from ppoc.draft.rlhf.compose import compose as compose_rlhf
+
+        return compose_rlhf(reading, name)
     notes = list(reading.notes)
     values = {c.path: _claimed(reading, c) for c in reading.claims if c.path in _writable(c)}
     if "networks.critic" in values:  # null, so it has no parts

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ppoc.compiler.resolve import Resolved
+from ppoc.compiler.resolve import Document
+from ppoc.compiler.rlhf.resolved import RlhfResolved
 from ppoc.draft.compose import compose
 from ppoc.draft.facts import values_of
 from ppoc.draft.glossary import glossary
 from ppoc.draft.reader import read
+from ppoc.draft.rlhf.describe import describe as describe_rlhf
 
 ALGORITHMS = {
     "ppo": "PPO",
@@ -96,11 +98,13 @@ FALLS = {
 }
 
 
-def describe(resolved: Resolved) -> tuple[str, list[str]]:
+def describe(resolved: Document) -> tuple[str, list[str]]:
     """A spec in English, and the paths of values that this English has no words for.
 
     The words are read again, and what the draft would fill in otherwise is said too.
     """
+    if isinstance(resolved, RlhfResolved):
+        return describe_rlhf(resolved)
     wanted = values_of(resolved)
     paths = [
         ".".join(path)

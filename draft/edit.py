@@ -10,11 +10,12 @@ from typing import Any
 from ppoc.compiler.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.lints import rewards_are_large
 from ppoc.compiler.probe import probe
-from ppoc.compiler.resolve import Resolved, resolve_text
+from ppoc.compiler.resolve import Document, Resolved, resolve_any_text
 from ppoc.compiler.source import GREEK
 from ppoc.draft.claims import Note, Reading, plain
 from ppoc.draft.compose import NothingToDraftError, Value, fitted
-from ppoc.draft.facts import is_whole, values_of
+from ppoc.draft.facts import field_table, is_whole, values_of
+from ppoc.draft.rlhf.compose import fitted as fitted_rlhf
 from ppoc.draft.write import scalar
 
 
@@ -26,7 +27,7 @@ class Edited:
     text: str
     values: list[Value]
     notes: list[Note]
-    resolved: Resolved
+    resolved: Document
     warnings: list[Diagnostic]
 
     def diff(self, name: str) -> str:
@@ -47,7 +48,7 @@ def edit(text: str, path: Path, reading: Reading) -> Edited:
         NothingToDraftError: the request changes nothing.
         SpecError: the spec was wrong before, or no part of the request can be had without an error.
     """
-    known = values_of(resolve_text(text, str(path)))
+    known = values_of(resolve_any_text(text, str(path)))
     notes = list(reading.notes)
     claims = {c.path: c for c in reading.claims if c.path.partition(".")[0] not in ("ppoc", "lock")}
     changes: dict[str, Value] = {}
@@ -59,16 +60,19 @@ def edit(text: str, path: Path, reading: Reading) -> Edited:
             changes[claim.path] = Value(claim.path, claim.value, "request", words, plain(claim.how))
     if not changes and not any(note.kind == "run" for note in notes):
         raise NothingToDraftError(notes)
-    changes = fitted(changes, known, notes)
+    fit = fitted_rlhf if reading.kind == "rlhf" else fitted
+    changes = fit(changes, known, notes)
     changed, resolved, left = _applied(text, path, changes, notes)
-    facts = probe(resolved, choose_backend=False)
-    advice = resolved.advice(rewards_are_large(resolved, facts.reward_range))
+    advice = []
+    if isinstance(resolved, Resolved):
+        facts = probe(resolved, choose_backend=False)
+        advice = resolved.advice(rewards_are_large(resolved, facts.reward_range))
     return Edited(text, changed, left, notes, resolved, [*resolved.warnings, *advice])
 
 
 def _applied(
     text: str, path: Path, changes: dict[str, Value], notes: list[Note]
-) -> tuple[str, Resolved, list[Value]]:
+) -> tuple[str, Document, list[Value]]:
     """The text with all changes that the compiler takes; those that it refuses are noted."""
     try:
         changed, resolved = _checked(text, path, list(changes.values()))
@@ -87,11 +91,12 @@ def _applied(
     return changed, resolved, list(changes.values())
 
 
-def _checked(text: str, path: Path, values: Sequence[Value]) -> tuple[str, Resolved]:
+def _checked(text: str, path: Path, values: Sequence[Value]) -> tuple[str, Document]:
     for value in values:
         text = set_value(text, value.path, value.value, value.comment())
-    resolved = resolve_text(text, str(path))
-    probe(resolved, choose_backend=False)
+    resolved = resolve_any_text(text, str(path))
+    if isinstance(resolved, Resolved):
+        probe(resolved, choose_backend=False)
     return text, resolved
 
 
@@ -137,7 +142,8 @@ def _kind(node: Any) -> str:
 
 def _nested(steps: Sequence[str], value: Any, path: str) -> str:
     """`{b: {c: value}}` for steps b, c."""
-    exact = int(value) if isinstance(value, float) and is_whole(path) else value
+    whole = path in field_table() and is_whole(path)
+    exact = int(value) if isinstance(value, float) and whole else value
     text = scalar(exact)
     for step in reversed(steps):
         text = f"{{{step}: {text}}}"

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from ppoc.draft.claims import Claim, Note, Reading
 from ppoc.draft.quantities import LOST
 from ppoc.draft.reader import read
+from ppoc.draft.rlhf import reader as rlhf
 
 OPENAI = "https://api.openai.com/v1"
 HELP = "engines: offline, openai (with --base-url and --model), symai:MODEL, symai:offline"
@@ -83,7 +84,7 @@ def understand(request: str, chosen: Settings, known: Mapping[str, Any] | None =
     Raises:
         RequestError: the request is too long.
     """
-    reading = read(request, known)
+    reading = read_offline(request, known)
     if chosen.kind == "offline":
         return reading
     try:
@@ -96,6 +97,17 @@ def understand(request: str, chosen: Settings, known: Mapping[str, Any] | None =
     except EngineFailedError as error:
         return _offline(reading, str(error))
     return joined(reading, claims, notes)
+
+
+def read_offline(request: str, known: Mapping[str, Any] | None = None) -> Reading:
+    """What the offline reader of the kind of spec that is asked for reads.
+
+    Raises:
+        RequestError: the request is too long.
+    """
+    if rlhf.is_one(request, known):
+        return rlhf.read(request, known)
+    return read(request, known)
 
 
 def _offline(reading: Reading, why: str) -> Reading:

@@ -1,16 +1,17 @@
 """What the compiler knows that a reader needs: values of presets, the zoo, types of fields."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ppoc.compiler.language import AgentSpec, model_of
-from ppoc.compiler.resolve import Resolved, resolve_text
+from ppoc.compiler.resolve import Document, resolve_text
 
+_ADAPTERS: dict[int, TypeAdapter[Any]] = {}  # by the identity of a field of a language
 STAND_IN = "CartPole-v1"  # the environment of `ppoc init`, where a request names none
 
 
@@ -24,7 +25,7 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
     return found
 
 
-def values_of(resolved: Resolved) -> dict[str, Any]:
+def values_of(resolved: Document) -> dict[str, Any]:
     """Every value of a checked spec, by dotted path."""
     return flat(resolved.spec.model_dump(mode="json", by_alias=True))
 
@@ -56,20 +57,20 @@ def zoo_values(name: str) -> dict[str, Any]:
     }
 
 
-def fields(model: type[BaseModel] = AgentSpec, above: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted path and pydantic field of everything in the language, sections included."""
+def of_model(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted path and pydantic field of everything in a language, sections included."""
     for name, info in model.model_fields.items():
         path = f"{above}{info.alias or name}"
         yield path, info
         section = model_of(info.annotation)
         if section is not None:
-            yield from fields(section, f"{path}.")
+            yield from of_model(section, f"{path}.")
 
 
 @cache
 def field_table() -> dict[str, Any]:
     """Dotted path → pydantic field."""
-    return dict(fields())
+    return dict(of_model(AgentSpec))
 
 
 def is_path(path: str) -> bool:
@@ -87,26 +88,36 @@ def takes(path: str, value: Any) -> str | None:
     """Why the field at a path does not take a value, or None where it does."""
     if path not in field_table():
         return None if is_path(path) else f"the language has no `{path}`"
-    info = field_table()[path]
+    return reason_against(field_table(), path, value)
+
+
+def reason_against(table: Mapping[str, Any], path: str, value: Any) -> str | None:
+    """Why the field at a path of a table does not take a value, or None where it does."""
+    if path not in table:
+        return f"the language has no `{path}`"
+    info = table[path]
     try:
-        _adapter(path).validate_python(value)
+        _adapter(info).validate_python(value)
     except ValidationError as error:
         messages = [e["msg"] for e in error.errors() if e["type"] != "none_required"]
         ranged = [m for m in messages if "than" in m or "most" in m or "least" in m]
         message = (ranged or messages)[0]
         return message.replace("Input should", "it must").replace("must be a valid", "must be a")
-    return None if info is not None else ""
+    return None
 
 
 def _takes(path: str, value: Any) -> bool:
     return takes(path, value) is None
 
 
-@cache
-def _adapter(path: str) -> TypeAdapter[Any]:
-    from typing import Annotated
+def _adapter(info: Any) -> TypeAdapter[Any]:
+    """What checks values of a field; made once, as making one is slow."""
+    if id(info) not in _ADAPTERS:
+        _ADAPTERS[id(info)] = _new_adapter(info)
+    return _ADAPTERS[id(info)]
 
-    info = field_table()[path]
+
+def _new_adapter(info: Any) -> TypeAdapter[Any]:
     metadata = tuple(info.metadata)
     annotation: Any = Annotated[(info.annotation, *metadata)] if metadata else info.annotation
     model = model_of(info.annotation)

@@ -33,16 +33,21 @@ def scalar(value: Any) -> str:
         return re.sub(r"e-0*", "e-", repr(value))
     if isinstance(value, list):
         return f"[{', '.join(map(scalar, value))}]"
-    if value == {}:
-        return "{}"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {scalar(item)}" for key, item in value.items()) + "}"
     text = str(value)
     is_plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS
     return text if is_plain else json.dumps(text, ensure_ascii=False)
 
 
-def spec(request: str, values: "Mapping[str, Value]", notes: Sequence[Note]) -> str:
-    """The whole text; `values` by dotted path."""
-    order = list(field_table())
+def spec(
+    request: str,
+    values: "Mapping[str, Value]",
+    notes: Sequence[Note],
+    order: Sequence[str] | None = None,
+) -> str:
+    """The whole text; `values` by dotted path, in the `order` of a language, or of an agent's."""
+    order = list(field_table()) if order is None else order
     paths = sorted(values, key=lambda path: (_rank(order, path), path))
     lines: list[str] = [*_header(request, notes)] if request else []
     above: list[str] = []

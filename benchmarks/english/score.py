@@ -1,6 +1,6 @@
 """How well `ppoc draft` reads English: fields found and right, nothing invented, specs that check.
 
-    python benchmarks/english/score.py            # both halves
+    python benchmarks/english/score.py            # all halves, those for rlhf last
     python benchmarks/english/score.py dev -v     # one half, with what went wrong
 
 A field counts where the spec says that the request gave it. *Invented* is a field so given that the
@@ -18,13 +18,15 @@ from ruamel.yaml import YAML
 
 from ppoc.compiler.diagnostics import SpecError
 from ppoc.compiler.probe import probe
-from ppoc.compiler.resolve import resolve_text
+from ppoc.compiler.resolve import Resolved, resolve_any_text
 from ppoc.draft.compose import Draft, NothingToDraftError, compose
+from ppoc.draft.engines import read_offline
 from ppoc.draft.facts import STAND_IN, field_table, preset_values, zoo_values
-from ppoc.draft.reader import read
+from ppoc.draft.rlhf.fields import defaults
 from ppoc.draft.write import told
 
 HERE = Path(__file__).parent
+HALVES = ("dev", "held_out", "rlhf_dev", "rlhf_held_out")
 
 
 @dataclass
@@ -71,9 +73,11 @@ def same(a: Any, b: Any) -> bool:
 
 
 def passes(text: str) -> bool:
-    """Whether a spec has only advice against it, by all that `ppoc check` does."""
+    """Whether a spec has only advice against it, by all that `ppoc check` does but read data."""
     try:
-        probe(resolve_text(text, "spec.yaml"), choose_backend=False)
+        resolved = resolve_any_text(text, "spec.yaml")
+        if isinstance(resolved, Resolved):
+            probe(resolved, choose_backend=False)
     except SpecError:
         return False
     return True
@@ -81,6 +85,11 @@ def passes(text: str) -> bool:
 
 def false_defaults(draft: Draft) -> Iterator[str]:
     """Defaults that are not what they say they are."""
+    if not isinstance(draft.resolved, Resolved):
+        for value in draft.values:
+            if value.why == "the language's" and value.value != defaults()[value.path]:
+                yield f"{value.path}={value.value!r} is no default"
+        return
     algorithm = draft.resolved.spec.algorithm
     for value in draft.values:
         if value.origin != "default" or value.path in ("ppoc", "name"):
@@ -113,7 +122,7 @@ def _one(entry: dict[str, Any], total: Score) -> list[str]:
     draft = None
     start = time.perf_counter()
     try:
-        draft = compose(read(entry["request"]))
+        draft = compose(read_offline(entry["request"]))
         notes = draft.notes
     except NothingToDraftError as error:
         notes = error.notes
@@ -158,7 +167,7 @@ def _one(entry: dict[str, Any], total: Score) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("halves", nargs="*", default=["dev", "held_out"])
+    parser.add_argument("halves", nargs="*", default=list(HALVES))
     parser.add_argument("-v", "--verbose", action="store_true")
     options = parser.parse_args()
     rows = []

@@ -1,0 +1,375 @@
+"""The offline engine for learning from human feedback: a request read into claims and notes.
+
+A number belongs to the quantity that is nearest (attach.py); a quantity that several stages have,
+such as epochs, belongs to the stage that is spoken of.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ppoc.draft.attach import attach
+from ppoc.draft.claims import Claim, Note, Reading
+from ppoc.draft.lexer import Item
+from ppoc.draft.numbers import Number
+from ppoc.draft.quantities import LOST
+from ppoc.draft.reader import MAX_CHARACTERS, RequestError
+from ppoc.draft.rlhf import files
+from ppoc.draft.rlhf.fields import defaults, takes
+from ppoc.draft.rlhf.lexer import lex
+from ppoc.draft.rlhf.terms import terms
+
+STAGES = ("sft", "reward", "ppo")
+ADAPTIVE_TARGET = 6.0  # nats, of Ziegler et al. 2019, where a request only says `adaptive`
+FACTORS = {"half": 0.5, "double": 2.0, "triple": 3.0, "tenth": 0.1}
+REACH = 5  # items before a term in which a negation is of it
+NUMBERED = ("stage", "step", "phase", "figure", "table", "section", "version", "eq")
+
+
+def is_one(request: str, known: Mapping[str, Any] | None = None) -> bool:
+    """Whether a request is for learning from human feedback, or edits a spec of that."""
+    if known is not None:
+        return known.get("kind") == "rlhf"
+    items = lex(request[:MAX_CHARACTERS])
+    named = any(item.names("kind") or item.names("stage") == ["sft"] for item in items)
+    model = any(item.names("model") for item in items)
+    data = any(item.names("file") for item in items)
+    tune = re.search(r"\b(fine-?\s?tun|rlhf|align)", request, re.IGNORECASE) is not None
+    return named or (model and (tune or data or _learns(items)))
+
+
+def _learns(items: list[Item]) -> bool:
+    return any(item.names("stage") for item in items)
+
+
+class Reader:
+    """Reads one request; `known` are values of a spec that is edited."""
+
+    def __init__(self, request: str, known: Mapping[str, Any] | None = None) -> None:
+        if len(request) > MAX_CHARACTERS:
+            raise RequestError(f"the request has more than {MAX_CHARACTERS:,} characters")
+        self.reading = Reading(request, kind="rlhf")
+        self.items = lex(request)
+        self.free = {i for i, item in enumerate(self.items) if item.number is not None}
+        self.known = known
+        self.stages: list[str] = []  # that are asked for; none: all of them
+
+    def read(self) -> Reading:
+        """Everything that the request says."""
+        self._stages()
+        files.read(self)
+        self._proportions()
+        self._numbers()
+        self._choices()
+        self._switches()
+        self._negations()
+        self._adaptive()
+        self._unsupported()
+        self._leftovers()
+        self.reading.claims = files.settled(self.reading.claims)
+        return self.reading
+
+    def claim(self, path: str, value: Any, first: Item, last: Item | None = None) -> None:
+        """Note a value that some items say and the language takes; of two, the later one counts."""
+        ends = (first, last or first)
+        start, end = min(item.start for item in ends), max(item.end for item in ends)
+        problem = takes(path, value)
+        if problem is not None:
+            words = self.reading.words(start, end)
+            text = f"`{path}` cannot be {value!r}: {problem}"
+            self.reading.notes.append(Note("cannot", words, text))
+            return
+        earlier, later = self.reading.claim(path), Claim(path, value, start, end)
+        if earlier is not None and earlier.value != value:
+            earlier, later = sorted((earlier, later), key=lambda claim: claim.start)
+            words = self.reading.words(earlier.start, earlier.end)
+            text = f"`{path}` is said twice; the later one counts, {later.value!r}"
+            self.reading.notes.append(Note("question", words, text))
+        if earlier is None or earlier.value != later.value:
+            self.reading.claims = [c for c in self.reading.claims if c.path != path] + [later]
+
+    def negated(self, at: int) -> bool:
+        """Whether a negation stands before an item of its clause, or right after it."""
+        item = self.items[at]
+        for other in reversed(self.items[max(0, at - REACH) : at]):
+            if other.clause != item.clause or other.number is not None:
+                break
+            if other.cue("negation") and other.text not in ("off", "zero"):
+                return True
+        following = self.items[at + 1 : at + 3]
+        return any(o.text in ("off", "disabled") and o.clause == item.clause for o in following)
+
+    # ── Stages ────────────────────────────────────────────────────────────────────────────────────
+
+    def _stages(self) -> None:
+        """Which steps are to be made, where the request leaves some of them out."""
+        named = [(i, item) for i, item in enumerate(self.items) if item.names("stage")]
+        wanted = {
+            item.names("stage")[0]: item
+            for i, item in reversed(named)
+            if not self.negated(i) and not self._is_source(i)
+        }
+        unwanted = {item.names("stage")[0] for i, item in named if self._unwanted(i)}
+        whole = any(item.names("pipeline") for item in self.items)
+        only = next((item for item in self.items if item.cue("only")), None)
+        if self.known is not None and not unwanted and only is None:
+            return
+        if unwanted:
+            rest = STAGES if whole or not wanted else tuple(wanted)
+            chosen = [stage for stage in STAGES if stage in rest and stage not in unwanted]
+        elif whole:
+            return
+        else:
+            chosen = [stage for stage in STAGES if stage in wanted]
+            if chosen == ["ppo"] and only is None and not files.starts(self.items):
+                return  # `PPO on …` is the whole of it, unless a run is named
+            if chosen == ["reward", "ppo"] and only is None:
+                return
+            if not chosen and self._tunes():
+                chosen = ["sft"]
+        if chosen and chosen != list(STAGES):
+            items = [item for _, item in named] or self._tuning()
+            self.stages = chosen
+            self.claim("stages", chosen, items[0], items[-1])
+
+    def _unwanted(self, at: int) -> bool:
+        """Whether a stage is left out; not where something that ppoc lacks is to stand for it."""
+        replaced = self.items[at - 1].text == "instead of" if at else False
+        lacking = any(item.names("unsupported") for item in self.items)
+        return self.negated(at) and not (replaced and lacking)
+
+    def _is_source(self, at: int) -> bool:
+        """`starting from the policy in runs/sft-1`: a stage that was made before."""
+        for other in self.items[at + 1 : at + 5]:
+            if other.names("run"):
+                return True
+            if other.names("file") or other.names("run_of") or other.names("stage"):
+                break
+        return False
+
+    def _tunes(self) -> bool:
+        return bool(self._tuning())
+
+    def _tuning(self) -> list[Item]:
+        """`fine-tune GPT-2 on …`, of demonstrations and of nothing else."""
+        others = any(i.names("file_of") == ["preferences"] for i in self.items)
+        tune = [i for i in self.items if re.match(r"(fine|finetun|instruction)", i.text)]
+        return tune if tune and not others else []
+
+    def stage_of(self, at: int) -> str | None:
+        """The stage that an item is about: of its clause, or spoken of before in its sentence."""
+        item = self.items[at]
+        own = [
+            (i, other.names("stage")[0])
+            for i, other in enumerate(self.items)
+            if other.names("stage") and other.sentence == item.sentence
+        ]
+        following = [
+            (i, stage) for i, stage in own if i > at and self.items[i].clause == item.clause
+        ]
+        if following and self._is_of(following[0][0], at):
+            return following[0][1]
+        before = [stage for i, stage in own if i <= at]
+        if before:
+            return before[-1]
+        if following:
+            return following[0][1]
+        if any(other.cue("policy") and other.clause == item.clause for other in self.items):
+            return "ppo"
+        if len(self.stages) == 1:
+            return self.stages[0]
+        return None
+
+    def _is_of(self, stage: int, at: int) -> bool:
+        """`3 epochs of SFT`, `1e-5 for the reward model`: a stage that what was said is of."""
+        between = self.items[at + 1 : stage]
+        links = [i.text for i in between]
+        return bool(links) and set(links[-2:]) & {"of", "for", "in", "during"} != set()
+
+    # ── Numbers ───────────────────────────────────────────────────────────────────────────────────
+
+    def _numbers(self) -> None:
+        entries = terms().data["quantities"]
+        for at in sorted(self.free):
+            before = self.items[at - 1].text if at else ""
+            if before in NUMBERED:
+                self.free.discard(at)
+        self._unnamed()
+        attached = attach(self.items, self.free, entries)
+        for term, numbers in sorted(attached.items()):
+            self.free -= set(numbers)
+            name = self._quantity(term, numbers[0])
+            if name is None:
+                continue
+            for number in numbers:
+                self._claim_number(name, term, number)
+
+    def _proportions(self) -> None:
+        """`halve the KL penalty`, of the value that a spec, or the language, has."""
+        known = {**defaults(), **(self.known or {})}
+        for at, item in enumerate(self.items):
+            factor = next((FACTORS[name] for name in FACTORS if item.cue(name)), None)
+            following = self.items[at + 1 : at + 7]
+            term = next((i for i in following if i.quantity()), None)
+            if factor is None or term is None or term.clause != item.clause:
+                continue
+            entry = terms().data["quantities"][term.names("quantity")[0]]
+            stage = self.stage_of(self.items.index(term)) or entry.get("else")
+            path = entry.get("path") or entry["paths"][stage]
+            before = known.get(path)
+            if isinstance(before, int | float) and not isinstance(before, bool):
+                value: Any = float(f"{factor * before:.12g}")
+                if value.is_integer() and takes(path, 0.5) is not None:
+                    value = int(value)
+                whose = "present" if self.known else "default"
+                how = f"{factor:g} × {before:g}, the {whose} value"
+                start, end = item.start, term.end
+                if takes(path, value) is None:
+                    self.reading.claims.append(Claim(path, value, start, end, how))
+
+    def _unnamed(self) -> None:
+        """`SFT at 1e-5`: a number that can only be a rate."""
+        for at in sorted(self.free):
+            number, before = self.items[at].number, self.items[at - 1] if at else None
+            small = number is not None and 0 < number.value < 2e-3
+            terms_near = [
+                i for i in self.items[max(0, at - 4) : at + 3]
+                if i.clause == self.items[at].clause and self._usual_for(i, number)
+            ]  # fmt: skip
+            if small and before is not None and before.text == "at" and not terms_near:
+                self.free.discard(at)
+                stage = self.stage_of(at) or "ppo"
+                self.claim(f"{stage}.optimizer.lr", number.value, self.items[at])  # type: ignore[union-attr]
+
+    def _usual_for(self, term: Item, number: Number | None) -> bool:
+        """Whether an item is a term that a number is usual for."""
+        ranges = [terms().data["quantities"][name]["usual"] for name in term.names("quantity")]
+        return number is not None and any(low <= number.value <= high for low, high in ranges)
+
+    def _quantity(self, term: int, number: int) -> str | None:
+        """The quantity that a term stands for: of several, one that the number is usual for."""
+        entries = terms().data["quantities"]
+        value = self.items[number].number.value  # type: ignore[union-attr]
+        names = self.items[term].names("quantity")
+        usual = [n for n in names if entries[n]["usual"][0] <= value <= entries[n]["usual"][1]]
+        name = (usual or names or [None])[0]
+        if name == "kl_target" and value < entries[name]["usual"][0]:
+            name = "target_kl" if "kl" in self.items[term].text else "beta"
+        if name == "target_kl" and value > entries["target_kl"]["usual"][1]:
+            name = "kl_target"
+        if name == "lr" and self._is_critics(term, number):
+            name = "value_lr"
+        if name == "dropout" and any("lora_rank" in i.names("quantity") for i in self.items):
+            name = "lora_dropout"
+        if name == "samples" and not any(i.text.startswith("eval") for i in self.items):
+            words = self.reading.words(self.items[number].start, self.items[term].end)
+            text = "training draws one response to a prompt at a time; of an evaluation: say so"
+            self.reading.notes.append(Note("cannot", words, text))
+            return None
+        return name
+
+    def _is_critics(self, term: int, number: int) -> bool:
+        """`the critic learns at 5e-5`, `separate value network with learning rate 1e-4`."""
+        first, last = sorted((term, number))
+        clause = self.items[term].clause
+        row = [i for i in self.items[max(0, first - 6) : last + 4] if i.clause == clause]
+        roles = [i for i in row if i.cue("critic", "policy") or "critic" in i.text or
+                 any("ppo.value" in name for name in i.names("choice"))]  # fmt: skip
+        return bool(roles) and not roles[-1].cue("policy")
+
+    def _claim_number(self, name: str, term: int, at: int) -> None:
+        item, place = self.items[at], self.items[term]
+        entry, value = terms().data["quantities"][name], item.number.value  # type: ignore[union-attr]
+        path = entry.get("path")
+        if path is None:
+            stage = self.stage_of(min(at, term)) or self.stage_of(max(at, term)) or entry["else"]
+            later = self.stage_of(max(at, term))
+            if later is not None and self._is_of_after(max(at, term)):
+                stage = later
+            path = entry["paths"][stage]
+        exact: Any = int(value) if value.is_integer() and takes(path, 0.5) is not None else value
+        if path == "model.tokenizer":
+            exact = {"bpe": int(value)}
+        if name == "missing_end":
+            exact = -abs(value)
+        self.claim(path, exact, item, place)
+
+    def _is_of_after(self, at: int) -> bool:
+        following = [i for i in self.items[at + 1 : at + 4] if i.clause == self.items[at].clause]
+        return bool(following) and following[0].text in ("of", "for", "in", "during")
+
+    # ── Words ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _choices(self) -> None:
+        for at, item in enumerate(self.items):
+            for name in item.names("choice"):
+                path, _, value = name.partition("=")
+                if self.negated(at):
+                    continue
+                path = path.replace("{stage}", self.stage_of(at) or "ppo")
+                if path == "reward.start" and not self._about_reward(at):
+                    continue
+                self.claim(path, value, item)
+
+    def _about_reward(self, at: int) -> bool:
+        return self.stages == ["reward"] or "reward" in self.items[at].text
+
+    def _switches(self) -> None:
+        for at, item in enumerate(self.items):
+            for path in item.names("switch"):
+                entry = terms().data["switches"][path]
+                self.claim(path, entry["off" if self.negated(at) else "on"], item)
+
+    def _negations(self) -> None:
+        """`no KL penalty`: terms without a number that a negation turns off."""
+        off, entries = terms().data["off"], terms().data["quantities"]
+        for at, item in enumerate(self.items):
+            names = [name for name in item.names("quantity") if name in off]
+            if not names or not self.negated(at):
+                continue
+            path, value = entries[names[0]].get("path"), off[names[0]]
+            if value == "lora":
+                path, value = "model.lora", None
+            own = self.stage_of(at)
+            stages = [path] if path else [
+                entries[names[0]]["paths"][stage]
+                for stage in ([own] if own else self.stages or STAGES)
+            ]  # fmt: skip
+            for one in stages:
+                if self.reading.claim(one) is None:
+                    self.claim(one, value, item)
+
+    def _adaptive(self) -> None:
+        """`adaptive KL` without a target has that of those who made it."""
+        for at, item in enumerate(self.items):
+            adaptive = item.text.startswith("adaptive kl")
+            if adaptive and not self.negated(at) and self.reading.claim("ppo.kl.target") is None:
+                how = "the target of Ziegler et al. 2019"
+                claim = Claim("ppo.kl.target", ADAPTIVE_TARGET, item.start, item.end, how)
+                self.reading.claims.append(claim)
+
+    def _unsupported(self) -> None:
+        for at, item in enumerate(self.items):
+            for name in item.names("unsupported"):
+                if not self.negated(at) or self.items[at - 1].text == "instead of":
+                    text = terms().data["unsupported"][name]["text"]
+                    words = self.reading.words(item.start, item.end)
+                    self.reading.notes.append(Note("cannot", words, text))
+
+    def _leftovers(self) -> None:
+        """Numbers that belong to nothing, told rather than dropped."""
+        for at in sorted(self.free):
+            item = self.items[at]
+            before = self.items[at - 1].text if at else ""
+            if before not in NUMBERED and item.text not in ("one", "single", "once"):
+                words = self.reading.words(item.start, item.end)
+                self.reading.notes.append(Note("question", words, LOST))
+
+
+def read(request: str, known: Mapping[str, Any] | None = None) -> Reading:
+    """What a request for learning from human feedback says.
+
+    Raises:
+        RequestError: it is too long.
+    """
+    return Reader(request, known).read()
