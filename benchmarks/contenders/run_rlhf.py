@@ -1,0 +1,133 @@
+"""ppoc itself: a spec of one stage compiled and trained, without its comparison at the end.
+
+As the others, it starts PPO's policy from the task's model and reads the reward model and the value
+function, each a model of its own, off the task's scorer. `shared` makes the value function a head
+on the policy instead, which is what ppoc does unless it is told otherwise.
+"""
+
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from rlhf_task import RlhfTask, contend, report
+from task import check, now
+
+
+def spec(task: RlhfTask) -> dict[str, Any]:
+    """The stage as a document of ppoc's language."""
+    folder = Path(task.folder)
+    optimizer = {"lr": task.lr, "max_grad_norm": task.max_grad_norm}
+    supervised = {"epochs": task.epochs, "batch_size": task.batch_size, "optimizer": optimizer}
+    return {
+        "ppoc": 1,
+        "kind": "rlhf",
+        "name": "benchmark",
+        "stages": [task.stage],
+        "start": {"policy": "base"} | ({"reward": "scorer"} if task.stage == "ppo" else {}),
+        "model": {"id": str(folder / "model")},
+        "data": {
+            name: str(folder / f"{name}.jsonl")
+            for name in ("demonstrations", "preferences", "prompts")
+        }
+        | {"held_out": 0, "max_prompt_tokens": 80, "max_response_tokens": 48},
+        "sft": supervised,
+        "reward": supervised | {"start": "base", "center": task.center},
+        "ppo": {
+            "episodes": max(task.episodes, 1),
+            "rollout_size": max(task.rollout_size, 1),
+            "minibatch_size": task.batch_size,
+            "epochs": task.epochs,
+            "generation": {"max_new_tokens": max(task.max_new_tokens, 1)},
+            "kl": {"beta": task.beta},
+            "rewards": {"normalize": False},
+            "advantage": {"gamma": task.gamma, "lambda": task.lam},
+            "losses": {
+                "policy": {"epsilon": task.epsilon},
+                # TRL's coefficient weighs half of the squared error
+                "value": {"coefficient": task.value_coefficient / 2, "clip": task.value_clip},
+            },
+            "optimizer": optimizer,
+            "value_optimizer": None,
+            "value": "shared" if "shared" in sys.argv[2:] else "separate",
+        },
+        "training": {"seed": task.seed, "checkpoint_every": 1_000_000},
+    }
+
+
+def save_scorer(task: RlhfTask, folder: Path) -> None:
+    """Make the folder of a run that has trained a reward model: the task's scorer."""
+    import shutil
+
+    import torch
+    from safetensors.torch import load_file
+
+    from ppoc.runtime import checkpoint
+
+    weights = load_file(Path(task.folder) / "scorer" / "model.safetensors")
+    tensors = {
+        f"reward.trunk.{name.partition('.')[2]}": tensor
+        for name, tensor in weights.items()
+        if name != "score.weight"
+    }
+    tensors |= {"reward.head.weight": weights["score.weight"], "reward.head.bias": torch.zeros(1)}
+    checkpoint.save(folder / "reward" / "checkpoints", 0, tensors, {"steps": 0})
+    shutil.copytree(Path(task.folder) / "model", folder / "tokenizer")
+
+
+def measure(task: RlhfTask) -> None:
+    from ppoc.compiler.build import compile_document
+    from ppoc.compiler.resolve import resolve_any
+    from ppoc.runtime.launch import load_module
+    from ppoc.runtime.rlhf.launch import require
+    from ppoc.runtime.rlhf.stage import Stage
+    from ppoc.runtime.rlhf.start import inherit
+
+    if task.stage == "ppo":
+        Path("scorer/reward").mkdir(parents=True)
+        save_scorer(task, Path("scorer"))
+    document = Path("spec.yaml")
+    document.write_text(json.dumps(spec(task)))
+    start = now()
+    compile_document(resolve_any(document, [])).write(Path("run"))
+    module = load_module(Path("run") / "module.py")
+    require(module)
+    inherit(module, Path("run"))
+    with Stage(Path("run"), task.stage, device="cpu", mode="quiet") as run:
+        getattr(module, f"train_{task.stage}")(run)
+    end = now()
+
+    with (Path("run") / task.stage / "metrics.csv").open(newline="") as file:
+        rows = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
+    steps = [row["steps"] - before for row, before in zip(rows, [0.0, *(r["steps"] for r in rows)])]
+    seconds = [count / row["steps_per_second"] for count, row in zip(steps, rows)]
+    if task.stage == "ppo":
+        check(task.episodes // task.rollout_size, len(rows), "iterations")
+        answered = [row["response_length"] * task.rollout_size for row in rows]
+        tokens, later = sum(answered), sum(answered[1:])
+        report(
+            round(tokens),
+            later / sum(seconds[1:]),
+            tokens / (end - start),
+            score=rows[-1]["score"],
+            length=tokens / task.episodes,
+        )
+        return
+    texts = task.rows("demonstrations" if task.stage == "sft" else "preferences")
+    check(task.epochs * -(-len(texts) // task.batch_size), len(rows), "steps")
+    # A byte is a token, and each answer has its end of text
+    lengths = [
+        len(text["prompt"].encode()) + len(text[name].encode()) + 1
+        for text in texts
+        for name in ("response", "chosen", "rejected")
+        if name in text
+    ]
+    tokens = task.epochs * sum(lengths)
+    skipped = max(1, len(rows) // 10)
+    steady = tokens * (len(rows) - skipped) / len(rows) / sum(seconds[skipped:])
+    report(tokens, steady, tokens / (end - start), loss=rows[-1]["loss"])
+
+
+if __name__ == "__main__":
+    contend(measure)
