@@ -3,9 +3,9 @@
     python benchmarks/rlhf.py [--size tiny small] [--repeats 5] [--trl PYTHON ...] [--only NAME ...]
 
 Each measurement is a fresh process that runs one stage; the contenders alternate, so that a drift
-of the machine falls on all of them. All get OMP_NUM_THREADS=1 (--threads changes it), 32-bit
-floats, the same weights to start from, the same tokenizer, and a model without dropout. What is
-measured, in tokens a second, padding not counted:
+of the machine falls on all of them. All get one thread, 32-bit floats, the same weights to start
+from, the same tokenizer, and a model without dropout. What is measured, in tokens a second of the
+processor, which other work on the machine hardly changes, padding not counted:
 
 - supervised fine-tuning: of prompts and responses; reward model: of prompts with each of their two
   answers; PPO: of answers generated, each once, whatever is done with it;
@@ -58,7 +58,7 @@ class Size(NamedTuple):
 
 SIZES = {
     # bytes, as in specs/rlhf/tiny.yaml
-    "tiny": Size(2, 4, 128, 258, 4096, 1024, 128),
+    "tiny": Size(2, 4, 128, 258, 2048, 512, 128),
     # with GPT-2's vocabulary, whose logits are most of the work of a small model
     "small": Size(4, 8, 256, 50257, 256, 128, 32),
 }
@@ -175,11 +175,11 @@ def contenders(pythons: list[str]) -> dict[str, Contender]:
     return found
 
 
-def run_one(contender: Contender, task: RlhfTask, threads: int) -> dict[str, Any]:
+def run_one(contender: Contender, task: RlhfTask) -> dict[str, Any]:
     """One measurement, or why there is none."""
     script = str(CONTENDERS / f"{contender.script}.py")
     command = [contender.python, script, json.dumps(asdict(task)), *contender.arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
@@ -192,7 +192,7 @@ Rows = dict[str, dict[str, dict[str, list[dict[str, Any]]]]]  # by size, stage a
 
 
 def compare(
-    size: Size, stages: list[str], entrants: dict[str, Contender], repeats: int, threads: int
+    size: Size, stages: list[str], entrants: dict[str, Contender], repeats: int
 ) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """Rows of each stage and contender, one a repeat; of one that cannot run, the reason, once."""
     with tempfile.TemporaryDirectory() as temporary:
@@ -209,7 +209,7 @@ def compare(
                     rows = found[stage][name]
                     if rows and "reason" in rows[0]:
                         continue
-                    rows.append(run_one(entrants[name], task, threads))
+                    rows.append(run_one(entrants[name], task))
                     print(f"{repeat + 1}/{repeats} {stage} {name}: {rows[-1]}", file=sys.stderr)
         return found
 
@@ -247,7 +247,6 @@ def main() -> None:
     parser.add_argument("--size", nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--stage", nargs="+", choices=STAGES, default=list(STAGES))
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--trl", nargs="+", default=[sys.executable], metavar="PYTHON")
     parser.add_argument("--only", nargs="+", metavar="NAME")
     arguments = parser.parse_args()
@@ -258,21 +257,18 @@ def main() -> None:
     path = RESULTS / "rlhf.json"
     results: Rows = json.loads(path.read_text())["results"] if path.exists() else {}
     for name in arguments.size:
-        found = compare(
-            SIZES[name], arguments.stage, entrants, arguments.repeats, arguments.threads
-        )
+        found = compare(SIZES[name], arguments.stage, entrants, arguments.repeats)
         results[name] = results.get(name, {}) | found
     record = {
         "command": "python benchmarks/rlhf.py",
         "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores",
-        "threads": arguments.threads,
         "versions": {name: version(name) for name in ("ppoc", "torch", "transformers")},
         "results": results,
     }
     text = table(results)
     path.write_text(json.dumps(record, indent=1) + "\n")
     note = (
-        f"`{record['command']}` on {record['machine']}, {arguments.threads} thread; medians; "
+        f"`{record['command']}` on {record['machine']}, one thread; medians; "
         "`ppoc is` so many times as fast.\n"
     )
     (RESULTS / "rlhf.md").write_text(f"{note}\n{text}\n")

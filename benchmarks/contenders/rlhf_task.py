@@ -4,7 +4,7 @@
 
 It runs one stage once, from the model of the task's folder, and prints one JSON line, the last of
 its stdout. It exits with code 3, the last line of stderr saying why, where its library is not
-installed or has no such stage. OMP_NUM_THREADS sets the threads of all of them.
+installed or has no such stage. Times are of the processor, with OMP_NUM_THREADS=1 for all.
 """
 
 import json
@@ -59,7 +59,7 @@ class RlhfTask:
 
 
 def report(tokens: int, steady: float, whole: float, **more: float) -> None:
-    """Print the result: `tokens` are those of texts, without padding; rates in tokens a second."""
+    """Print the result: `tokens` are of texts, not padding; rates in tokens a CPU second."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     row = {"tokens": tokens, "steady": steady, "whole": whole, "memory_mib": peak, **more}
     print(json.dumps(row), flush=True)

@@ -8,11 +8,13 @@ on the policy instead, which is what ppoc does unless it is told otherwise.
 import csv
 import json
 import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rlhf_task import RlhfTask, contend, report
-from task import check, now
+from task import check
 
 
 def spec(task: RlhfTask) -> dict[str, Any]:
@@ -25,7 +27,7 @@ def spec(task: RlhfTask) -> dict[str, Any]:
         "kind": "rlhf",
         "name": "benchmark",
         "stages": [task.stage],
-        "start": {"policy": "base"} | ({"reward": "scorer"} if task.stage == "ppo" else {}),
+        "start": {"policy": "base", "reward": "scorer"} if task.stage == "ppo" else {},
         "model": {"id": str(folder / "model")},
         "data": {
             name: str(folder / f"{name}.jsonl")
@@ -89,26 +91,33 @@ def measure(task: RlhfTask) -> None:
         save_scorer(task, Path("scorer"))
     document = Path("spec.yaml")
     document.write_text(json.dumps(spec(task)))
-    start = now()
+
+    class Timed(Stage):
+        """Keeps the time at which each iteration was logged."""
+
+        def log(self, steps: int, metrics: Mapping[str, float]) -> None:
+            super().log(steps, metrics)
+            times.append(time.process_time())
+
+    times: list[float] = []
+    start = time.process_time()
     compile_document(resolve_any(document, [])).write(Path("run"))
     module = load_module(Path("run") / "module.py")
     require(module)
     inherit(module, Path("run"))
-    with Stage(Path("run"), task.stage, device="cpu", mode="quiet") as run:
+    with Timed(Path("run"), task.stage, device="cpu", mode="quiet") as run:
         getattr(module, f"train_{task.stage}")(run)
-    end = now()
+    end = time.process_time()
 
     with (Path("run") / task.stage / "metrics.csv").open(newline="") as file:
         rows = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
-    steps = [row["steps"] - before for row, before in zip(rows, [0.0, *(r["steps"] for r in rows)])]
-    seconds = [count / row["steps_per_second"] for count, row in zip(steps, rows)]
     if task.stage == "ppo":
         check(task.episodes // task.rollout_size, len(rows), "iterations")
         answered = [row["response_length"] * task.rollout_size for row in rows]
         tokens, later = sum(answered), sum(answered[1:])
         report(
             round(tokens),
-            later / sum(seconds[1:]),
+            later / (times[-1] - times[0]),
             tokens / (end - start),
             score=rows[-1]["score"],
             length=tokens / task.episodes,
@@ -125,7 +134,7 @@ def measure(task: RlhfTask) -> None:
     ]
     tokens = task.epochs * sum(lengths)
     skipped = max(1, len(rows) // 10)
-    steady = tokens * (len(rows) - skipped) / len(rows) / sum(seconds[skipped:])
+    steady = tokens * (len(rows) - skipped) / len(rows) / (times[-1] - times[skipped - 1])
     report(tokens, steady, tokens / (end - start), loss=rows[-1]["loss"])
 
 

@@ -8,11 +8,12 @@ gradient checkpointing (the defaults save a GPU's memory), no dropout, no report
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from rlhf_task import RlhfTask, contend, report
-from task import CannotRun, check, now
+from task import CannotRun, check
 
 os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
 
@@ -143,12 +144,12 @@ def measure(task: RlhfTask) -> None:
             self.times: list[float] = []
 
         def on_step_end(self, *arguments: Any, **more: Any) -> None:
-            self.times.append(now())
+            self.times.append(time.process_time())
 
     tokenizer = AutoTokenizer.from_pretrained(Path(task.folder) / "model")
     policy = AutoModelForCausalLM.from_pretrained(Path(task.folder) / "model", dtype=torch.float32)
     grouping = {"train_sampling_strategy": "group_by_length"} if "grouped" in sys.argv[2:] else {}
-    start = now()
+    start = time.process_time()
     if task.stage == "sft":
         trainer = supervised(task, policy, tokenizer, grouping)
     elif task.stage == "reward":
@@ -159,7 +160,7 @@ def measure(task: RlhfTask) -> None:
     trainer.add_callback(marks)
     trainer.train()
     trainer.save_model("saved")
-    end = now()
+    end = time.process_time()
 
     if task.stage == "ppo":
         iterations = task.episodes // task.rollout_size
