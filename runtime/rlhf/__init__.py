@@ -1,6 +1,7 @@
 """What a generated module of `kind: rlhf` calls: data, tokens, models, generation, stages."""
 
 from ppoc.runtime.rlhf.data import read_demonstrations
+from ppoc.runtime.rlhf.forward import hidden_states
 from ppoc.runtime.rlhf.generation import generate
 from ppoc.runtime.rlhf.launch import main
 from ppoc.runtime.rlhf.learning import (
@@ -16,7 +17,6 @@ from ppoc.runtime.rlhf.learning import (
 from ppoc.runtime.rlhf.models import (
     adamw,
     add_lora,
-    hidden_states,
     load,
     load_optimizer,
     merge_lora,

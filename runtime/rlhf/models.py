@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ppoc.runtime.failures import RunError
+from ppoc.runtime.rlhf.forward import fuse_activations
 
 ATTENTION_AND_MLP = {
     "gpt2": ["c_attn", "c_proj", "c_fc"],
@@ -95,6 +96,7 @@ def pretrained_model(name: str, vocabulary: int, revision: str | None = None) ->
 def _plain(model: Any) -> nn.Module:
     model.config.use_cache = False
     model.generation_config = None
+    fuse_activations(model)
     trained: nn.Module = model.train()
     return trained
 
@@ -103,15 +105,6 @@ def trunk(lm: Any) -> nn.Module:
     """The model without its last layer: from tokens [B, L] to hidden states."""
     found: nn.Module = lm.base_model
     return found
-
-
-def hidden_states(trunk: nn.Module, tokens: Tensor) -> Tensor:
-    """Hidden states [B, L, H] of tokens [B, L] that are padded on the right.
-
-    No attention mask: what comes after a token does not reach it.
-    """
-    states: Tensor = trunk(input_ids=tokens, use_cache=False)[0]
-    return states
 
 
 def context_of(lm: Any) -> int:
