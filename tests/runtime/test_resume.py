@@ -1,6 +1,12 @@
-"""A run that was killed, however and whenever, ends as the one that was not."""
+"""A run that was killed, however and whenever, ends as the one that was not.
 
+`pytest -m slow tests/runtime/test_resume.py` tries every preset with every backend, and writes what
+came of them to benchmarks/results/resume.md.
+"""
+
+import json
 import math
+import platform
 import random
 import shutil
 import signal
@@ -8,6 +14,7 @@ import signal
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 
 import crashes
 from ppoc.runtime import checkpoint as checkpoints
@@ -197,3 +204,93 @@ def test_evaluations_after_the_checkpoint_are_dropped(tmp_path):
     evaluations.drop_after(tmp_path, 10)
     assert path.read_text() == whole.splitlines(keepends=True)[0]
     evaluations.drop_after(tmp_path / "nowhere", 10)
+
+
+# ── Every preset, in every way that environments are run, with or without a memory ────────────────
+
+MANY = 5  # interruptions of each
+RESULTS = ROOT / "benchmarks" / "results"
+SMALL = ("update={rollout_steps: 256}", "evaluation={episodes: 2, every: 768}")
+LENGTH = "training={total_steps: 4096, checkpoint_every: 1024, compile: never}"
+BACKENDS = {
+    "gymnasium": ("env.backend=gymnasium",),
+    "envpool": ("env.backend=envpool", "env.threads=2"),
+    "torch": ("env.backend=torch",),
+    "torch, on the device": ("env.backend=torch", "training.device=cuda"),
+}
+PRESETS = sorted(path.stem for path in (ROOT / "specs" / "presets").glob("*.yaml"))
+RECURRENT = ("a2c", "ppo")
+CELLS = tuple(
+    f"networks.{part}={{memory: {{kind: {kind}, size: 8}}, layers: [8]}}"
+    for part, kind in (("actor", "lstm"), ("critic", "gru"))
+)
+CASES = [(preset, backend, ()) for preset in PRESETS for backend in BACKENDS]
+CASES += [(preset, backend, CELLS) for preset in RECURRENT for backend in list(BACKENDS)[:3]]
+SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("preset", "backend", "cells"),
+    CASES,
+    ids=[f"{p}-{b}{'-memory' if cells else ''}".replace(" ", "-") for p, b, cells in CASES],
+)
+def test_every_preset_and_backend(compiled_of, tmp_path, preset, backend, cells):
+    """Interrupted at random moments, each ends the same; what was tried is recorded."""
+    search = preset == "cem"
+    if search and "device" in backend:
+        pytest.skip("a search keeps its rollouts on the host")
+    changes = [LENGTH, *SMALL, *cells, "env.normalize={observations: true, rewards: true}"]
+    if search:
+        changes[0] = LENGTH.replace(", compile: never", "")
+        changes[-1] = "env={num_envs: 16, normalize: {observations: true}}"
+    compiled_of(f"{preset}/cartpole", *changes, *BACKENDS[backend]).write(tmp_path)
+    module = tmp_path / "module.py"
+    seconds = crashes.duration(module, tmp_path / "whole")
+    expected = crashes.ending(tmp_path / "whole")
+    rng = random.Random(f"{preset} {backend} {bool(cells)}")
+    counts = {"runs": 0, "SIGKILL": 0, "SIGTERM": 0}
+    while counts["SIGKILL"] + counts["SIGTERM"] < MANY:
+        counts["runs"] += 1
+        folder = tmp_path / f"run-{counts['runs']}"
+        while not crashes.finished(folder):
+            number = rng.choice(SIGNALS)
+            process = crashes.start(module, folder, resume=folder.exists())
+            enough = counts["SIGKILL"] + counts["SIGTERM"] >= MANY
+            code = crashes.stop_after(process, 120 if enough else rng.uniform(0, seconds), number)
+            if code < 0:
+                counts[number.name] += 1
+            elif number == signal.SIGTERM and not crashes.finished(folder):
+                counts["SIGTERM"] += 1
+        assert crashes.ending(folder) == expected
+    record(preset, backend + (", memory" if cells else ""), counts)
+
+
+def record(preset, backend, counts):
+    """Add a case to resume.json, and write resume.md anew."""
+    path = RESULTS / "resume.json"
+    rows = json.loads(path.read_text()) if path.exists() else {}
+    rows.setdefault(preset, {})[backend] = counts
+    path.write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n")
+    names = ("runs", "SIGKILL", "SIGTERM")
+    every = [counts for kinds in rows.values() for counts in kinds.values()]
+    total = [sum(counts[name] for counts in every) for name in names]
+    lines = [
+        f"`pytest -m slow tests/runtime/test_resume.py`, Python {platform.python_version()}, torch "
+        f"{torch.__version__}.",
+        "",
+        "Runs of 4,096 steps of CartPole, saved every 1,024, interrupted at moments drawn",
+        "uniformly over a run's time, and resumed until they end. All end with the bytes of the",
+        "uninterrupted run: the last checkpoint's tensors, metrics.csv without its speed,",
+        "evaluations.jsonl, and the evaluation in result.json. Where one differs, the test fails",
+        "and writes nothing here.",
+        "",
+        "| preset | environments | runs | SIGKILL | SIGTERM | differ |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for preset, kinds in sorted(rows.items()):
+        for backend, counts in sorted(kinds.items()):
+            numbers = " | ".join(str(counts[name]) for name in names)
+            lines.append(f"| {preset} | {backend} | {numbers} | 0 |")
+    lines.append(f"| all | {len(every)} | {' | '.join(map(str, total))} | 0 |")
+    (RESULTS / "resume.md").write_text("\n".join(lines) + "\n")
