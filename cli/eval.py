@@ -48,9 +48,9 @@ def eval(
     """
     from ppoc.runtime.checkpoint import CheckpointError
     from ppoc.runtime.envs import EnvironmentFailure
-    from ppoc.runtime.launch import evaluate_run, load_run_policy
+    from ppoc.runtime.launch import evaluate_run, film_run
     from ppoc.runtime.run import RunError, describe
-    from ppoc.runtime.video import VideoError, record
+    from ppoc.runtime.video import VideoError
 
     module = import_module(folder, modified=modified, trust=trust)
     try:
@@ -69,18 +69,7 @@ def eval(
         else:
             print(describe(summary))
         if video is not None:
-            policy = load_run_policy(module, folder, deterministic=deterministic, seed=seed)
-            first = module.SEED if seed is None else seed
-            limit = getattr(module, "MAX_EPISODE_STEPS", None)
-            options = getattr(module, "ENV_OPTIONS", None)
-            path = record(
-                module.ENV_ID,
-                policy,
-                video,
-                seed=first,
-                max_episode_steps=limit,
-                options=options,
-            )
+            path = film_run(module, folder, video, deterministic=deterministic, seed=seed)
             print(path)
     except (RunError, CheckpointError, EnvironmentFailure, VideoError) as error:
         terminal.fail(terminal.RUN_FAILED, str(error))

@@ -172,6 +172,8 @@ def _environment_constants(plan: Plan) -> Iterable[Constant]:
         yield Constant("ENV_OPTIONS", dict(facts.options))
     if facts.wrappers and facts.backend != "envpool":
         yield Constant("WRAPPERS", facts.wrappers, "the innermost first")
+    if facts.package is not None:
+        yield Constant("ENV_PACKAGE", facts.package, "imported, it registers the environment")
     if facts.choices:
         yield Constant("CHOICES", facts.choices, "of each component of an action")
     if env.action_masks:

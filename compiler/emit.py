@@ -412,7 +412,7 @@ def _env_arguments(plan: Plan) -> list[Code]:
     if plan.facts.wrappers and not pooled:
         arguments.append(Code(f"wrappers={'wrappers' if atari else 'WRAPPERS'}"))
     if plan.facts.package is not None:
-        arguments.append(Code(f"package={literal(plan.facts.package)}"))
+        arguments.append(Code("package=ENV_PACKAGE"))
     return arguments
 
 

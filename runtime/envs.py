@@ -181,7 +181,7 @@ class _GymnasiumEnvs:
         self.observation_space: Space[Any] = self._envs[0].observation_space
         self.action_space: Space[Any] = self._envs[0].action_space
         self._shape = (num_envs, *(self.observation_space.shape or ()))
-        self._dtype = _kept_as(self.observation_space)
+        self._dtype = kept_as(self.observation_space)
         start = getattr(self.action_space, "start", None)
         self._start = start if np.any(start) else None
         self._action_shape = (num_envs, *(self.action_space.shape or ()))
@@ -256,7 +256,7 @@ class _EnvpoolEnvs:
             spec = envpool.make_spec(env_id, **arguments)
             self.observation_space: Space[Any] = spec.gymnasium_observation_space
             self.action_space: Space[Any] = spec.gymnasium_action_space
-        self._dtype = _kept_as(self.observation_space)
+        self._dtype = kept_as(self.observation_space)
 
     def reset(self, seed: int) -> Floats:
         import envpool
@@ -316,7 +316,7 @@ def _affinity(threads: int) -> int:
     return 0 if threads >= cores == len(os.sched_getaffinity(0)) else -1
 
 
-def _kept_as(observations: "Space[Any]") -> type:
+def kept_as(observations: "Space[Any]") -> type:
     """The dtype that observations are kept in: bytes for images, a quarter of the memory."""
     return np.uint8 if observations.dtype == np.uint8 and _is_image(observations) else np.float32
 

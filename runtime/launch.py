@@ -18,6 +18,7 @@ from ppoc.runtime.results import Result, read_result, write_result
 from ppoc.runtime.run import Run, describe, evaluate_policy
 from ppoc.runtime.signals import Interrupted
 from ppoc.runtime.statistics import Summary
+from ppoc.runtime.video import record
 
 MAX_MODULE = 4_000_000  # bytes
 
@@ -124,6 +125,34 @@ def load_run_policy(
         deterministic = module.EVALUATION_DETERMINISTIC
     rng = None if deterministic else np.random.default_rng(module.SEED if seed is None else seed)
     return module.load_policy(checkpoint, rng)
+
+
+def film_run(
+    module: ModuleType,
+    folder: Path,
+    path: Path,
+    *,
+    deterministic: bool | None = None,
+    seed: int | None = None,
+) -> Path:
+    """Film an episode of the newest checkpoint's policy, in the environment it is evaluated in.
+
+    Raises:
+        RunError, CheckpointError: as `evaluate_run`.
+        VideoError: the environment cannot be rendered here, or the video cannot be written.
+    """
+    # Evaluations do not take the loss of a life for the end of an episode.
+    wrappers = [layer for layer in getattr(module, "WRAPPERS", ()) if layer[0] != "EpisodicLife"]
+    return record(
+        module.ENV_ID,
+        load_run_policy(module, folder, deterministic=deterministic, seed=seed),
+        path,
+        seed=module.SEED if seed is None else seed,
+        max_episode_steps=getattr(module, "MAX_EPISODE_STEPS", None),
+        options=getattr(module, "ENV_OPTIONS", None),
+        wrappers=wrappers,
+        package=getattr(module, "ENV_PACKAGE", None),
+    )
 
 
 def finished_result(module: ModuleType, folder: Path) -> Result | None:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppoc.runtime.envs import is_mujoco, make_one
-
-Policy = Callable[[NDArray[np.float32]], NDArray[Any]]
+from ppoc.runtime.envs import Layers, is_mujoco, kept_as, make_one
+from ppoc.runtime.evaluate import Policy, restart
 
 DEFAULT_FPS = 30
 
@@ -30,6 +29,8 @@ def record(
     seed: int,
     max_episode_steps: int | None = None,
     options: Mapping[str, Any] | None = None,
+    wrappers: Layers = (),
+    package: str | None = None,
     fps: float | None = None,
 ) -> Path:
     """Play whole episodes one after another, film them into `path` (.mp4), and return it.
@@ -39,6 +40,7 @@ def record(
     Args:
         policy: observations [1, O] to actions [1] or [1, A], within the environment's bounds.
         seed: of the first episode; the others follow from it.
+        max_episode_steps, options, wrappers, package: as `envs.make` takes them.
         fps: frames per second; the environment's own speed when not given.
 
     Raises:
@@ -47,7 +49,7 @@ def record(
     limit = {} if max_episode_steps is None else {"max_episode_steps": max_episode_steps}
     arguments = {**(options or {}), **limit, "render_mode": "rgb_array"}
     with _rendering(env_id):
-        env = make_one(env_id, arguments)
+        env = make_one(env_id, arguments, wrappers, package)
     try:
         frames = _play(env, policy, episodes, seed)
         # Rendering starts with the first frame: this shows whether it works.
@@ -60,15 +62,18 @@ def record(
 
 
 def _play(env: Any, policy: Policy, episodes: int, seed: int) -> Iterator[NDArray[np.uint8]]:
+    dtype, actions = kept_as(env.observation_space), env.action_space
+    start = getattr(actions, "start", 0)  # policies count choices from 0
     for episode in range(episodes):
         observation, _ = env.reset(seed=seed if episode == 0 else None)
         yield _frame(env)
         ended = False
         while not ended:
-            batch = np.asarray(observation, np.float32)[None]
-            action = np.asarray(policy(batch)[0], env.action_space.dtype)
+            batch = np.asarray(observation, dtype)[None]
+            action = np.asarray(policy(batch)[0] + start, actions.dtype).reshape(actions.shape)
             observation, _, terminated, truncated, _ = env.step(action)
             ended = terminated or truncated
+            restart(policy, np.array([ended]))
             yield _frame(env)
 
 
