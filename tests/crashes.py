@@ -20,6 +20,8 @@ _CONTEXT.set_forkserver_preload(
     ["torch", "gymnasium", "mujoco", "envpool", "numpy.random", "ppoc.runtime", "safetensors.torch"]
 )
 
+PATIENCE = 300  # seconds that a run may take, with the compiling of an update
+
 # What changes files for good: between two of these, a process that dies leaves what is on the disk.
 DURABLE = ("fsync", "rename", "replace", "unlink", "rmdir", "mkdir")
 
@@ -91,7 +93,7 @@ def finish(
 ) -> int:
     """Run until the end, or the death: the exit code, which is negative for a signal."""
     process = start(module, folder, resume=resume, die_at=die_at, stop_at=stop_at)
-    process.join(120)
+    process.join(PATIENCE)
     assert process.exitcode is not None, "the run hangs"
     return int(process.exitcode)
 
@@ -101,7 +103,7 @@ def stop_after(process: Any, seconds: float, number: signal.Signals = signal.SIG
     process.join(seconds)
     if process.exitcode is None:
         os.kill(process.pid, number)
-        process.join(120)
+        process.join(PATIENCE)
     assert process.exitcode is not None, "the run hangs"
     return int(process.exitcode)
 
@@ -160,7 +162,7 @@ def durable_changes(module: Path, folder: Path) -> int:
     counts = folder.parent / f"{folder.name}.counts"
     process = _CONTEXT.Process(target=_count, args=(module, folder, counts))
     process.start()
-    process.join(120)
+    process.join(PATIENCE)
     assert process.exitcode == 0
     return int(counts.read_text())
 

@@ -245,25 +245,56 @@ def test_every_preset_and_backend(compiled_of, tmp_path, preset, backend, cells)
         changes[0] = LENGTH.replace(", compile: never", "")
         changes[-1] = "env={num_envs: 16, normalize: {observations: true}}"
     compiled_of(f"{preset}/cartpole", *changes, *BACKENDS[backend]).write(tmp_path)
-    module = tmp_path / "module.py"
-    seconds = crashes.duration(module, tmp_path / "whole")
-    expected = crashes.ending(tmp_path / "whole")
-    rng = random.Random(f"{preset} {backend} {bool(cells)}")
+    record(preset, backend + (", memory" if cells else ""), interrupted(tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["gymnasium", "torch, on the device"])
+def test_a_compiled_update(compiled_of, tmp_path, backend):
+    """The uninterrupted run compiles it, and the resumed ones find it compiled."""
+    changes = (LENGTH.replace("never", "always"), *SMALL, *BACKENDS[backend])
+    compiled_of("ppo/cartpole", *changes).write(tmp_path)
+    record("ppo", f"{backend}, compiled", interrupted(tmp_path))
+
+
+@pytest.mark.slow
+def test_death_before_every_change_of_files(whole, tmp_path):
+    module, expected, _ = whole("gymnasium")
+    changes = crashes.durable_changes(module, tmp_path / "counted")
+    for at in range(changes):
+        folder = tmp_path / str(at)
+        assert crashes.finish(module, folder, die_at=at) == -signal.SIGKILL
+        assert crashes.finish(module, folder, resume=True) == 0
+        assert crashes.ending(folder) == expected, f"killed before change {at} of {changes}"
+    counts = {"runs": changes, "SIGKILL": changes, "SIGTERM": 0}
+    record("ppo", "gymnasium, before each change of files", counts)
+
+
+def interrupted(folder):
+    """Interrupt runs of a compiled folder at random moments; how many there were of what."""
+    module = folder / "module.py"
+    crashes.duration(module, folder / "whole")
+    expected = crashes.ending(folder / "whole")
+    seconds = crashes.duration(module, folder / "again")
+    assert crashes.ending(folder / "again") == expected
+    rng = random.Random(module.read_text())
     counts = {"runs": 0, "SIGKILL": 0, "SIGTERM": 0}
     while counts["SIGKILL"] + counts["SIGTERM"] < MANY:
         counts["runs"] += 1
-        folder = tmp_path / f"run-{counts['runs']}"
-        while not crashes.finished(folder):
+        run = folder / f"run-{counts['runs']}"
+        while not crashes.finished(run):
             number = rng.choice(SIGNALS)
-            process = crashes.start(module, folder, resume=folder.exists())
+            process = crashes.start(module, run, resume=run.exists())
             enough = counts["SIGKILL"] + counts["SIGTERM"] >= MANY
-            code = crashes.stop_after(process, 120 if enough else rng.uniform(0, seconds), number)
+            code = crashes.stop_after(
+                process, crashes.PATIENCE if enough else rng.uniform(0, seconds), number
+            )
             if code < 0:
                 counts[number.name] += 1
-            elif number == signal.SIGTERM and not crashes.finished(folder):
+            elif number == signal.SIGTERM and not crashes.finished(run):
                 counts["SIGTERM"] += 1
-        assert crashes.ending(folder) == expected
-    record(preset, backend + (", memory" if cells else ""), counts)
+        assert crashes.ending(run) == expected
+    return counts
 
 
 def record(preset, backend, counts):
