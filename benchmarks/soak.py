@@ -133,9 +133,9 @@ def report(samples: list[Sample], pause: float) -> str:
         "# Soak",
         "",
         f"`{command}`: one process trained CartPole for {last.seconds / 60:.0f} minutes on one "
-        f"thread (torch {torch.__version__}, Python {platform.python_version()}): {last.runs} whole "
-        f"runs of {STEPS_EACH:,} steps and part of another, {last.steps:,} steps in all; evaluations "
-        "every 50,000, ten checkpoints a run, of which three are kept.",
+        f"thread (torch {torch.__version__}, Python {platform.python_version()}): "
+        f"{last.runs} whole runs of {STEPS_EACH:,} steps and part of another, {last.steps:,} steps "
+        "in all; evaluations every 50,000, ten checkpoints a run, of which three are kept.",
         *(
             [
                 "",
