@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ppoc.cli import terminal
+from ppoc.cli import terminal, witness
 from ppoc.cli.folders import Modified, import_module, module_text
 from ppoc.cli.options import Overrides, Seed, Trust
 
@@ -51,6 +51,7 @@ def run(
         folder = _folder_to_resume(target, changes, out)
     else:
         folder = _prepare(target, changes, out, trust, modified)
+    witness.split(folder)
     module = import_module(folder, modified=modified, trust=trust)
     if getattr(module, "KIND", "control") == "rlhf":
         _execute_stages(module, folder, device, mode, until)

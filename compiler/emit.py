@@ -413,6 +413,8 @@ def _env_arguments(plan: Plan) -> list[Code]:
         arguments.append(Code(f"wrappers={'wrappers' if atari else 'WRAPPERS'}"))
     if plan.facts.package is not None:
         arguments.append(Code("package=ENV_PACKAGE"))
+    if env.step_timeout is not None:
+        arguments.append(Code(f"step_timeout={literal(env.step_timeout)}"))
     return arguments
 
 

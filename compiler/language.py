@@ -96,6 +96,11 @@ class Environment(BaseModel):
     max_episode_steps: Count | None = Field(
         None, description="Time limit of an episode; null: the environment's own."
     )
+    step_timeout: Annotated[float, Field(ge=0.1, le=86_400, allow_inf_nan=False)] | None = Field(
+        None,
+        description="Seconds that a step of the environments may take; longer ones end the run, "
+        "with the last checkpoint named. null: no limit.",
+    )
     options: Options = Field(
         default_factory=dict, description="Arguments of the environment's constructor."
     )

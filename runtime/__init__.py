@@ -8,6 +8,7 @@ from ppoc.runtime.envs import make as make_envs
 from ppoc.runtime.episodes import EpisodeTracker
 from ppoc.runtime.evaluate import RecurrentPolicy
 from ppoc.runtime.gamma import gamma, gamma_noise
+from ppoc.runtime.guard import check_rollout
 from ppoc.runtime.launch import main
 from ppoc.runtime.normalize import ObservationNormalizer, RewardNormalizer
 from ppoc.runtime.parameters import (
@@ -34,6 +35,7 @@ __all__ = [
     "Run",
     "VectorEnv",
     "as_arrays",
+    "check_rollout",
     "derive_seed",
     "elu",
     "flatten",

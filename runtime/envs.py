@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ppoc.runtime.observations import check_observation
+
 if TYPE_CHECKING:
     from gymnasium import Env, Space
 
@@ -93,6 +95,7 @@ def make(
     options: Mapping[str, Any] | None = None,
     wrappers: Layers = (),
     package: str | None = None,
+    step_timeout: float | None = None,
 ) -> VectorEnv:
     """Make `num_envs` copies of the environment `env_id`.
 
@@ -103,6 +106,7 @@ def make(
         options: keyword arguments for the environment itself.
         wrappers: names and arguments of wrappers (`ppoc.runtime.wrappers`), for gymnasium.
         package: what to import first, so that the environment is registered.
+        step_timeout: seconds a step or a reset of all may take before the process is ended.
 
     Raises:
         EnvironmentFailure: the backend does not know the environment or cannot make it, or its
@@ -124,7 +128,11 @@ def make(
             threads = threads or min(num_envs, len(os.sched_getaffinity(0)))
             envs = _EnvpoolEnvs(env_id, num_envs, threads, arguments)
         _check_spaces(envs.observation_space, envs.action_space)
-    return envs
+    if step_timeout is None:
+        return envs
+    from ppoc.runtime.watchdog import WatchedEnvs
+
+    return WatchedEnvs(envs, env_id, step_timeout)
 
 
 def make_one(
@@ -180,7 +188,8 @@ class _GymnasiumEnvs:
         self._envs = [make_one(env_id, arguments, wrappers, package) for _ in range(num_envs)]
         self.observation_space: Space[Any] = self._envs[0].observation_space
         self.action_space: Space[Any] = self._envs[0].action_space
-        self._shape = (num_envs, *(self.observation_space.shape or ()))
+        self._each = self.observation_space.shape or ()
+        self._shape = (num_envs, *self._each)
         self._dtype = kept_as(self.observation_space)
         start = getattr(self.action_space, "start", None)
         self._start = start if np.any(start) else None
@@ -190,7 +199,9 @@ class _GymnasiumEnvs:
         observations: NDArray[Any] = np.empty(self._shape, self._dtype)
         with _failures(f"{self.env_id} failed to reset"):
             for index, env in enumerate(self._envs):
-                observations[index], _ = env.reset(seed=seed + index)
+                observation, _ = env.reset(seed=seed + index)
+                check_observation(observation, self._each, self._dtype)
+                observations[index] = observation
         return observations
 
     def step(self, actions: NDArray[Any]) -> Step:
@@ -207,6 +218,9 @@ class _GymnasiumEnvs:
             for index, env in enumerate(self._envs):
                 observation, rewards[index], end, cut, _ = env.step(actions[index])
                 terminated[index], truncated[index] = end, cut
+                # NumPy would fill a row with one number.
+                if getattr(observation, "shape", None) != self._each:
+                    check_observation(observation, self._each, self._dtype)
                 if end or cut:
                     finals[index] = np.array(observation, self._dtype)
                     observation, _ = env.reset()

@@ -82,6 +82,9 @@ def execute(
         raise
     except Interrupted as error:
         raise RunError(f"stopped at once, by {error}\n{kept(folder)}") from error
+    except SystemExit as error:  # which would end the process as if all were well
+        said = f"the run was ended by sys.exit({error.code!r}) in code of others"
+        raise RunError(f"{said}\n{kept(folder)}") from error
     except Exception as error:  # whatever it is, the run's owner gets one message and what is kept
         raise RunError(f"{describe_failure(error, folder)}\n{kept(folder)}") from error
     return result

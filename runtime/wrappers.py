@@ -13,6 +13,8 @@ import numpy as np
 from gymnasium import Env, Wrapper, spaces
 from numpy.typing import NDArray
 
+from ppoc.runtime.observations import choices
+
 Layers = Iterable[tuple[str, Mapping[str, Any]]]
 Result = tuple[Any, float, bool, bool, dict[str, Any]]
 
@@ -154,15 +156,23 @@ class _Observed(Wrapper[Any, Any, Any, Any]):
 
 
 class Flatten(_Observed):
-    """Any observation as one vector; choices are one-hot (`gymnasium.spaces.flatten`)."""
+    """Any observation as one vector; choices are one-hot (`gymnasium.spaces.flatten`).
+
+    Raises:
+        ValueError: in `view`, a choice is none that its space has.
+    """
 
     def __init__(self, env: "Env[Any, Any]") -> None:
         super().__init__(env)
         self._inner = env.observation_space
+        self._choices = list(choices(self._inner))
         size = spaces.flatdim(self._inner)
         self.observation_space = spaces.Box(-np.inf, np.inf, (size,), np.float32)
 
     def view(self, observation: Any, info: dict[str, Any]) -> NDArray[Any]:
+        for get, choice in self._choices:
+            if not choice.contains(value := get(observation)):
+                raise ValueError(f"its observation has {value} where {choice} was announced")
         return np.asarray(spaces.flatten(self._inner, observation), np.float32)
 
 

@@ -408,6 +408,7 @@ def train(run: runtime.Run) -> None:
         w = runtime.as_arrays(learner.params, SHAPES)
         noise = draw_noise(rng, ROLLOUT_LENGTH, NUM_ENVS)
         rollout, observations = collect(envs, w, observations, noise)
+        runtime.check_rollout(ENV_ID, rollout)
         ended = rollout.terminated | rollout.truncated
         episodes.extend(rollout.rewards, ended)
 
