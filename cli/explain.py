@@ -47,8 +47,13 @@ def _explain_code(code: str) -> None:
 
 def _explain_spec(spec: Path, overrides: list[str], tex: bool) -> None:
     from ppoc.compiler.explanation import explain as explanation
-    from ppoc.compiler.resolve import resolve
+    from ppoc.compiler.resolve import Resolved, resolve_any
+    from ppoc.compiler.rlhf.explanation import explain as explanation_of_rlhf
+    from ppoc.compiler.rlhf.resolved import RlhfResolved
 
-    resolved = resolve(spec, overrides)
+    resolved = resolve_any(spec, overrides)
     terminal.report(resolved.warnings)
-    print(explanation(resolved, tex=tex))
+    if isinstance(resolved, RlhfResolved):
+        print(explanation_of_rlhf(resolved, tex=tex))
+    elif isinstance(resolved, Resolved):
+        print(explanation(resolved, tex=tex))

@@ -19,12 +19,12 @@ def explain(resolved: Resolved, *, tex: bool = False) -> str:
         return _latex(resolved, policy, value)
     blocks = [
         f"{spec.name}: {spec.algorithm} on {spec.env.id}",
-        _block("policy, maximised", policy),
-        *([_block("value function, minimised", value)] if value else []),
+        block("policy, maximised", policy),
+        *([block("value function, minimised", value)] if value else []),
         _advantage(spec.advantage, products),
         *([_buffer(spec.update.buffer)] if spec.update.buffer else []),
         _steps(spec),
-        _symbols(*(objective for objective in (policy, value) if objective)),
+        symbols(*(objective for objective in (policy, value) if objective)),
     ]
     return "\n\n".join(blocks)
 
@@ -97,7 +97,8 @@ def _buffer(buffer: Buffer) -> str:
     )
 
 
-def _block(what: str, objective: Objective) -> str:
+def block(what: str, objective: Objective) -> str:
+    """An objective with its title and source, in symbols and with its numbers."""
     text, filled = unicode_text(objective.tree), unicode_text(objective.tree, numbers=True)
     lines = [f"{what}: {objective.title} ({objective.source})", f"    E[{text}]"]
     if filled != text:
@@ -128,7 +129,8 @@ def _region(region: TrustRegion, entropy: str) -> str:
     )
 
 
-def _symbols(*objectives: Objective) -> str:
+def symbols(*objectives: Objective) -> str:
+    """What the symbols of some objectives mean."""
     rows = {}
     for objective in objectives:
         for node in walk(objective.tree):

@@ -15,6 +15,7 @@ from ppoc.compiler.rlhf.constants import reference
 from ppoc.compiler.rlhf.emit import emit
 from ppoc.compiler.rlhf.language import RlhfSpec
 from ppoc.compiler.rlhf.lock import lock_text
+from ppoc.compiler.rlhf.probe import probe
 from ppoc.compiler.rlhf.resolved import RlhfResolved
 
 DATA = "data"
@@ -53,20 +54,13 @@ def compile_rlhf(resolved: RlhfResolved) -> RlhfCompiled:
     The data is copied, so that a run has what it learns from whatever becomes of the originals.
 
     Raises:
-        SpecError: a data file or a run folder that the spec names is not there.
+        SpecError: a data file, a model's folder or a run that the spec names is wrong.
     """
     spec = resolved.spec
+    advice = probe(resolved)[1]
     found: list[Diagnostic] = []
     roles = dict(_roles(spec))
     sources = {role: resolved.file("data", key) for role, key in roles.items()}
-    for role, path in sources.items():
-        if not path.is_file():
-            found.append(
-                resolved.error(
-                    "E407", ("data", roles[role]), f"there is no file {_shown(path)}",
-                    help="write it, or name another; a path is relative to the file that says it",
-                )
-            )  # fmt: skip
     places = dict(_places(resolved, found))
     if found:
         raise SpecError(found)
@@ -77,7 +71,7 @@ def compile_rlhf(resolved: RlhfResolved) -> RlhfCompiled:
     data = {files[role]: path for role, path in sources.items()}
     checksums = {name: _sha256_of(path) for name, path in data.items()}
     text = manifest_text(spec.name, {MODULE: module, LOCK: lock}, (), used, checksums)
-    return RlhfCompiled(spec.name, module, lock, text, resolved.warnings, data)
+    return RlhfCompiled(spec.name, module, lock, text, [*resolved.warnings, *advice], data)
 
 
 def _roles(spec: RlhfSpec) -> Iterator[tuple[str, str]]:

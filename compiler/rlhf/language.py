@@ -100,7 +100,10 @@ class Model(BaseModel):
         "demonstrations; else an id or a folder as for `id`. null: the model's own; of `config`, "
         "byte.",
     )
-    dtype: Literal["float32", "bfloat16"] = Field("float32", description="Of weights.")
+    dtype: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="Of products of matrices; weights and their moments stay float32.",
+    )
     lora: Lora | None = Field(None, description="null: all weights learn.")
 
 

@@ -13,7 +13,8 @@ from ppoc.compiler.rlhf.pretrained import Sizes
 from ppoc.compiler.rlhf.resolved import RlhfResolved
 
 GIB = 2**30
-BYTES = {"float32": 4, "bfloat16": 2}
+WEIGHT = 4  # bytes of a weight, and of its gradient and moments
+BYTES = {"float32": 4, "bfloat16": 2}  # of what products of matrices give
 
 
 class Memory(NamedTuple):
@@ -77,9 +78,9 @@ def _stage(resolved: RlhfResolved, sizes: Sizes, stage: str) -> Memory:
         cache = ppo.rollout_size * (prompt + response) * sizes.layers * keys * width
     return Memory(
         stage,
-        weights=models * model * width,
-        gradients=learning * width,
-        moments=2 * learning * width,
+        weights=models * model * WEIGHT,
+        gradients=learning * WEIGHT,
+        moments=2 * learning * WEIGHT,
         activations=_activations(sizes, rows, prompt + response, response, width),
         cache=cache,
     )
@@ -111,9 +112,9 @@ def too_large(resolved: RlhfResolved, sizes: Sizes) -> Iterator[Diagnostic]:
     largest = max(needed._fields[1:], key=lambda name: int(getattr(needed, name)))
     part = int(getattr(needed, largest)) / GIB
     advice = {
-        "activations": "smaller batches or shorter texts",
+        "activations": "smaller batches, shorter texts, or `dtype: bfloat16`",
         "cache": "a smaller ppo.rollout_size or shorter texts",
-    }.get(largest, "a smaller model, `dtype: bfloat16`, or `lora: {rank: 8}`")
+    }.get(largest, "a smaller model, or low-rank changes: `model.lora: {rank: 8}`")
     yield resolved.error(
         "W410",
         ("model",),
