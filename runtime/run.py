@@ -21,7 +21,7 @@ from ppoc.runtime.compiled import Function, compile_step
 from ppoc.runtime.envs import EnvironmentFailure, Floats, VectorEnv
 from ppoc.runtime.evaluate import Policy, evaluate
 from ppoc.runtime.failures import RunError
-from ppoc.runtime.files import remove_parts
+from ppoc.runtime.files import remove_parts, sync_folder
 from ppoc.runtime.health import Watch
 from ppoc.runtime.layout import Groups, check_training, whole_steps
 from ppoc.runtime.metrics import MetricsWriter
@@ -252,7 +252,10 @@ class Run:
             for group, part in groups.items()
             for name, tensor in part.items()
         }
-        self._metrics.sync()  # what a checkpoint is resumed with is not to be older than it
+        # What a checkpoint is resumed with is to be on the disk before it.
+        (self.folder / "checkpoints").mkdir(exist_ok=True)
+        self._metrics.sync()
+        sync_folder(self.folder)
         metadata = {"steps": steps, "surroundings": self._surroundings}
         self.last_saved = checkpoints.save(self.folder / "checkpoints", steps, tensors, metadata)
         self._saved_steps = steps

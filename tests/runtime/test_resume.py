@@ -6,10 +6,12 @@ came of them to benchmarks/results/resume.md.
 
 import json
 import math
+import os
 import platform
 import random
 import shutil
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -179,6 +181,32 @@ def test_a_run_killed_before_its_result_gets_it(whole, tmp_path):
     (tmp_path / "run" / "result.json").unlink()
     assert crashes.finish(module, tmp_path / "run", resume=True) == 0
     assert crashes.ending(tmp_path / "run") == expected
+
+
+def test_what_a_checkpoint_is_resumed_with_is_on_the_disk_before_it(
+    module_of, tmp_path, monkeypatch
+):
+    """So that a power cut cannot take rows that the run would not write again."""
+    synced, at_renames = [], []
+    fsync, rename = os.fsync, os.rename
+
+    def record_sync(descriptor):
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        fsync(descriptor)
+
+    def record_rename(source, target):
+        if Path(target).name.startswith("step-"):
+            at_renames.append(set(synced))
+            synced.clear()
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", record_sync)
+    monkeypatch.setattr(os, "rename", record_rename)
+    every = ("evaluation={episodes: 1, every: 512}", "networks.actor.layers=[4]")
+    execute(module_of("ppo/cartpole", *TINY[:2], *every), tmp_path, device="cpu", mode="quiet")
+    needed = {tmp_path / "metrics.csv", tmp_path / evaluations.NAME, tmp_path}
+    assert len(at_renames) == 4
+    assert all({str(path) for path in needed} <= found for found in at_renames)
 
 
 @pytest.mark.parametrize("result", ["", "{}", "[1]", '{"finished": true, "steps": 128}'])
