@@ -27,6 +27,8 @@ from ppoc.cli import (
     zoo,
 )
 
+INTERRUPTED = 130  # what Typer makes of Ctrl-C
+
 app = typer.Typer(
     name="ppoc",
     help="Compile agent specs into readable PyTorch training modules, and run them.",
@@ -82,6 +84,15 @@ def main() -> None:
         terminal.report(error.diagnostics)
         terminal.say(f"\n`ppoc explain {error.diagnostics[0].code}` says more")
         sys.exit(terminal.SPEC_IS_WRONG)
-    except KeyboardInterrupt:
+    except OSError as error:  # such as a full disk, where no verb knows better
+        name = f": {error.filename}" if error.filename else ""
+        terminal.say(f"error: {error.strerror or error}{name}")
+        sys.exit(terminal.RUN_FAILED)
+    except MemoryError:
+        terminal.say("error: out of memory")
+        sys.exit(terminal.RUN_FAILED)
+    except SystemExit as exit:
+        if exit.code != INTERRUPTED:
+            raise
         terminal.say("stopped")
         sys.exit(terminal.RUN_FAILED)

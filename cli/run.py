@@ -88,7 +88,7 @@ def _prepare(
 
 def _copied(target: Path, out: Path | None, trust: bool, modified: bool) -> Path:
     """A new run folder with the files of a compiled one."""
-    from ppoc.compiler.build import LOCK, MANIFEST, MODULE
+    from ppoc.compiler.build import LOCK, MANIFEST, MODULE, write_whole
     from ppoc.compiler.manifest import FolderError, read_file
     from ppoc.compiler.rlhf.build import COPIES, copy_whole
 
@@ -99,7 +99,7 @@ def _copied(target: Path, out: Path | None, trust: bool, modified: bool) -> Path
         terminal.fail(terminal.MISUSE, f"{target} is not a compiled folder: {error}")
     folder = new_folder(out, target.resolve().name)
     for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        write_whole(folder / name, text)
     for name in COPIES:
         if (target / name).is_file():
             copy_whole(target / name, folder / name)
@@ -148,12 +148,12 @@ def _execute(
         terminal.say(f"stopped at {result.steps:,} steps; `ppoc run {folder} --resume` goes on")
         raise typer.Exit(terminal.RUN_FAILED)
     if result.earlier:
-        print(f"the run is finished, at {result.steps:,} steps; there is nothing to resume")
+        terminal.tell(f"the run is finished, at {result.steps:,} steps; there is nothing to resume")
     elif result.evaluation is not None:
-        print(f"{result.steps:,} steps in {result.seconds:.1f} s, evaluation included")
+        terminal.tell(f"{result.steps:,} steps in {result.seconds:.1f} s, evaluation included")
     if result.evaluation is not None:
-        print(describe(result.evaluation))
-    print(f"run folder: {folder}")
+        terminal.tell(describe(result.evaluation))
+    terminal.tell(f"run folder: {folder}")
 
 
 def _execute_stages(
@@ -176,7 +176,7 @@ def _execute_stages(
             f"stopped in {result.stage} at {result.steps:,}; `ppoc run {folder} --resume` goes on"
         )
         raise typer.Exit(terminal.RUN_FAILED)
-    print(report(result))
+    terminal.tell(report(result))
     if not result.finished:
-        print(f"{result.stage} is done; `ppoc run {folder} --resume` goes on")
-    print(f"run folder: {folder}")
+        terminal.tell(f"{result.stage} is done; `ppoc run {folder} --resume` goes on")
+    terminal.tell(f"run folder: {folder}")

@@ -1,8 +1,10 @@
 """What the verbs share: exit codes, and how they talk to the terminal."""
 
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import typer
 
@@ -15,7 +17,21 @@ RUN_FAILED = 3
 
 def say(text: str) -> None:
     """A line for the person at the terminal, not for a pipe."""
-    print(text, file=sys.stderr, flush=True)
+    _write(sys.stderr, text)
+
+
+def tell(text: str) -> None:
+    """A line of the result of a long run, which is not to fail for want of a reader."""
+    _write(sys.stdout, text)
+
+
+def _write(file: TextIO, text: str) -> None:
+    try:
+        print(text, file=file, flush=True)
+    except OSError:  # the terminal, or who read the pipe, is gone
+        # Else Python fails once more, with what is still buffered, when it ends.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
 
 
 def report(diagnostics: Sequence[Diagnostic]) -> None:

@@ -26,10 +26,12 @@ import typer
 from ppoc.cli import terminal
 
 CRASH = "crash.txt"
-PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PASSED_ON = (*STOP, signal.SIGUSR1, signal.SIGUSR2)
 CLOCK = struct.Struct("dd")  # as in ppoc.runtime.watchdog
 ENDED = CLOCK.size  # where a byte tells that the process that trains came to its own end
 LOOK_SECONDS = 1.0
+AGAIN_SECONDS, GRACE_SECONDS = 0.5, 8.0  # a little more than in ppoc.runtime.signals
 PR_SET_PDEATHSIG = 1
 
 
@@ -48,7 +50,7 @@ def split(folder: Path) -> None:
     if child:
         raise typer.Exit(_wait(child, folder, shared))
     _die_with(parent)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in STOP:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop_early)
     atexit.register(shared.__setitem__, ENDED, 1)
@@ -76,15 +78,16 @@ def _stop_early(number: int, frame: Any) -> None:
 
 def _wait(child: int, folder: Path, shared: mmap.mmap) -> int:
     """The exit code of the process that trains; says how it ended, where it could not."""
-    with _passing_on(child):
-        stuck = _watch(child, shared)
+    asked: list[float] = []
+    with _passing_on(child, asked):
+        stuck = _watch(child, shared, asked)
         _, status = os.waitpid(child, 0)
     crash = folder / CRASH
     with contextlib.suppress(OSError):
         if not crash.stat().st_size:
             crash.unlink()
     if stuck:
-        return _say(f"a step takes longer than env.step_timeout, {stuck:g} s", folder)
+        return _say(stuck, folder)
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
         return _say(_of_signal(-code, crash), folder)
@@ -94,8 +97,11 @@ def _wait(child: int, folder: Path, shared: mmap.mmap) -> int:
     return code
 
 
-def _watch(child: int, shared: mmap.mmap) -> float | None:
-    """Wait for the end of a process; end it where a step hangs, and return what the limit was."""
+def _watch(child: int, shared: mmap.mmap, asked: list[float]) -> str | None:
+    """Wait for the end of a process; end it where a step hangs, and return what to say then.
+
+    The process itself comes first, where its other threads can run.
+    """
     looked = resumed = time.monotonic()
     with _ending(child) as ended:
         while not ended(LOOK_SECONDS):
@@ -104,10 +110,16 @@ def _watch(child: int, shared: mmap.mmap) -> float | None:
                 resumed = now  # this process was stopped, and so was the other
             looked = now
             since, limit = CLOCK.unpack_from(shared)
-            # The watchdog of the other process comes first, where it can.
+            stuck = None
             if since and now - max(since, resumed) > limit + 2 * LOOK_SECONDS:
+                stuck = f"a step takes longer than env.step_timeout, {limit:g} s"
+            elif (
+                asked and asked[-1] - asked[0] >= AGAIN_SECONDS and now - asked[-1] > GRACE_SECONDS
+            ):
+                stuck = "stopped at once: asked twice, and the step under way does not end"
+            if stuck:
                 os.kill(child, signal.SIGKILL)
-                return float(limit)
+                return stuck
     return None
 
 
@@ -134,8 +146,12 @@ def _ending(child: int) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _passing_on(child: int) -> Iterator[None]:
+def _passing_on(child: int, asked: list[float]) -> Iterator[None]:
+    """Pass signals on, and note when the run was asked to stop."""
+
     def pass_on(number: int, frame: Any) -> None:
+        if number in STOP:
+            asked.append(time.monotonic())
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, number)
 

@@ -85,3 +85,25 @@ def test_writing_imports_no_other_writer(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_full_disk_for_events_costs_no_row(tmp_path):
+    """The events alone are on a file system too small for them."""
+    (tmp_path / "tensorboard").mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=16k", "ppoc-test", tmp_path / "tensorboard"]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"cannot mount a file system here: {error}")
+    try:
+        said = []
+        writer = MetricsWriter(tmp_path, say=said.append)
+        for step in range(1000):
+            writer.write(step, {"return": 1.0, "kl": 0.5})
+        writer.close()
+    finally:
+        subprocess.run(["umount", "-l", tmp_path / "tensorboard"], check=True)
+    assert len(rows(tmp_path)) == 1000
+    assert said == [
+        "TensorBoard's events are not written any more (No space left on device); metrics.csv is"
+    ]

@@ -1,13 +1,18 @@
 """What each mode prints, and that drawing is rare."""
 
+import csv
 import io
+import itertools
 import json
 import math
+import sys
+import time
 
 import pytest
 from rich.console import Console
 
 from ppoc.runtime import progress as module
+from ppoc.runtime.launch import execute
 from ppoc.runtime.progress import JsonProgress, Meter, PlainProgress, RichProgress, progress
 
 METRICS = {
@@ -150,3 +155,42 @@ def test_modes_write_where_they_should(mode, stdout, stderr, capsys):
     assert stderr in captured.err
     assert bool(captured.out) == bool(stdout)
     assert bool(captured.err) == bool(stderr)
+
+
+class Broken(io.StringIO):
+    """A pipe whose reader goes away after some lines."""
+
+    def __init__(self, lines: int) -> None:
+        super().__init__()
+        self.left = lines
+
+    def write(self, text):
+        self.left -= 1
+        if self.left < 0:
+            raise BrokenPipeError(32, "Broken pipe")
+        return super().write(text)
+
+
+@pytest.mark.parametrize("mode", ["plain", "json", "rich"])
+@pytest.mark.parametrize("lines", range(4))
+def test_a_display_whose_reader_is_gone_falls_silent(mode, lines, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Broken(lines))
+    monkeypatch.setattr(sys, "stdout", Broken(lines))
+    with progress(mode, 100) as display:
+        display.message("a")
+        display.update(10, {"episode_return": 1.0})
+        display.message("b")
+        display.update(100, {"episode_return": 2.0})
+
+
+def test_a_clock_that_is_set_back_changes_no_rate(tmp_path, module_of, monkeypatch):
+    """Rates are of the monotonic clock; that on the wall only dates TensorBoard's events."""
+    wall = itertools.count(2e9, -3600)
+    monkeypatch.setattr(time, "time", lambda: next(wall))
+    trained = module_of("ppo/cartpole", "training={total_steps: 1280, compile: never}")
+    execute(trained, tmp_path, mode="plain")
+    with (tmp_path / "metrics.csv").open() as file:
+        rates = [float(row["steps_per_second"]) for row in csv.DictReader(file)]
+    assert len(rates) == 5
+    assert all(10 < rate < 1e7 for rate in rates)
+    assert 0 < json.loads((tmp_path / "result.json").read_text())["seconds"] < 300

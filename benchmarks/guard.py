@@ -1,0 +1,87 @@
+"""What it costs to check what environments hand over, beside the iteration that it is part of.
+
+    python benchmarks/guard.py
+
+Writes benchmarks/results/guard.md. Times are medians of repeats, in one thread.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ppoc import runtime
+from ppoc.compiler.build import compile_spec
+from ppoc.compiler.resolve import resolve
+from ppoc.runtime.guard import check_rollout
+from ppoc.runtime.launch import load_module
+
+ROOT = Path(__file__).parents[1]
+OUT = ROOT / "benchmarks" / "results" / "guard.md"
+SPECS = {"ppo/cartpole": (), "ppo/halfcheetah": ("env.backend=gymnasium",)}
+
+
+def main() -> None:
+    """Measure, and write the table."""
+    torch.set_num_threads(1)
+    lines = [
+        "# What checking rollouts costs",
+        "",
+        "`python benchmarks/guard.py`, one thread: the rollout is that of `collect`, without the "
+        "update after it; the check is `runtime.check_rollout`, once a rollout; shapes are "
+        "compared at each step of each environment.",
+        "",
+        "| spec | steps a rollout | rollout, ms | check, µs | share | shapes, µs | share |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, overrides in SPECS.items():
+        lines.append(_row(name, overrides))
+    OUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print("\n".join(lines))
+
+
+def _row(name: str, overrides: tuple[str, ...]) -> str:
+    folder = Path(tempfile.mkdtemp())
+    compile_spec(resolve(ROOT / "specs" / f"{name}.yaml", overrides)).write(folder)
+    module = load_module(folder / "module.py")
+    envs = module.make_envs(module.NUM_ENVS)
+    w = runtime.as_arrays(module.initial_parameters(1), module.SHAPES)
+    normalize = [module.new_normalizer()] if hasattr(module, "new_normalizer") else []
+    noise = module.draw_noise(np.random.default_rng(0), module.ROLLOUT_LENGTH, module.NUM_ENVS)
+    observations = envs.reset(1)
+    rollout, _ = module.collect(envs, w, *normalize, observations, noise)
+    each = rollout.observations.shape[2:]
+    one = rollout.observations[0, 0]
+
+    def collect() -> None:
+        module.collect(envs, w, *normalize, observations, noise)
+
+    def shapes() -> None:
+        for _ in range(module.BATCH_SIZE):
+            if getattr(one, "shape", None) != each:
+                raise AssertionError
+
+    whole = _median(collect, 30)
+    check = _median(lambda: check_rollout(module.ENV_ID, rollout), 300)
+    compare = _median(shapes, 300)
+    return (
+        f"| {name} | {module.BATCH_SIZE:,} | {whole * 1e3:.1f} | {check * 1e6:.0f} | "
+        f"{check / whole:.2%} | {compare * 1e6:.0f} | {compare / whole:.2%} |"
+    )
+
+
+def _median(function: Callable[[], None], repeats: int) -> float:
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+if __name__ == "__main__":
+    main()
