@@ -52,7 +52,7 @@ def test_a_lock_has_every_value_its_origin_and_absolute_paths(tmp_path):
     path = tmp_path / "spec.yaml"
     path.write_text(HEAD.replace("{layers: 2}}", "{layers: 2}, tokenizer: {bpe: 300}}"))
     found = resolve_any(path)
-    text = lock_text(found, {"torch": "2"})
+    text = lock_text(found, {"torch": "2"}, {})
     lock = tmp_path / "elsewhere" / "spec.lock.yaml"
     lock.parent.mkdir()
     lock.write_text(text)
@@ -60,7 +60,7 @@ def test_a_lock_has_every_value_its_origin_and_absolute_paths(tmp_path):
     assert again.is_lock
     assert again.spec.model_copy(update={"lock": None, "data": found.spec.data}) == found.spec
     assert again.file("data", "demonstrations") == tmp_path / "demos.jsonl"
-    assert lock_text(again, {"torch": "3"}) == text
+    assert lock_text(again, {"torch": "3"}, {}) == text
     assert "    beta: 0.05  # default\n" in text
     assert '  tokenizer: {"bpe": 300}  # spec.yaml:3\n' in text
     assert [row.path for row in differences(found, again)] == [
