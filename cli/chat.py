@@ -14,8 +14,11 @@ from ppoc.cli.options import RunFolder, Trust
 def chat(
     folder: RunFolder,
     stage: Annotated[
-        Literal["sft", "ppo"] | None,
-        typer.Option(help="Whose policy.", show_default="the newest"),
+        Literal["sft", "ppo", "start"] | None,
+        typer.Option(
+            help="Whose policy; start: the one that the run started from.",
+            show_default="the newest",
+        ),
     ] = None,
     temperature: Annotated[
         float | None,

@@ -53,3 +53,39 @@ def write_toy(folder: Path) -> Path:
     path = folder / "toy.yaml"
     path.write_text(SPEC, encoding="utf-8")
     return path
+
+
+# Specs that between them take every branch of the templates and run.
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "as-it-is": (),
+    "llama-bpe": (
+        "model.config={architecture: llama, layers: 1, heads: 2, hidden_size: 32, context: 48}",
+        "model.tokenizer={bpe: 280}",
+        "reward={objective: plackett-luce, margin: 0.1, center: 0, start: base}",
+        "ppo.value=separate",
+        "ppo.kl={target: 3.0, beta: 0.1, estimator: k3}",
+        "ppo.losses.entropy={beta: 0.01}",
+        "ppo.optimizer={lr: 1e-3, schedule: linear, warmup: 0.1}",
+        "ppo.target_kl=0.5",
+        "evaluation.every=2",
+    ),
+    "lora": (
+        "model.config={architecture: gpt_neox, layers: 1, heads: 2, hidden_size: 32, context: 48}",
+        "model.lora={rank: 2, dropout: 0.1}",
+        "ppo.rewards={normalize: false, clip: 3, missing_end: null}",
+        "ppo.generation={max_new_tokens: 16, top_k: 50, top_p: 0.9, temperature: 0.8}",
+        "ppo.kl.estimator=k2",
+        "ppo.losses={policy: {objective: 'ratio * A - c * kl', parameters: {c: 0.1}}, "
+        "value: {clip: null}}",
+    ),
+    "lora-separate": ("model.lora={rank: 2}", "ppo.value=separate", "ppo.value_optimizer=null"),
+    "dropout": (
+        "model.config.dropout=0.1",
+        "sft.loss_on=all",
+        "sft.optimizer={lr: 1e-2, schedule: [[0, 0.1], [0.5, 1], [1, 0]], weight_decay: 0.01}",
+        "ppo.advantage.whiten=false",
+        "training.checkpoint_every=2",
+        "data.held_out=0",
+    ),
+    "bfloat16": ("model.dtype=bfloat16",),
+}

@@ -1,6 +1,5 @@
 """From a resolved spec of `kind: rlhf` to a compiled folder, its data beside its module."""
 
-import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ppoc.compiler.build import write_texts
-from ppoc.compiler.diagnostics import Diagnostic, SpecError
+from ppoc.compiler.diagnostics import Diagnostic
 from ppoc.compiler.manifest import LOCK, MANIFEST, MODULE, manifest_text
 from ppoc.compiler.plan import Decision
 from ppoc.compiler.rlhf.constants import reference
@@ -21,7 +20,6 @@ from ppoc.compiler.rlhf.resolved import RlhfResolved
 DATA = "data"
 COPIES = tuple(f"{DATA}/{role}.jsonl" for role in ("demonstrations", "preferences", "prompts"))
 PACKAGES = ("ppoc", "torch", "numpy", "transformers", "tokenizers", "peft")
-BUFFER = 2**20  # bytes read at once
 
 
 @dataclass(frozen=True)
@@ -54,24 +52,20 @@ def compile_rlhf(resolved: RlhfResolved) -> RlhfCompiled:
     The data is copied, so that a run has what it learns from whatever becomes of the originals.
 
     Raises:
-        SpecError: a data file, a model's folder or a run that the spec names is wrong.
+        SpecError: a file or a folder that the spec names is not there, or not as it must be.
     """
     spec = resolved.spec
-    advice = probe(resolved)[1]
-    found: list[Diagnostic] = []
+    facts, warnings = probe(resolved)
     roles = dict(_roles(spec))
-    sources = {role: resolved.file("data", key) for role, key in roles.items()}
-    places = dict(_places(resolved, found))
-    if found:
-        raise SpecError(found)
+    places = dict(_places(resolved))
     files = {role: f"{DATA}/{roles[role]}.jsonl" for role in roles}
     module = emit(spec, files, places)
     used = dict(_versions())
     lock = lock_text(resolved, used, {roles[role]: name for role, name in files.items()})
-    data = {files[role]: path for role, path in sources.items()}
-    checksums = {name: _sha256_of(path) for name, path in data.items()}
+    data = {files[role]: facts.files[key].path for role, key in roles.items()}
+    checksums = {files[role]: facts.files[key].sha256 for role, key in roles.items()}
     text = manifest_text(spec.name, {MODULE: module, LOCK: lock}, (), used, checksums)
-    return RlhfCompiled(spec.name, module, lock, text, [*resolved.warnings, *advice], data)
+    return RlhfCompiled(spec.name, module, lock, text, [*resolved.warnings, *warnings], data)
 
 
 def _roles(spec: RlhfSpec) -> Iterator[tuple[str, str]]:
@@ -85,7 +79,7 @@ def _roles(spec: RlhfSpec) -> Iterator[tuple[str, str]]:
         yield "prompts", "demonstrations" if spec.data.prompts is None else "prompts"
 
 
-def _places(resolved: RlhfResolved, found: list[Diagnostic]) -> Iterator[tuple[str, str]]:
+def _places(resolved: RlhfResolved) -> Iterator[tuple[str, str]]:
     """Where the models and runs are that the spec names; folders by their whole path."""
     spec = resolved.spec
     model, own = spec.model, spec.model.tokenizer
@@ -95,32 +89,15 @@ def _places(resolved: RlhfResolved, found: list[Diagnostic]) -> Iterator[tuple[s
             yield "tokenizer", _model_place(resolved, "id", model.id)
     if isinstance(own, str) and own != "byte":
         yield "tokenizer", _model_place(resolved, "tokenizer", own)
-    wanted = {"policy": reference(spec) == "start", "reward": "reward" not in spec.stages}
-    wanted["reward"] &= "ppo" in spec.stages
-    for key, named in (("policy", spec.start.policy), ("reward", spec.start.reward)):
-        if not wanted[key] or named is None:
-            continue
-        path = resolved.file("start", key)
-        if not (path / "tokenizer").is_dir():
-            found.append(
-                resolved.error(
-                    "E403", ("start", key), f"{_shown(path)} is not the folder of an rlhf run",
-                    help="name a folder that `ppoc run` made from a spec of `kind: rlhf`",
-                )
-            )  # fmt: skip
-        yield key, str(path)
+    if reference(spec) == "start":
+        yield "policy", str(resolved.file("start", "policy"))
+    if "ppo" in spec.stages and spec.start.reward is not None:
+        yield "reward", str(resolved.file("start", "reward"))
 
 
 def _model_place(resolved: RlhfResolved, key: str, named: str) -> str:
     path = resolved.file("model", key)
     return str(path) if path.is_dir() else named
-
-
-def _shown(path: Path) -> str:
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
 
 
 def _versions() -> Iterator[tuple[str, str]]:
@@ -129,14 +106,6 @@ def _versions() -> Iterator[tuple[str, str]]:
             yield name, version(name)
         except PackageNotFoundError:
             yield name, "not installed"
-
-
-def _sha256_of(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BUFFER):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def copy_whole(source: Path, target: Path) -> None:

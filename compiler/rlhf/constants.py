@@ -81,7 +81,7 @@ def _model(spec: RlhfSpec, places: Mapping[str, str]) -> Iterator[Constant]:
         yield Constant("MODEL", places["model"])
         if model.revision is not None:
             yield Constant("MODEL_REVISION", model.revision)
-    if isinstance(model.tokenizer, dict):
+    if isinstance(model.tokenizer, dict) and spec.data.demonstrations is not None:
         yield Constant("VOCABULARY", model.tokenizer["bpe"], "V")
     elif "tokenizer" in places:
         yield Constant("TOKENIZER", places["tokenizer"])
@@ -162,7 +162,7 @@ def _ppo(spec: RlhfSpec) -> Iterator[Constant]:
         yield Constant("TOP_K", generation.top_k)
     if generation.top_p < 1:
         yield Constant("TOP_P", generation.top_p)
-    follows = "β of the penalty" + (", which follows KL_TARGET" if kl.target is not None else "")
+    follows = "β of the KL penalty" + (", which follows KL_TARGET" if kl.target is not None else "")
     yield Constant("KL_WEIGHT", kl.beta, follows)
     if kl.target is not None:
         yield Constant("KL_TARGET", kl.target, "nats a response")
@@ -191,7 +191,7 @@ def _losses(spec: RlhfSpec, policy: Objective, value: Objective) -> Iterator[Con
         note = "a parameter of the value function's objective"
         yield Constant(f"VALUE_OBJECTIVE_{name.upper()}", number, note)
     if entropy.beta:
-        yield from _rate("ENTROPY_COEFFICIENT", entropy.beta, entropy.schedule)
+        yield Constant("ENTROPY_COEFFICIENT", entropy.beta, "β")
     yield from _optimizer("", ppo.optimizer)
     if ppo.value_optimizer is not None:
         yield Constant("VALUE_LEARNING_RATE", ppo.value_optimizer.lr)

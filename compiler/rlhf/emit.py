@@ -60,10 +60,14 @@ def _context(
         model.lora.dropout if model.lora else 0.0
     )
     from_base = "sft" if spec.reward.start == "sft" else "base"
+    value_rate = "LEARNING_RATE" if ppo.value_optimizer is None else "VALUE_LEARNING_RATE"
+    both = f"(policy.lm.parameters(), LEARNING_RATE), (policy.value.parameters(), {value_rate})"
     adamw = {
-        "sft": _adamw("SFT_", spec.sft.optimizer),
-        "reward": _adamw("REWARD_", spec.reward.optimizer),
-        "ppo": _adamw("", ppo.optimizer),
+        "sft": _adamw("SFT_", spec.sft.optimizer, "[(lm.parameters(), SFT_LEARNING_RATE)]"),
+        "reward": _adamw(
+            "REWARD_", spec.reward.optimizer, "[(model.parameters(), REWARD_LEARNING_RATE)]"
+        ),
+        "ppo": _adamw("", ppo.optimizer, f"[{both}]"),
     }
     return {
         "title": _title(spec),
@@ -90,6 +94,7 @@ def _context(
         if any(scheduled)
         else [],
         "dropout": dropout > 0,
+        "ten_checkpoints": spec.training.checkpoint_every is None,
         "held_out": spec.data.held_out > 0,
         "loss_on_all": spec.sft.loss_on == "all",
         "margin": spec.reward.margin > 0,
@@ -109,12 +114,10 @@ def _ppo_context(
 ) -> dict[str, Any]:
     ppo, lora = spec.ppo, spec.model.lora is not None
     entropy = ppo.losses.entropy
-    falling = entropy.beta > 0 and entropy.schedule != "constant"
     penalty_text, penalty = PENALTIES[ppo.kl.estimator]
-    of_update = [Code("factor")] * scheduled + [Code("entropy_coefficient")] * falling
-    of_loss = [Code("entropy_coefficient")] * falling
+    of_update = [Code("factor")] * scheduled
     metrics = _metrics(spec, policy)
-    sources = {"entropy": "entropies.mean()", "approx_kl": "kl.mean()"}
+    sources = {"approx_kl": "kl.mean()"}
     separate = ppo.value == "separate"
     lm = "add_lora(reference)" if lora else "copy.deepcopy(reference)"
     critic = ", load_reward_model(run.root, tokenizer)" * separate
@@ -128,6 +131,7 @@ def _ppo_context(
         "normalize": ppo.rewards.normalize,
         "clip_scores": ppo.rewards.clip is not None,
         "missing_end": ppo.rewards.missing_end is not None,
+        "plain_scores": ppo.rewards.clip is None and ppo.rewards.missing_end is None,
         "estimator": ppo.kl.estimator,
         "penalty_text": Code(penalty_text),
         "penalty": Code(penalty),
@@ -136,12 +140,7 @@ def _ppo_context(
         "whiten": ppo.advantage.whiten,
         "separate": separate,
         "policy_arguments": Code(lm + critic),
-        "value_rate": Code(
-            "LEARNING_RATE" if ppo.value_optimizer is None else "VALUE_LEARNING_RATE"
-        ),
         "entropy": entropy.beta > 0,
-        "entropy_coefficient": Code("entropy_coefficient" if falling else "ENTROPY_COEFFICIENT"),
-        "entropy_factor": _scheduled_entropy(entropy.schedule) if falling else [],
         "forward_type": Code(f"tuple[{', '.join(['Tensor'] * (3 if entropy.beta else 2))}]"),
         "forward_text": Code(
             "log π, values" + " and entropies" if entropy.beta else "log π and values"
@@ -152,8 +151,6 @@ def _ppo_context(
         "value_comment": objective_comment(value, "Minimise"),
         "value_lines": statements(value.tree, "error", {}),
         "clips_ratio": policy.clips_ratio is not None,
-        "loss_typed": [Code(f"{name}: float") for name in of_loss],
-        "loss_arguments": of_loss,
         "update_typed": [Code(f"{name}: float") for name in of_update],
         "update_arguments": of_update,
         "target_kl": ppo.target_kl is not None,
@@ -169,10 +166,10 @@ def _metrics(spec: RlhfSpec, policy: Objective) -> tuple[str, ...]:
 
 
 def _tokenizer(spec: RlhfSpec) -> str:
-    """byte, bpe, own (the model's) or named."""
+    """byte, bpe, inherited (from the run that this one starts from), own (the model's) or named."""
     model = spec.model
     if isinstance(model.tokenizer, dict):
-        return "bpe"
+        return "bpe" if spec.data.demonstrations is not None else "inherited"
     if model.tokenizer is None:
         return "byte" if model.id is None else "own"
     return "byte" if model.tokenizer == "byte" else "named"
@@ -197,20 +194,19 @@ def _factor(prefix: str, optimizer: Optimizer, count: str, total: str) -> list[C
     return lines
 
 
-def _scheduled_entropy(schedule: Any) -> list[Code]:
-    progress = "iteration / NUM_ITERATIONS"
-    factor = {
-        "linear": f"(1 - {progress})",
-        "cosine": f"0.5 * (1 + math.cos(math.pi * {progress}))",
-    }.get(str(schedule), f"float(np.interp({progress}, *ENTROPY_COEFFICIENT_SCHEDULE))")
-    return [Code(f"entropy_coefficient = ENTROPY_COEFFICIENT * {factor}")]
-
-
-def _adamw(prefix: str, optimizer: Optimizer) -> list[Code]:
-    """Arguments of an optimiser beyond its parameters."""
-    epsilon = [Code(f"epsilon={prefix}ADAM_EPSILON")] * (optimizer.epsilon != ADAM_EPSILON)
-    decay = [Code(f"weight_decay={prefix}WEIGHT_DECAY")] * (optimizer.weight_decay > 0)
-    return epsilon + decay
+def _adamw(prefix: str, optimizer: Optimizer, groups: str) -> list[Code]:
+    """Lines that make the optimiser of some groups of parameters."""
+    arguments = [groups]
+    if optimizer.epsilon != ADAM_EPSILON:
+        arguments.append(f"epsilon={prefix}ADAM_EPSILON")
+    if optimizer.weight_decay:
+        arguments.append(f"weight_decay={prefix}WEIGHT_DECAY")
+    joined = ", ".join(arguments)
+    room = WIDTH - 4
+    if len(line := f"optimizer = rlhf.adamw({joined})") <= room:
+        return [Code(line)]
+    inner = [f"    {joined}"] if len(joined) + 4 <= room else [f"    {a}," for a in arguments]
+    return [Code(line) for line in ("optimizer = rlhf.adamw(", *inner, ")")]
 
 
 def _every(spec: RlhfSpec, total: str) -> Code:

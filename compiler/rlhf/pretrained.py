@@ -1,5 +1,6 @@
 """Models in folders, and the run folders that a spec starts from: what their files say."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -209,9 +210,12 @@ def vocabulary_of(resolved: RlhfResolved) -> str:
 
 
 def _digest(resolved: RlhfResolved) -> str:
-    """The demonstrations that byte pairs are learnt from, by name."""
-    data = resolved.spec.data
-    if data.demonstrations is None:
+    """The demonstrations that byte pairs are learnt from, by their checksum: runs have copies."""
+    if resolved.spec.data.demonstrations is None:
         start = resolved.spec.start.policy
         return "the policy's run" if start is not None else "nothing"
-    return str(resolved.file("data", "demonstrations").resolve())
+    try:
+        with resolved.file("data", "demonstrations").open("rb") as file:
+            return f"demonstrations {hashlib.file_digest(file, 'sha256').hexdigest()[:12]}"
+    except OSError:
+        return "demonstrations that are not there"

@@ -95,7 +95,6 @@ def pretrained_model(name: str, vocabulary: int, revision: str | None = None) ->
 
 def _plain(model: Any) -> nn.Module:
     model.config.use_cache = False
-    model.generation_config = None
     fuse_activations(model)
     trained: nn.Module = model.train()
     return trained
@@ -151,6 +150,7 @@ def merge_lora(lm: Any) -> None:
         if isinstance(layer, LoraLayer):
             layer.merge()
             lm.set_submodule(name, layer.get_base_layer())
+    del lm.peft_config  # what peft notes of adapters that are there
 
 
 @contextlib.contextmanager

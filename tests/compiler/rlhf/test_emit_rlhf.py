@@ -1,0 +1,121 @@
+"""Modules of `kind: rlhf`: formatted and clean whatever the spec says; the same for the lock."""
+
+import ast
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ppoc.compiler.build import compile_document
+from ppoc.compiler.diagnostics import SpecError
+from ppoc.compiler.resolve import resolve_any
+from rlhf_toy import VARIANTS, write_toy
+
+ROOT = Path(__file__).parents[3]
+FEATURES = {
+    "stages": ["[sft]", "[sft, reward]", "[sft, reward, ppo]"],
+    "model.tokenizer": [None, "{bpe: 300}"],
+    "model.lora": [None, "{rank: 2}", "{rank: 2, dropout: 0.1, targets: [c_attn]}"],
+    "model.config.dropout": [None, "0.1"],
+    "data.held_out": [None, "0"],
+    "sft.loss_on": [None, "all"],
+    "sft.optimizer": [None, "{schedule: linear, warmup: 0.1}", "{schedule: [[0, 1], [1, 0]]}"],
+    "reward.objective": [None, "plackett-luce"],
+    "reward.margin": [None, "0.5"],
+    "reward.center": [None, "0"],
+    "reward.start": [None, "base"],
+    "reward.optimizer": [None, "{weight_decay: 0.1, epsilon: 1e-6, max_grad_norm: null}"],
+    "ppo.generation": [None, "{max_new_tokens: 16, top_k: 5, top_p: 0.9, temperature: 0.7}"],
+    "ppo.kl": [None, "{target: 6.0}", "{estimator: k2}", "{estimator: k3, target: 3, beta: 0.1}"],
+    "ppo.rewards": [None, "{normalize: false, missing_end: null}", "{clip: 5}"],
+    "ppo.advantage.whiten": [None, "false"],
+    "ppo.losses.policy": [
+        None,
+        "{objective: ratio}",
+        "{objective: kl-penalty, parameters: {kl_weight: 0.1}}",
+        "{objective: 'min(ratio, 1 + c) * A', parameters: {c: 0.3}}",
+    ],
+    "ppo.losses.value": [None, "{clip: null}"],
+    "ppo.losses.entropy": [None, "{beta: 0.01}"],
+    "ppo.value": [None, "separate"],
+    "ppo.value_optimizer": [None, "null"],
+    "ppo.optimizer": [None, "{schedule: linear}", "{schedule: cosine, warmup: 0.1, epsilon: 1e-5}"],
+    "ppo.target_kl": [None, "0.1"],
+    "evaluation.every": [None, "2"],
+    "training.checkpoint_every": [None, "3"],
+    "model.dtype": [None, "bfloat16"],
+}
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    return write_toy(tmp_path_factory.mktemp("toy"))
+
+
+def compiled(toy, *overrides):
+    return compile_document(resolve_any(toy, overrides))
+
+
+def clean(paths):
+    """What ruff says of some modules."""
+    said = ""
+    config = f"--config={ROOT / 'pyproject.toml'}"
+    for command in (["format", "--diff", config], ["check", "--no-cache", config]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, *paths], capture_output=True, text=True
+        )
+        said += "" if done.returncode == 0 else done.stdout + done.stderr
+    return said
+
+
+def test_modules_of_random_specs_are_formatted_and_clean(toy, tmp_path):
+    rng = random.Random(1)
+    paths = []
+    for number in range(60):
+        chosen = {key: rng.choice(values) for key, values in FEATURES.items()}
+        flags = [f"{key}={value}" for key, value in chosen.items() if value is not None]
+        try:
+            text = compiled(toy, *flags).module
+        except SpecError as error:
+            raise AssertionError(flags) from error
+        path = tmp_path / f"module_{number}.py"
+        path.write_text(text, encoding="utf-8")
+        paths.append(path)
+    assert clean(paths) == ""
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_modules_of_variants_are_formatted_and_clean(toy, name, tmp_path):
+    path = tmp_path / "module.py"
+    path.write_text(compiled(toy, *VARIANTS[name]).module, encoding="utf-8")
+    assert clean([path]) == ""
+
+
+def test_a_lock_compiles_to_the_same_bytes(toy, tmp_path):
+    first = compiled(toy, "ppo.kl.target=6", "model.lora={rank: 2}")
+    first.write(tmp_path / "one")
+    again = compile_document(resolve_any(tmp_path / "one" / "spec.lock.yaml"))
+    assert (again.module, again.lock) == (first.module, first.lock)
+    again.write(tmp_path / "two")
+    for name in ("demonstrations", "preferences"):
+        data = (tmp_path / "two" / "data" / f"{name}.jsonl").read_bytes()
+        assert data == toy.with_name(f"{name}.jsonl").read_bytes()
+
+
+def test_no_string_of_a_spec_becomes_code(toy):
+    with pytest.raises(SpecError):
+        compiled(toy, 'name=\'x"""; import os\'')
+    folder = toy.parent / 'a"); import os; print("'
+    folder.mkdir()
+    sizes = {"n_embd": 8, "n_layer": 1, "n_head": 1, "vocab_size": 300, "n_positions": 64}
+    (folder / "config.json").write_text(json.dumps({"model_type": "gpt2", **sizes}))
+    (folder / "model.safetensors").touch()
+    (folder / "tokenizer.json").touch()
+    text = compiled(toy, f"model={json.dumps({'id': str(folder)})}", "model.config=null").module
+    nodes = list(ast.walk(ast.parse(text)))
+    assert str(folder) in [node.value for node in nodes if isinstance(node, ast.Constant)]
+    imports = [node for node in nodes if isinstance(node, ast.Import)]
+    assert "os" not in {alias.name for node in imports for alias in node.names}
