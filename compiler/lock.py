@@ -5,11 +5,11 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from ppoc.compiler.overlay import LOCK
 from ppoc.compiler.plan import Plan
 from ppoc.compiler.resolve import Document, Resolved
 from ppoc.compiler.scalars import plain_scalar
 
-FORMAT = 1
 FLAT = {
     ("env", "options"),
     ("losses", "policy", "parameters"),
@@ -42,7 +42,7 @@ def lock_of(
 ) -> str:
     """The text of a lock with the values of `data`; those at the paths `probed` were looked up."""
     head = "# Written by `ppoc compile`: every value of the spec, and where it came from.\n"
-    lock = {"lock": {"format": FORMAT, "versions": dict(sorted(versions.items()))}}
+    lock = {"lock": {"format": LOCK.version, "versions": dict(sorted(versions.items()))}}
     lines = [*_lines(data, resolved, probed), *_lines(lock, None, ())]
     return head + "\n".join(lines) + "\n"
 

@@ -13,9 +13,13 @@ from pathlib import Path
 
 from ppoc.compiler import suggest
 from ppoc.compiler.diagnostics import Diagnostic, Span, SpecError
+from ppoc.compiler.language import VERSION
 from ppoc.compiler.source import GREEK, INHERITED, MAX_DEPTH, Node, parse, read
+from ppoc.compiler.versions import UPDATE, Format, VersionError
 
 MAX_EXTENDS = 16
+LANGUAGE: Format[Node] = Format("spec language", VERSION)
+LOCK: Format[Node] = Format("lock format", 1)
 
 
 def merge(below: Node, above: Node) -> Node:
@@ -44,6 +48,34 @@ def mapping(node: Node) -> Node:
     raise SpecError([Diagnostic("E005", "the document is not a mapping", node.span, help=help)])
 
 
+def current(document: Node) -> Node:
+    """A document in this version of the language; what is no version at all, the language tells.
+
+    Raises:
+        SpecError: E015, its version is newer, or none that is read.
+    """
+    for path, form in ((("ppoc",), LANGUAGE), (("lock", "format"), LOCK)):
+        node: Node | None = document
+        for key in path:
+            node = node.value.get(key) if node and isinstance(node.value, dict) else None
+        if node is None or type(node.value) is not int or node.value == form.version:
+            continue
+        try:
+            document = _placed(form.current(document, node.value), path, form.version)
+        except VersionError as error:
+            help = f"if a newer ppoc wrote it, {UPDATE}; this one reads `ppoc: {LANGUAGE.version}`"
+            raise SpecError([Diagnostic("E015", str(error), node.span, help=help)]) from error
+    return document
+
+
+def _placed(document: Node, path: tuple[str, ...], value: int) -> Node:
+    """A document with another value at a path that it has."""
+    if not path:
+        return replace(document, value=value)
+    inner = _placed(document.value[path[0]], path[1:], value)
+    return replace(document, value={**document.value, path[0]: inner})
+
+
 def extended(own: Node, path: Path, chain: list[Path], found: list[Diagnostic]) -> Node:
     """A document over what it extends, and over what that extends."""
     link = own.value.get("extends")
@@ -63,10 +95,18 @@ def _base(link: Node, path: Path, chain: list[Path], found: list[Diagnostic]) ->
     if not isinstance(link.value, str) or Path(link.value).suffix not in (".yaml", ".yml"):
         raise refuse("`extends` takes the path of a .yaml file", "such as `extends: base.yaml`")
     target = path.parent / link.value
+    home = _home(chain[0])
     try:
         resolved = target.resolve()
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links; a NUL in the name
         raise refuse(f"cannot read {target}: {error}", "name another file") from error
+    if Path(link.value).is_absolute() or not resolved.is_relative_to(home):
+        message = f"`extends` leads out of the spec's folder: {link.value[:200]}"
+        help = (
+            f"name a file below {home}, by a relative path; a spec in a git repository may extend "
+            "all of that"
+        )
+        raise refuse(message, help)
     if resolved in chain:
         names = " → ".join(item.name for item in [*chain, target])
         raise refuse(f"the specs extend each other in a circle: {names}", "break the circle")
@@ -77,8 +117,14 @@ def _base(link: Node, path: Path, chain: list[Path], found: list[Diagnostic]) ->
     except SpecError as error:
         raise refuse(error.diagnostics[0].message, "paths are relative to this file") from error
     via = f"extended by {link.span.label()}" if link.span else ""
-    base = mapping(parse(text, str(target), "extends", via, found))
+    base = current(mapping(parse(text, str(target), "extends", via, found)))
     return extended(base, target, [*chain, resolved], found)
+
+
+def _home(spec: Path) -> Path:
+    """What a spec's layers may lie in: its git repository, or where there is none, its folder."""
+    folder = spec.parent
+    return next((p for p in (folder, *folder.parents) if (p / ".git").exists()), folder)
 
 
 def override(text: str) -> Node:

@@ -17,6 +17,7 @@ from ppoc.compiler.lints import LINTS
 from ppoc.compiler.overlay import (
     attempt,
     critic_like_actor,
+    current,
     extended,
     mapping,
     merge,
@@ -171,7 +172,8 @@ def kind_named(name: str) -> Kind:
 def _examine(text: str, path: Path, overrides: Sequence[str]) -> Examined:
     found: list[Diagnostic] = []
     layers = [attempt(partial(override, flag), found) for flag in overrides]
-    own = attempt(lambda: mapping(parse(text, str(path), found=found)), found)
+    as_written = attempt(lambda: mapping(parse(text, str(path), found=found)), found)
+    own = None if as_written is None else attempt(lambda: current(as_written), found)
     if own is None:
         return Examined(ordered(found), None, whole=False)
     is_lock = own.value.get("lock", Node(None)).value is not None
@@ -187,7 +189,8 @@ def _examine(text: str, path: Path, overrides: Sequence[str]) -> Examined:
         if kind is CONTROL:
             below = attempt(lambda: preset(user), found) or Node({})
             root = critic_like_actor(merge(below, root))
-    return _checked(root, text, kind, is_lock=is_lock, overridden=bool(overrides), found=found)
+    changed = bool(overrides) or own is not as_written
+    return _checked(root, text, kind, is_lock=is_lock, overridden=changed, found=found)
 
 
 def _kind_of(user: Node, found: list[Diagnostic]) -> Kind | None:

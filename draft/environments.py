@@ -28,7 +28,8 @@ def _newest() -> dict[str, str]:
     for env_id in list_environments():
         found = re.fullmatch(r"(\w+)-v(\d+)", env_id)
         # Packages may have been imported before, and add theirs.
-        if found and "Environment" not in env_id and package_of(env_id) is None:
+        own = "Environment" not in env_id and package_of(env_id) is None
+        if found and own and found[1] not in _games():
             newest[found[1]] = max(newest.get(found[1], (-1, "")), (int(found[2]), env_id))
     return {name: env_id for name, (_, env_id) in newest.items()}
 
@@ -102,7 +103,7 @@ def by_id(env_id: str) -> Found:
 
 def by_name(name: str, words: set[str]) -> Found:
     """The newest version of a name; `words` of the request may ask for a variant of it."""
-    if name in _games() and name not in _newest():
+    if name in _games():
         return _game(name)
     for suffix in _SUFFIXES:
         if suffix.lower() in words and name + suffix in _newest():

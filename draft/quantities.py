@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MANY_SEEDS = 100
 SHORTEST = 1000  # steps of a run, unless it is to train `for` fewer
 FEW_STEPS = 5000  # fewer are no run where environments are counted beside them
+EVERY_WHAT = "every so many steps what? say `evaluate every` or `save a checkpoint every`"
 LOST = "this number belongs to nothing that ppoc knows"
 NUMBERED = {"figure", "fig", "table", "section", "eq", "algorithm", "version"}
 OFF = {"entropy": 0.0, "grad_norm": None, "value_clip": None, "kl": None, "buffer_clip": None}
@@ -55,8 +56,7 @@ def read_quantity(reader: "Reader", term: int, numbers: list[int]) -> None:
     if name in ("seeds", "seed"):
         _seeds(reader, name, term, numbers)
     elif name == "nothing":
-        text = "every so many steps what? say `evaluate every` or `save a checkpoint every`"
-        reader.note("question", item, text, first)
+        reader.note("question", item, EVERY_WHAT, first)
     elif name in ("layers", "units"):
         reader.note("question", item, "sizes of a network are written as 2 layers of 64", first)
     elif name == "evaluation_episodes" and not _about_evaluation(reader, term):
@@ -365,7 +365,11 @@ def read_unused(reader: "Reader") -> None:
     for at, item in enumerate(reader.items):
         if not _is_unused(reader, at):
             continue
-        path = path_for(reader, _best(reader, at), at)
+        name = _best(reader, at)
+        if name == "nothing":
+            reader.note("question", item, EVERY_WHAT)
+            continue
+        path = path_for(reader, name, at)
         if path is None or reader.reading.claim(path) is not None:
             continue
         actors = path.replace(".critic.", ".actor.")

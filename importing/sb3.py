@@ -7,7 +7,6 @@ leaves out the statistics of VecNormalize, which lie in a pickle of their own.
 """
 
 import io
-import json
 import re
 import zipfile
 from collections.abc import Mapping
@@ -28,9 +27,13 @@ from ppoc.importing.entry import Entry
 from ppoc.importing.hyperparameters import DEFAULTS, Algorithm, sections
 from ppoc.importing.policy import class_name
 from ppoc.runtime import checkpoint as checkpoints
+from ppoc.runtime.formats import parse_document, read_regular
 from ppoc.runtime.launch import load_module
 
 MAX_BYTES = {"data": 50_000_000, "policy.pth": 4_000_000_000}
+MAX_PARTS, MAX_RATIO = 64, 100  # of a model file: entries, and how much smaller packing made one
+MAX_STATISTICS = 1_000_000  # bytes
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 # Settings of the constructors; the rest of `data` is the state of a training.
 SETTINGS = (
     "n_steps",
@@ -91,19 +94,25 @@ def read_model(path: Path) -> Model:
         SpecError: E903, it is no such file, damaged, or of an algorithm that has no spec.
     """
     try:
-        with zipfile.ZipFile(path) as file:
-            data = json.loads(_part(file, "data"))
-            stream = io.BytesIO(_part(file, "policy.pth"))
-            weights = torch.load(stream, map_location="cpu", weights_only=True)
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, RuntimeError, EOFError) as error:
+        packed = read_regular(path, MAX_BYTES["policy.pth"])
+        with zipfile.ZipFile(io.BytesIO(packed)) as file:
+            data = parse_document(_part(file, "data"))
+            weights_bytes = _part(file, "policy.pth")
+    except Exception as error:  # zipfile and zlib raise as many kinds as a file can be wrong
         raise _refused(f"{path} cannot be read as a model: {_first(error)}") from error
+    try:
+        _check_archive(weights_bytes)
+        weights = torch.load(io.BytesIO(weights_bytes), map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises UnpicklingError, and more, on what it refuses
         raise _refused(f"the weights in {path} cannot be read: {_first(error)}") from error
     tensors = isinstance(weights, Mapping) and all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()
+        isinstance(name, str) and _is_plain(value) for name, value in weights.items()
     )
-    if not isinstance(data, dict) or not tensors:
+    if not tensors:
         raise _refused(f"{path} holds no settings with weights")
+    for name, tensor in weights.items():
+        if not tensor.isfinite().all():
+            raise _refused(f"the weights in {path} are not finite: {name[:80]}")
     return Model(_algorithm(data, weights), data, dict(weights))
 
 
@@ -114,7 +123,9 @@ def read_statistics(path: Path) -> Statistics:
         SpecError: E903, it is not such a file.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        packed = read_regular(path, MAX_STATISTICS)
+        _check_archive(packed)
+        with np.load(io.BytesIO(packed), allow_pickle=False) as file:
             mean, var = (np.asarray(file[key], np.float64) for key in ("mean", "var"))
             count, clip = (float(file[key]) for key in ("count", "clip"))
     except Exception as error:  # numpy raises as many kinds as a file can be wrong
@@ -196,9 +207,35 @@ def write(imported: Imported, folder: Path) -> None:
 
 
 def _part(file: zipfile.ZipFile, name: str) -> bytes:
-    if file.getinfo(name).file_size > MAX_BYTES[name]:
+    """An entry, of which no more is unpacked than its bounds allow, whatever the file says."""
+    _check_entries(file)
+    if name not in file.namelist():
+        raise ValueError(f"it has no entry {name!r}")
+    with file.open(name) as stream:
+        data = stream.read(MAX_BYTES[name] + 1)
+    if len(data) > MAX_BYTES[name]:
         raise ValueError(f"{name} is larger than {MAX_BYTES[name]:,} bytes")
-    return file.read(name)
+    return data
+
+
+def _check_archive(packed: bytes) -> None:
+    """Refuse an archive within that would unpack to much more than it is."""
+    with zipfile.ZipFile(io.BytesIO(packed)) as file:
+        _check_entries(file, most=10_000)
+
+
+def _check_entries(file: zipfile.ZipFile, most: int = MAX_PARTS) -> None:
+    entries = file.infolist()
+    if len(entries) > most or len({entry.filename for entry in entries}) < len(entries):
+        raise ValueError(f"it has more than {most:,} entries, or one twice")
+    for entry in entries:
+        if entry.file_size > max(1_000_000, MAX_RATIO * entry.compress_size):
+            raise ValueError(f"{entry.filename[:80]!r} unpacks to {entry.file_size:,} bytes")
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is a tensor that takes the memory that it seems to."""
+    return isinstance(value, Tensor) and value.dtype in DTYPES and value.is_contiguous()
 
 
 def _refused(message: str, help: str = "") -> SpecError:

@@ -85,11 +85,12 @@ def read_regular(path: Path, limit: int) -> bytes:
         if found.st_size > limit:
             raise FormatError(f"it is larger than {limit:,} bytes")
         with open(descriptor, "rb", closefd=False) as file:
-            data = file.read(limit + 1)
+            # Not limit + 1, of which Python would ask the system for the memory at once.
+            data = file.read(found.st_size + 1)
     finally:
         os.close(descriptor)
-    if len(data) > limit:
-        raise FormatError(f"it is larger than {limit:,} bytes")
+    if len(data) > found.st_size:
+        raise FormatError("it grew while it was read")
     return data
 
 

@@ -23,6 +23,7 @@ def test_specs_of_a_folder(tmp_path):
         ".hidden/c.yaml": HEAD,
         ".d.yaml": HEAD,
     }
+    (tmp_path / ".git").mkdir()
     for name, text in texts.items():
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)

@@ -192,3 +192,15 @@ def test_drafting_imports_neither_torch_nor_symbolicai():
         "assert not {'torch', 'symai', 'httpx'} & sys.modules.keys()"
     )
     run_alone(code)
+
+
+def test_a_game_is_of_the_version_without_frame_skips_whatever_was_imported():
+    """ale_py adds names such as Pong-v4 to the registry, which skip frames themselves."""
+    code = (
+        "import ale_py, gymnasium; "
+        "gymnasium.register_envs(ale_py); from ppoc.draft.environments import by_name; "
+        "assert 'Pong-v4' in gymnasium.registry; print(by_name('Pong', set()).env_id)"
+    )
+    pytest.importorskip("ale_py")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == "PongNoFrameskip-v4"

@@ -180,3 +180,11 @@ def test_evidence_is_the_words_of_the_request():
 def test_a_book_is_no_request():
     with pytest.raises(RequestError, match="characters"):
         read("PPO " * MAX_CHARACTERS)
+
+
+@pytest.mark.parametrize(
+    "request_", ["every 5", "CartPole with ppo, every 5", "every", "every 5000"]
+)
+def test_every_so_many_steps_of_nothing_is_a_question(request_):
+    notes = read(request_).notes
+    assert any(note.text.startswith("every so many steps what?") for note in notes)

@@ -1,7 +1,10 @@
 """Models of Stable-Baselines3: the same actions, and nothing unpickled."""
 
+import io
 import json
 import pickle
+import tracemalloc
+import warnings
 import zipfile
 
 import gymnasium
@@ -171,7 +174,6 @@ def changed(path, **parts):
 
 def test_nothing_is_unpickled(tmp_path):
     import base64
-    import io
 
     path, mark = tmp_path / "model.zip", tmp_path / "mark"
     saved(PPO, "CartPole-v1", path)
@@ -216,3 +218,71 @@ def test_what_cannot_be_imported_is_refused(tmp_path):
     DQN("MlpPolicy", "CartPole-v1", buffer_size=10, device="cpu").save(path)
     with pytest.raises(SpecError, match="not PPO or A2C"):
         convert(path, "CartPole-v1")
+
+
+def zipped(path, entries, compression=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", compression) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a name that is there twice
+        for name, content in entries:
+            file.writestr(name, content)
+
+
+def weights(**tensors):
+    stream = io.BytesIO()
+    torch.save(tensors, stream)
+    return stream.getvalue()
+
+
+ZEROS = torch.zeros(1)
+MADE_UP = {
+    "bomb": ([("data", b"0" * 20_000_000)], "unpacks to 20,000,000 bytes"),
+    "bomb of weights": ([("data", "{}"), ("policy.pth", bytes(20_000_000))], "unpacks to"),
+    "bomb beside": ([("data", "{}"), ("x", bytes(20_000_000))], "unpacks to"),
+    "twice": ([("data", "{}"), ("data", "{}")], "or one twice"),
+    "many": ([(str(n), "") for n in range(100)], "more than 64 entries"),
+    "no data": ([("policy.pth", weights(x=ZEROS))], "no entry 'data'"),
+    "no weights": ([("data", "{}")], "no entry 'policy.pth'"),
+    "deep": ([("data", "[" * 100_000), ("policy.pth", b"")], "levels"),
+    "key twice": ([("data", '{"a": 1, "a": 2}'), ("policy.pth", b"")], "twice"),
+    "no archive": ([("data", "{}"), ("policy.pth", b"x")], "weights in .* cannot be read"),
+    "nan": (
+        [("data", "{}"), ("policy.pth", weights(x=torch.tensor([np.nan])))],
+        "weights in .* are not finite: x",
+    ),
+    "no memory behind it": (
+        [("data", "{}"), ("policy.pth", weights(x=ZEROS.expand(10**12)))],
+        "no settings with weights",
+    ),
+    "whole numbers": (
+        [("data", "{}"), ("policy.pth", weights(x=torch.zeros(1, dtype=torch.int64)))],
+        "no settings with weights",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", MADE_UP)
+def test_a_made_up_model_is_one_error(tmp_path, kind):
+    entries, said = MADE_UP[kind]
+    zipped(tmp_path / "model.zip", entries)
+    with pytest.raises(SpecError, match=said):
+        convert(tmp_path / "model.zip", "CartPole-v1")
+
+
+def test_a_size_that_a_model_lies_about_is_not_believed(tmp_path):
+    """The headers of a bomb say that it is small."""
+    path = tmp_path / "model.zip"
+    zipped(path, [("data", bytes(60_000_000))])
+    data = path.read_bytes().replace((60_000_000).to_bytes(4, "little"), (9).to_bytes(4, "little"))
+    path.write_bytes(data)
+    tracemalloc.start()
+    with pytest.raises(SpecError, match="cannot be read as a model"):
+        convert(path, "CartPole-v1")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20_000_000
+
+
+def test_statistics_that_unpack_to_much_are_refused(tmp_path):
+    np.savez_compressed(tmp_path / "s.npz", mean=np.zeros(10**7), var=np.zeros(1))
+    with pytest.raises(SpecError, match="unpacks to"):
+        read_statistics(tmp_path / "s.npz")
