@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.options import RunFolder
+from ppoc.cli.folders import Modified, import_module
+from ppoc.cli.options import RunFolder, Trust
 
 if TYPE_CHECKING:
     from ppoc.runtime.diagnosis import Diagnosis
@@ -22,11 +23,19 @@ def diagnose(
     format: Annotated[
         Literal["text", "json"], typer.Option(help="How to print what was found.")
     ] = "text",
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Make the newest update that diverged again.")
+    ] = False,
+    modified: Modified = False,
+    trust: Trust = False,
 ) -> None:
     """Say what was unhealthy in a run, finished, running or broken, and what to change.
 
     Likely causes come first, each with the metric, the step and the value that it was seen by.
     """
+    if replay:
+        _replay(folder, format, modified, trust)
+        return
     from ppoc.runtime.diagnosis import diagnose as read
 
     try:
@@ -37,6 +46,35 @@ def diagnose(
         print(json.dumps(_document(diagnosis), indent=2, ensure_ascii=False))
     else:
         print(_text(diagnosis))
+
+
+def _replay(folder: Path, format: str, modified: bool, trust: bool) -> None:
+    """Print what the newest kept update does in both precisions; 3 if the dump is damaged."""
+    from ppoc.runtime.checkpoint import CheckpointError
+    from ppoc.runtime.postmortem import dumps, replay
+
+    kept = dumps(folder)
+    if not kept:
+        terminal.fail(terminal.MISUSE, f"{folder} has no update that diverged")
+    module = import_module(folder, modified=modified, trust=trust)
+    try:
+        replays = list(replay(module, kept[-1]))
+    except CheckpointError as error:
+        terminal.fail(terminal.RUN_FAILED, str(error))
+    if format == "json":
+        rows = [{**x._asdict(), "tensors": [t._asdict() for t in x.tensors]} for x in replays]
+        print(json.dumps({"format": FORMAT, "dump": str(kept[-1]), "replays": rows}, default=str))
+        return
+    print(f"{kept[-1]}, made again")
+    for one in replays:
+        print(f"\n{one.dtype}: {'diverges again' if one.diverged else 'does not diverge'}")
+        print("  " + ", ".join(f"{name} {value:.4g}" for name, value in one.metrics.items()))
+        if one.first is not None:
+            print(f"  the first that is not finite: {one.first}")
+        for tensor in one.tensors:
+            bad = f"  {tensor.not_finite} not finite" if tensor.not_finite else ""
+            extent = f"[{tensor.low:.4g}, {tensor.high:.4g}]"
+            print(f"  {tensor.name:<28} {tensor.shape!s:<14} {extent}{bad}")
 
 
 def _text(diagnosis: "Diagnosis") -> str:

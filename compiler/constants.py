@@ -24,6 +24,7 @@ def constants(plan: Plan) -> Iterable[list[Constant]]:
         Constant("ENV_ID", facts.env_id),
         Constant("SEED", spec.training.seed),
         Constant("DEVICE", spec.training.device),
+        *_divergence_constants(plan),
     ]
     total = plan.num_iterations * plan.batch_size
     region = spec.optimizer.cross_entropy
@@ -55,6 +56,16 @@ def constants(plan: Plan) -> Iterable[list[Constant]]:
     yield list(_objective_constants(plan))
     yield list(_optimizer_constants(plan))
     yield list(_environment_constants(plan))
+
+
+def _divergence_constants(plan: Plan) -> Iterable[Constant]:
+    notes = {
+        "rollback": "to the last checkpoint, and on with other noise",
+        "continue": "without the updates that are not finite",
+    }
+    chosen = plan.spec.training.on_divergence
+    if chosen in notes:
+        yield Constant("ON_DIVERGENCE", chosen, notes[chosen])
 
 
 def _buffer_constants(plan: Plan) -> Iterable[Constant]:

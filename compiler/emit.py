@@ -182,6 +182,9 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "buffer": spec.update.buffer is not None,
         "products": plan.weighs_decisions,
         "clips_importance": plan.clips_importance,
+        "rolls_back": spec.training.on_divergence == "rollback",
+        "skips": spec.training.on_divergence == "continue" and not plan.searches,
+        "seed": Code("seed" if spec.training.on_divergence == "rollback" else "SEED"),
         "target_kl": spec.update.target_kl is not None,
         "compile_update": plan.compile_update,
         "compile_fisher": plan.compile_fisher,
@@ -344,16 +347,23 @@ def _optimizer_context(plan: Plan) -> dict[str, Any]:
 
 def _metric_names(plan: Plan) -> tuple[str, ...]:
     """What `update` measures, in order."""
+    skipped = ("skipped",) if plan.spec.training.on_divergence == "continue" else ()
     if plan.spec.optimizer.trust_region is not None:
-        return ("value_loss", "grad_norm")
+        return ("value_loss", "grad_norm", *skipped)
     clip = ("clip_fraction",) if plan.policy_objective.clips_ratio else ()
     value = ("value_loss",) if plan.has_critic else ()
-    return ("policy_loss", *value, "entropy", "approx_kl", *clip, "grad_norm")
+    return ("policy_loss", *value, "entropy", "approx_kl", *clip, "grad_norm", *skipped)
 
 
 def _stacked_metrics(plan: Plan) -> Code:
     sources = {"entropy": "mean_entropy", "approx_kl": "kl.mean()"}
-    return Code(", ".join(sources.get(name, name) for name in _metric_names(plan)[:-1]))
+    return Code(
+        ", ".join(
+            sources.get(name, name)
+            for name in _metric_names(plan)
+            if name not in ("grad_norm", "skipped")
+        )
+    )
 
 
 def _title(plan: Plan) -> Code:

@@ -462,6 +462,13 @@ class Training(BaseModel):
     checkpoint_every: Count | None = Field(
         None, description="Environment steps between checkpoints; null: ten in a run."
     )
+    on_divergence: Literal["stop", "rollback", "continue"] = Field(
+        "stop",
+        description="What to do when a loss or a gradient is not finite, or the KL divergence "
+        "exceeds 20 nats. stop: end the run, and keep the update that did it. rollback: go back to "
+        "the last checkpoint and on from there with other noise, three times at most. continue: "
+        "leave out updates that are not finite.",
+    )
 
 
 class Evaluation(BaseModel):

@@ -14,6 +14,7 @@ from ppoc.runtime import health
 from ppoc.runtime.findings import Finding
 from ppoc.runtime.health import Monitor
 from ppoc.runtime.metrics import read_metrics
+from ppoc.runtime.postmortem import dumps
 from ppoc.runtime.symptoms import RANK
 
 LARGEST_MODULE = 2**20
@@ -65,7 +66,7 @@ def diagnose(folder: Path) -> Diagnosis:
         checkpoints.latest(folder / "checkpoints"),
         sorted(first.values(), key=lambda finding: RANK[finding.symptom]),
         events,
-        sorted(path.parent for path in folder.glob("failure/step-*/failure.json")),
+        dumps(folder),
         notes,
     )
 

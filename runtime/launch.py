@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ppoc.runtime import checkpoint as checkpoints
+from ppoc.runtime.divergence import DivergenceError
 from ppoc.runtime.failures import EXIT_CODE, RunError, describe_failure, kept, under_way
 from ppoc.runtime.formats import FormatError, NewerError, read_regular
 from ppoc.runtime.layout import Groups, check_policy
@@ -71,10 +72,8 @@ def execute(
     start = time.perf_counter()
     try:
         device = device or module.DEVICE
-        run = Run(folder, device=device, resume=resume, mode=mode, module=module)
-        with under_way(folder), run:
-            module.train(run)
-            steps, finished = run.steps, not run.stopped
+        with under_way(folder):
+            steps, finished = _train(module, folder, device, resume, mode)
             evaluation = evaluate_run(module, folder) if finished else None
             result = Result(folder, finished, steps, time.perf_counter() - start, evaluation)
             write_result(result)
@@ -88,6 +87,27 @@ def execute(
     except Exception as error:  # whatever it is, the run's owner gets one message and what is kept
         raise RunError(f"{describe_failure(error, folder)}\n{kept(folder)}") from error
     return result
+
+
+def _train(
+    module: ModuleType, folder: Path, device: str, resume: bool, mode: Mode
+) -> tuple[int, bool]:
+    """Train to the end, back at the last checkpoint where the spec wants that: steps, finished."""
+    rollbacks: int | None = None
+    while True:
+        run = Run(
+            folder, device=device, resume=resume, mode=mode, module=module, rollbacks=rollbacks
+        )
+        try:
+            with run:
+                module.train(run)
+                return run.steps, not run.stopped
+        except DivergenceError as error:
+            if not error.rolls_back:
+                raise
+            resume, rollbacks = True, error.rollbacks + 1
+            if mode != "quiet":
+                print(f"{error}\ngoing back to it, with other noise", file=sys.stderr)
 
 
 def evaluate_run(

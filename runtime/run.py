@@ -1,14 +1,13 @@
 """A training run: its folder, its device, what it logs and saves, and how it stops."""
 
 import contextlib
-import math
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,11 +17,12 @@ from torch import Tensor
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime import evaluations
 from ppoc.runtime.compiled import Function, compile_step
+from ppoc.runtime.divergence import DivergenceError, Recording, offence, rollbacks_of
 from ppoc.runtime.envs import EnvironmentFailure, Floats, VectorEnv
 from ppoc.runtime.evaluate import Policy, evaluate
 from ppoc.runtime.failures import RunError
 from ppoc.runtime.files import remove_parts, sync_folder
-from ppoc.runtime.health import Watch
+from ppoc.runtime.health import Watch, append
 from ppoc.runtime.layout import Groups, check_training, whole_steps
 from ppoc.runtime.metrics import MetricsWriter
 from ppoc.runtime.progress import Mode, progress
@@ -61,6 +61,7 @@ class Run:
         folder: where everything the run leaves behind lies.
         device: where parameters and batches lie.
         checkpoint: the groups of tensors to resume from, or None at the start of a run.
+        rollbacks: how often the run went back to a checkpoint because it diverged.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Run:
         resume: bool = False,
         mode: Mode = "auto",
         module: ModuleType | None = None,
+        rollbacks: int | None = None,
     ) -> None:
         """Open a run folder, which must exist; see `execute` for the whole of a run.
 
@@ -79,6 +81,8 @@ class Run:
         Args:
             module: whose checkpoint it must be that the run goes on from, and whose constants say
                 what is healthy for it.
+            rollbacks: how often the run has gone back to a checkpoint, this time included; None:
+                as the checkpoint says.
 
         Raises:
             RunError: another run holds the folder, the checkpoint cannot be read, or the device is
@@ -88,12 +92,16 @@ class Run:
         self.device = choose_device(device)
         self.checkpoint: Groups | None = None
         self.last_saved: Path | None = None
+        self.rollbacks = 0
         self._steps = 0
         self._saved_steps = 0
         self._signals = StopSignals(self.message)
         self._mode = mode
         self._display: Any = None
         self._messages: list[str] = []
+        self._module = module
+        self._recordings: list[Recording] = []
+        self._on_divergence = getattr(module, "ON_DIVERGENCE", "stop")
         self._watch = Watch(folder, vars(module) if module else {}, self.message)
         self._surroundings_before: Any = None
         self._surroundings: dict[str, str] = {}
@@ -102,6 +110,8 @@ class Run:
             remove_parts(folder)
             if resume:
                 self._load_checkpoint(module)
+                if rollbacks is not None:
+                    self.rollbacks = rollbacks
                 evaluations.drop_after(folder, self._steps)
                 self._watch.resume(self._steps)
             resume_step = self._steps if resume else None
@@ -125,6 +135,7 @@ class Run:
             raise RunError(f"{self.last_saved} holds a policy alone: evaluate it, or train anew")
         self._steps = whole_steps(metadata, self.last_saved)
         self._surroundings_before = metadata.get("surroundings")
+        self.rollbacks = rollbacks_of(metadata, self.last_saved)
         if module is not None:
             check_training(module, self.checkpoint, self._steps)
 
@@ -206,11 +217,17 @@ class Run:
         """A compiled form of `update`, made at its first call or taken from an earlier run's."""
         return compile_step(update, self.message)
 
+    def watch(self, step: Function) -> Function:
+        """The update, or a compiled form of it, remembering an iteration's calls."""
+        self._recordings.append(Recording(step))
+        return cast(Function, self._recordings[-1])
+
     def log(self, steps: int, metrics: Mapping[str, float]) -> None:
         """Record the metrics of an iteration that ended at `steps` environment steps.
 
         Raises:
-            RunError: a metric that learning depends on is not finite.
+            DivergenceError: a metric that learning depends on is not finite, or the KL divergence
+                has exploded. The update that did it is kept.
         """
         now = time.perf_counter()
         rate = (steps - self._steps) / (now - self._last_time)
@@ -218,13 +235,25 @@ class Run:
         self._metrics.write(steps, {**metrics, "steps_per_second": rate})
         self._display.update(steps, metrics)
         self._watch.check(steps, metrics)
-        for name in ("policy_loss", "value_loss", "grad_norm"):
-            if not math.isfinite(metrics.get(name, 0.0)):
-                saved = f"the last good checkpoint is {self.last_saved}"
-                raise RunError(
-                    f"{name} became {metrics[name]} at step {steps}; "
-                    + (saved if self.last_saved else "there is no checkpoint yet")
-                )
+        if (found := offence(metrics)) is not None:
+            self._diverge(steps, *found)
+        for recording in self._recordings:
+            recording.forget()
+
+    def _diverge(self, steps: int, metric: str, value: float) -> None:
+        """Stop, whether for good or to go back; where the spec says continue, the run goes on."""
+        if self._on_divergence == "continue":
+            return
+        dump = None
+        for recording in self._recordings if self._module else ():
+            dump = recording.dump(self._module, self.folder, steps, metric, value)
+        text = f"{metric} became {value:.4g} at step {steps}"
+        append(self.folder, "divergence", {"step": steps, "metric": metric, "text": text})
+        saved = f"the last good checkpoint is {self.last_saved}"
+        text += f"; {saved if self.last_saved else 'there is no checkpoint yet'}"
+        if dump:
+            text += f"\nthe update is kept: `ppoc diagnose {self.folder} --replay` makes it again"
+        raise DivergenceError(text, self._on_divergence == "rollback", self.rollbacks)
 
     def evaluate(
         self,
@@ -256,7 +285,9 @@ class Run:
         (self.folder / "checkpoints").mkdir(exist_ok=True)
         self._metrics.sync()
         sync_folder(self.folder)
-        metadata = {"steps": steps, "surroundings": self._surroundings}
+        metadata: dict[str, Any] = {"steps": steps, "surroundings": self._surroundings}
+        if self.rollbacks:
+            metadata["rollbacks"] = self.rollbacks
         self.last_saved = checkpoints.save(self.folder / "checkpoints", steps, tensors, metadata)
         self._saved_steps = steps
 

@@ -28,7 +28,7 @@ def sick(ppoc, runs):
     folder = runs / "sick"
     if not folder.exists():
         assert ppoc("init", "agent.yaml").code == 0
-        rate = ("-s", "optimizer.actor.lr=1.0", "-s", "env.backend=gymnasium")
+        rate = ("-s", "optimizer.actor.lr=1.0", "-s", "training.on_divergence=continue")
         assert ppoc("run", "agent.yaml", *SHORT, *rate, "--out", folder).code == 0
     return folder
 

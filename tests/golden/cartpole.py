@@ -391,7 +391,7 @@ def train(run: runtime.Run) -> None:
         learner = Learner(params, **run.checkpoint["optimizer"])
         episodes.load(run.checkpoint["episodes"])
     learner = Learner(*(tensor.to(run.device) for tensor in learner))
-    step = update  # too few updates in this run to earn back the time it takes to compile it
+    step = run.watch(update)  # too few updates in this run to earn back the time to compile it
     # None at a start, and where the schedule has new episodes begin.
     observations = run.replay(envs)
 

@@ -410,7 +410,7 @@ def train(run: runtime.Run) -> None:
         normalize.load(run.checkpoint["observations"])
         scale_rewards.load(run.checkpoint["rewards"])
     learner = Learner(*(tensor.to(run.device) for tensor in learner))
-    step = run.compile(update)
+    step = run.watch(run.compile(update))
     # None at a start, and where the schedule has new episodes begin.
     observations = run.replay(envs)
 

@@ -451,7 +451,7 @@ def train(run: runtime.Run) -> None:
         state = runtime.move(state, run.device)
     generator = torch.Generator(run.device)
     chunk = run.compile(collect)
-    step = run.compile(update)
+    step = run.watch(run.compile(update))
 
     for iteration in run.iterations(NUM_ITERATIONS, BATCH_SIZE):
         generator.manual_seed(runtime.derive_seed(SEED, iteration))

@@ -130,7 +130,7 @@ def test_changes_are_values_of_the_spec():
 
 
 SHORT = ("training.total_steps=2560", "update={rollout_steps: 256}", "evaluation.episodes=1")
-WILD = ("optimizer.actor.lr=1.0", *SHORT)
+WILD = ("optimizer.actor.lr=1.0", "training.on_divergence=continue", *SHORT)
 
 
 def events(folder):
