@@ -1,6 +1,7 @@
 """Every verb, as a user types it: what it prints, what it writes, and its exit code."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -127,6 +128,20 @@ def test_run_resumes(ppoc, trained):
     assert before == {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
     assert ppoc("run", trained, "--resume", "-s", "training.seed=2").code == 2
     assert ppoc("run", trained.parent, "--resume").code == 2
+
+
+def test_run_resumes_what_has_no_checkpoint_and_what_has_no_result(ppoc, trained):
+    shutil.rmtree(trained / "checkpoints")
+    before = json.loads((trained / "result.json").read_text())
+    for path in (trained / "result.json", trained / "metrics.csv"):
+        path.unlink()
+    done = ppoc("run", trained, "--resume")
+    assert done.code == 0
+    assert "no checkpoint was saved yet: the run starts from its beginning" in done.err
+    (trained / "result.json").unlink()
+    assert ppoc("run", trained, "--resume", "-q").code == 0
+    after = json.loads((trained / "result.json").read_text())
+    assert (before["steps"], before["evaluation"]) == (after["steps"], after["evaluation"])
 
 
 def test_run_never_overwrites(ppoc, spec, trained):
