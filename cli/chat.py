@@ -41,9 +41,9 @@ def chat(
     import json as encoder
 
     from ppoc.runtime.checkpoint import CheckpointError
+    from ppoc.runtime.failures import RunError
     from ppoc.runtime.rlhf.chat import answerer
     from ppoc.runtime.rlhf.launch import require
-    from ppoc.runtime.run import RunError
 
     module = import_module(folder, modified=modified, trust=trust)
     if getattr(module, "KIND", "control") != "rlhf":

@@ -45,9 +45,9 @@ def compile(
 
 
 def _prebuild(module: Path) -> None:
+    from ppoc.runtime.failures import RunError
     from ppoc.runtime.launch import load_module
     from ppoc.runtime.prebuild import prebuild
-    from ppoc.runtime.run import RunError
 
     try:
         loaded = load_module(module)

@@ -48,8 +48,9 @@ def eval(
     """
     from ppoc.runtime.checkpoint import CheckpointError
     from ppoc.runtime.envs import EnvironmentFailure
+    from ppoc.runtime.failures import RunError
     from ppoc.runtime.launch import evaluate_run, film_run
-    from ppoc.runtime.run import RunError, describe
+    from ppoc.runtime.run import describe
     from ppoc.runtime.video import VideoError
 
     module = import_module(folder, modified=modified, trust=trust)

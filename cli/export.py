@@ -35,7 +35,7 @@ def export(
     from ppoc.exporting.policy import ExportError
     from ppoc.runtime.checkpoint import CheckpointError
     from ppoc.runtime.envs import EnvironmentFailure
-    from ppoc.runtime.run import RunError
+    from ppoc.runtime.failures import RunError
 
     target = out or folder / ("hub" if form == "hub" else formats.FILES[form])
     module = import_module(folder, modified=modified, trust=trust)

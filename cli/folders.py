@@ -35,8 +35,8 @@ def import_module(folder: Path, *, modified: bool, trust: bool) -> ModuleType:
     """The module of a folder, imported; else the command ends."""
     text = module_text(folder, modified=modified, trust=trust)
     from ppoc.compiler.manifest import MODULE
+    from ppoc.runtime.failures import RunError
     from ppoc.runtime.launch import load_module
-    from ppoc.runtime.run import RunError
 
     try:
         return load_module(folder / MODULE, text.encode())

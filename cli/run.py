@@ -135,8 +135,9 @@ def _execute(
 ) -> None:
     if mode != "quiet":
         terminal.say(f"run folder: {folder}")
+    from ppoc.runtime.failures import RunError
     from ppoc.runtime.launch import execute
-    from ppoc.runtime.run import RunError, describe
+    from ppoc.runtime.run import describe
 
     try:
         result = execute(module, folder, device=device, resume=resume, mode=mode)
@@ -162,8 +163,8 @@ def _execute_stages(
     """Train a language model, stage by stage; stages that the folder has are not repeated."""
     if mode != "quiet":
         terminal.say(f"run folder: {folder}")
+    from ppoc.runtime.failures import RunError
     from ppoc.runtime.rlhf.launch import execute, report
-    from ppoc.runtime.run import RunError
 
     try:
         result = execute(module, folder, device=device, mode=mode, until=until)

@@ -61,7 +61,7 @@ def spec(
     return "\n".join(lines) + "\n"
 
 
-def _rank(order: list[str], path: str) -> int:
+def _rank(order: Sequence[str], path: str) -> int:
     while path and path not in order:
         path = path.rpartition(".")[0]
     return order.index(path) if path else len(order)

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime.envs import VectorEnv
+from ppoc.runtime.failures import RunError
 from ppoc.runtime.layout import check_policy
-from ppoc.runtime.run import Checkpoint, RunError, load_checkpoint
+from ppoc.runtime.run import Checkpoint, load_checkpoint
 
 ROWS = 64  # observations that policies are compared on
 TOLERANCE = 1e-4  # of actions, relative to their size

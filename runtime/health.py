@@ -47,7 +47,7 @@ class Monitor:
     def check(self, step: int, row: Row) -> list[Finding]:
         """Take in the metrics of the iteration that ended at `step`: what is newly wrong."""
         self.trend.take(step, row)
-        found = []
+        found: list[Finding] = []
         for symptom, state in self._symptoms:
             if symptom.metric not in row or not symptom.shown(row, self.trend):
                 state.streak = 0

@@ -67,8 +67,8 @@ def execute(
     Raises:
         RunError: the run cannot start or go on. What was saved before is still there.
     """
-    if resume and (finished := finished_result(module, folder)):
-        return finished
+    if resume and (earlier := finished_result(module, folder)):
+        return earlier
     start = time.perf_counter()
     try:
         device = device or module.DEVICE

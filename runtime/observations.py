@@ -1,5 +1,6 @@
 """Observations, compared with the space that announced them: a fault is named where it arose."""
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -39,4 +40,8 @@ def choices(space: "Space[Any]") -> Iterator[tuple[Callable[[Any], Any], "Space[
         items = space.items() if isinstance(space, spaces.Dict) else enumerate(space.spaces)
         for key, part in items:
             for get, choice in choices(part):
-                yield (lambda o, key=key, get=get: get(o[key])), choice
+                yield functools.partial(_part_of, key, get), choice
+
+
+def _part_of(key: Any, get: Callable[[Any], Any], observation: Any) -> Any:
+    return get(observation[key])

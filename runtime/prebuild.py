@@ -8,7 +8,8 @@ from types import ModuleType
 from typing import Any, NamedTuple, cast
 
 from ppoc.runtime.compiled import Function, build
-from ppoc.runtime.run import Run, RunError
+from ppoc.runtime.failures import RunError
+from ppoc.runtime.run import Run
 
 
 class Prebuilt(NamedTuple):

@@ -108,8 +108,8 @@ class Recorder:
             elif isinstance(space, MultiDiscrete):
                 choices = space.nvec.ravel()
             rows = actions.reshape(*actions.shape[:2], -1)
-            size = 1 if isinstance(space, Discrete) else int(np.prod(space.shape))
             assert isinstance(space, Discrete | MultiDiscrete | MultiBinary)
+            size = 1 if isinstance(space, Discrete) else int(np.prod(space.shape))
             valid = rows.shape[-1] == size and bool(((rows >= 0) & (rows < choices)).all())
         if not valid:
             raise ReplayError("what is kept of the environments has actions that they do not take")

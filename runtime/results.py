@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from ppoc.runtime.files import write_whole
 from ppoc.runtime.formats import Format, FormatError, read_document
@@ -67,10 +67,8 @@ def _summary(row: Any) -> Summary:
         raise FormatError(f"its evaluation is not of the numbers {', '.join(names)}")
     if type(row["episodes"]) is not int:
         raise FormatError("its evaluation has no whole number of episodes")
-    return Summary(
-        **{name: row[name] if name == "episodes" else float(row[name]) for name in names}
-    )
+    return Summary(row["episodes"], *(float(row[name]) for name in names if name != "episodes"))
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[int | float]:
     return type(value) in (int, float) and (value != value or abs(value) < 1e300)

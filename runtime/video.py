@@ -69,7 +69,7 @@ def _play(env: Any, policy: Policy, episodes: int, seed: int) -> Iterator[NDArra
         yield _frame(env)
         ended = False
         while not ended:
-            batch = np.asarray(observation, dtype)[None]
+            batch: NDArray[Any] = np.asarray(observation, dtype)[None]
             action = np.asarray(policy(batch)[0] + start, actions.dtype).reshape(actions.shape)
             observation, _, terminated, truncated, _ = env.step(action)
             ended = terminated or truncated

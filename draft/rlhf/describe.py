@@ -61,7 +61,7 @@ NUMBERS = {
     "training.checkpoint_every": "checkpoint every {}",
     **{f"{s}.optimizer.{key}": words for s in NAMES for key, words in OPTIMIZER.items()},
 }
-SENTENCES = {
+SENTENCES: dict[tuple[str, str | bool | None], str] = {
     ("model.tokenizer", "byte"): "byte tokenizer",
     ("model.dtype", "bfloat16"): "bfloat16",
     ("model.dtype", "float32"): "float32",

@@ -33,7 +33,7 @@ def read(reader: "Reader") -> None:
 def _role(reader: "Reader", at: int, name: str) -> str:
     """What a file holds, by its name, or by the words around it."""
     stem = name.rpartition("/")[2].rpartition(".")[0].lower()
-    own = [key for key, words in terms().data["files"].items() if _in_name(stem, words)]
+    own: list[str] = [key for key, words in terms().data["files"].items() if _in_name(stem, words)]
     if len(own) == 1:
         return own[0]
     items, item = reader.items, reader.items[at]

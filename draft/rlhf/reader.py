@@ -252,7 +252,7 @@ class Reader:
         value = self.items[number].number.value  # type: ignore[union-attr]
         names = self.items[term].names("quantity")
         usual = [n for n in names if entries[n]["usual"][0] <= value <= entries[n]["usual"][1]]
-        name = (usual or names or [None])[0]
+        name = next(iter(usual or names), None)
         if name == "kl_target" and value < entries[name]["usual"][0]:
             name = "target_kl" if "kl" in self.items[term].text else "beta"
         if name == "target_kl" and value > entries["target_kl"]["usual"][1]:

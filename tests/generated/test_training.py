@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from ppoc.runtime import checkpoint as checkpoints
+from ppoc.runtime.failures import RunError
 from ppoc.runtime.launch import evaluate_run, execute
-from ppoc.runtime.run import RunError
 
 SHORT = ("training.total_steps=512", "update={rollout_steps: 128, minibatch_size: 64, epochs: 2}")
 

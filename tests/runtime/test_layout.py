@@ -8,8 +8,8 @@ import torch
 
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime.checkpoint import CheckpointError
+from ppoc.runtime.failures import RunError
 from ppoc.runtime.launch import evaluate_run, execute
-from ppoc.runtime.run import RunError
 
 SHORT = (
     "training.total_steps=512",

@@ -3,9 +3,9 @@
 import pytest
 
 from ppoc.runtime import compiled
+from ppoc.runtime.failures import RunError
 from ppoc.runtime.launch import execute
 from ppoc.runtime.prebuild import prebuild
-from ppoc.runtime.run import RunError
 
 SHORT = (
     "training={total_steps: 256, compile: always}",
