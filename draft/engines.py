@@ -88,9 +88,12 @@ def understand(request: str, chosen: Settings, known: Mapping[str, Any] | None =
     if chosen.kind == "offline":
         return reading
     try:
+        from ppoc.draft.grounding import AGENT
+        from ppoc.draft.rlhf.asked import RLHF
         from ppoc.draft.symbolic import ask
 
-        claims, notes = ask(request, chosen)
+        asked = RLHF if reading.kind == "rlhf" else AGENT
+        claims, notes = ask(request, chosen, asked=asked)
     except ImportError as error:
         what = f"it needs `pip install 'ppoc[draft]'` ({error.name} is missing)"
         return _offline(reading, what)

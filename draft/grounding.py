@@ -6,22 +6,38 @@ algorithm or environment must be one that the reader finds too.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, get_args
 
 from ppoc.compiler.diagnostics import SpecError, render
 from ppoc.compiler.overlay import presets
 from ppoc.compiler.resolve import resolve_text
 from ppoc.draft import write
-from ppoc.draft.claims import Claim
+from ppoc.draft.claims import Claim, Reading
 from ppoc.draft.compose import Value, with_defaults
 from ppoc.draft.facts import field_table, takes
 from ppoc.draft.glossary import glossary
-from ppoc.draft.lexer import lex
+from ppoc.draft.lexer import Item, lex
 from ppoc.draft.reader import read
 
 # Fields that take a list or a mapping, of which a model gives nothing but widths of layers.
 UNASKED = ("env.wrappers", "env.atari")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a model is asked for, of a kind of spec, and what judges its answers."""
+
+    task: str  # what the request is for
+    table: Callable[[], Mapping[str, Any]]  # dotted path → field of the language
+    paths: Callable[[], list[str]]  # of the fields that are asked for
+    named: tuple[str, ...]  # fields whose value the reader is to find too
+    texts: tuple[str, ...]  # fields whose value is to stand in the request
+    lex: Callable[[str], list[Item]]
+    read: Callable[[str], Reading]
+    takes: Callable[[str, Any], str | None]
+    check: Callable[[dict[str, Value]], None]  # raises SpecError
 
 
 def answer_paths() -> list[str]:
@@ -39,15 +55,16 @@ def answer_paths() -> list[str]:
     return [path for path in dict.fromkeys(found) if path in field_table() and path not in UNASKED]
 
 
-def json_schema(request: str, paths: Sequence[str]) -> dict[str, Any]:
+def json_schema(request: str, paths: Sequence[str], asked: Asked | None = None) -> dict[str, Any]:
     """A JSON Schema of answers in which each number is one of the request's: nothing to invent."""
-    numbers = numbers_of(request)
+    asked = asked or AGENT
+    numbers = numbers_of(request, asked)
     properties: dict[str, Any] = {}
     for path in paths:
-        choices = choices_of(path)
+        choices = choices_of(path, asked)
         if choices is not None:
             properties[field_name(path)] = {"enum": [*choices, None]}
-        elif path == "env.id":
+        elif path in asked.named or path in asked.texts:
             properties[field_name(path)] = {"type": ["string", "null"], "maxLength": 60}
         elif path.endswith(".layers"):
             item = {"enum": [int(v) for v in numbers if v.is_integer()] or [64]}
@@ -55,7 +72,7 @@ def json_schema(request: str, paths: Sequence[str]) -> dict[str, Any]:
                 "anyOf": [{"type": "array", "items": item, "maxItems": 8}, {"type": "null"}]
             }
         else:
-            exact = [int(v) if v.is_integer() else v for v in numbers if _may_be(path, v)]
+            exact = [int(v) if v.is_integer() else v for v in numbers if _may_be(path, v, asked)]
             properties[field_name(path)] = {"enum": [*exact, None]}
     properties["evidence"] = {"type": "object", "additionalProperties": {"type": "string"}}
     return {
@@ -66,19 +83,19 @@ def json_schema(request: str, paths: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _may_be(path: str, value: float) -> bool:
-    return takes(path, int(value) if value.is_integer() else value) is None
+def _may_be(path: str, value: float, asked: Asked) -> bool:
+    return asked.takes(path, int(value) if value.is_integer() else value) is None
 
 
 def field_name(path: str) -> str:
     return path.replace(".", "__")
 
 
-def choices_of(path: str) -> list[Any] | None:
+def choices_of(path: str, asked: Asked | None = None) -> list[Any] | None:
     """The values of a field that has a few, or None."""
     if path == "algorithm":
         return list(presets())
-    annotation = field_table()[path].annotation
+    annotation = (asked or AGENT).table()[path].annotation
     if annotation is bool:
         return [True, False]
     literals = [v for part in (annotation, *get_args(annotation)) for v in _literals(part)]
@@ -91,9 +108,10 @@ def _literals(part: Any) -> tuple[Any, ...]:
     return get_args(part) if "Literal" in str(part)[:16] else ()
 
 
-def numbers_of(request: str) -> list[float]:
+def numbers_of(request: str, asked: Asked | None = None) -> list[float]:
     """Every number that a request has, in digits or words."""
-    found = [item.number for item in lex(request) if item.number is not None]
+    items = (asked or AGENT).lex(request)
+    found = [item.number for item in items if item.number is not None]
     return list(dict.fromkeys(v for n in found for v in (n.value, *n.many)))
 
 
@@ -104,15 +122,16 @@ def values_in(answer: Any, paths: Sequence[str]) -> dict[str, Any]:
 
 
 def grounded(
-    answer: Any, request: str, paths: Sequence[str]
+    answer: Any, request: str, paths: Sequence[str], asked: Asked | None = None
 ) -> tuple[list[Claim], list[tuple[str, Any, str]]]:
     """The values of an answer that the request says and the language takes; the others, and why."""
+    asked = asked or AGENT
     claims: list[Claim] = []
     rejected: list[tuple[str, Any, str]] = []
     evidence = answer.evidence if isinstance(answer.evidence, dict) else {}
     for path, value in values_in(answer, paths).items():
-        problem = takes(path, value)
-        place = _place(path, value, request, str(evidence.get(field_name(path), "")))
+        problem = asked.takes(path, value)
+        place = _place(path, value, request, str(evidence.get(field_name(path), "")), asked)
         if problem is not None:
             rejected.append((path, value, problem))
         elif place is None:
@@ -122,19 +141,21 @@ def grounded(
     return claims, rejected
 
 
-def _place(path: str, value: Any, request: str, quote: str) -> tuple[int, int] | None:
+def _place(path: str, value: Any, request: str, quote: str, asked: Asked) -> tuple[int, int] | None:
     """Where the request says a value: its number, or the words that a model quotes for it."""
     quoted = _find(request, quote)
-    if path in ("algorithm", "env.id") and not _means(path, value, request):
+    if path in asked.named and not _means(path, value, request, asked):
         return None
+    if path in asked.texts:
+        return _find(request, str(value))
     if isinstance(value, bool | str):
         return quoted
     items = value if isinstance(value, list) else [value]
     places = []
-    for item in lex(request):
+    for item in asked.lex(request):
         if item.number is not None and set(items) & {item.number.value, *item.number.many}:
             places.append((item.start, item.end))
-    if not set(items) <= set(numbers_of(request)) or not places:
+    if not set(items) <= set(numbers_of(request, asked)) or not places:
         return None
     return quoted or places[0]
 
@@ -148,21 +169,23 @@ def _find(request: str, quote: str) -> tuple[int, int] | None:
     return (found.start(), found.end()) if found else None
 
 
-def _means(path: str, value: Any, request: str) -> bool:
-    """Whether the reader finds an algorithm or environment in the request too, under any words."""
-    claim = read(request).claim(path)
+def _means(path: str, value: Any, request: str, asked: Asked) -> bool:
+    """Whether the reader finds such a name in the request too, under any words."""
+    claim = asked.read(request).claim(path)
     return claim is not None and claim.value == value
 
 
-def objections(answer: Any, request: str, paths: Sequence[str]) -> list[str]:
+def objections(
+    answer: Any, request: str, paths: Sequence[str], asked: Asked | None = None
+) -> list[str]:
     """What is wrong with an answer: words it does not have, and the compiler's diagnostics."""
-    claims, rejected = grounded(answer, request, paths)
+    claims, rejected = grounded(answer, request, paths, asked)
     wrong = [
         f"{field_name(path)} = {value!r}: {why}; make it null" for path, value, why in rejected
     ]
     values = {c.path: Value(c.path, c.value, "request") for c in claims}
     try:
-        resolve_text(write.spec("", with_defaults(values, None), []), "spec.yaml")
+        (asked or AGENT).check(values)
     except SpecError as error:
         wrong.append(render(error.diagnostics))
     return wrong
@@ -174,3 +197,20 @@ def answer_of(claims: Sequence[Claim], request: str, paths: Sequence[str]) -> st
     values: dict[str, Any] = {field_name(claim.path): claim.value for claim in own}
     evidence = {field_name(claim.path): request[claim.start : claim.end] for claim in own}
     return json.dumps({**values, "evidence": evidence})
+
+
+def _check(values: dict[str, Value]) -> None:
+    resolve_text(write.spec("", with_defaults(values, None), []), "spec.yaml")
+
+
+AGENT = Asked(
+    "a reinforcement-learning agent",
+    field_table,
+    answer_paths,
+    ("algorithm", "env.id"),
+    (),
+    lex,
+    read,
+    takes,
+    _check,
+)
