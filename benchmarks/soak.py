@@ -29,10 +29,6 @@ from ppoc.runtime.run import Run
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "benchmarks" / "results" / "soak.md"
 STEPS_EACH = 1_000_000
-OVERRIDES = (
-    f"training.total_steps={STEPS_EACH}",
-    "evaluation={every: 50_000, episodes: 5}",
-)
 SAMPLE_SECONDS = 5.0
 WARM_UP = 0.2  # of the time: caches fill, allocators settle
 # What a line may grow by and still be called flat: noise of an allocator, and nothing else.
@@ -54,19 +50,21 @@ def main() -> None:
     """Train and sample until the time is over."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=55)
+    parser.add_argument("--steps", type=int, default=STEPS_EACH, help="of each run")
+    parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--pause", type=float, default=0.0, help="seconds slept each iteration")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    soak = Soak(arguments.pause, arguments.minutes * 60)
-    soak.run()
+    Soak(arguments.pause, arguments.minutes * 60, arguments.steps, arguments.out).run()
 
 
 class Soak:
     """Training that is watched."""
 
-    def __init__(self, pause: float, seconds: float) -> None:
+    def __init__(self, pause: float, seconds: float, steps_each: int, out: Path) -> None:
         self.samples: list[Sample] = []
         self._pause, self._seconds = pause, seconds
+        self._steps_each, self._out = steps_each, out
         self._start = time.monotonic()
         self._runs = self._steps = self._steps_before = 0
         self._over = threading.Event()
@@ -74,7 +72,11 @@ class Soak:
     def run(self) -> None:
         """Run until the time is over; the run then under way ends as a signal would end it."""
         folder = Path(tempfile.mkdtemp(prefix="soak-"))
-        compile_spec(resolve(ROOT / "specs/ppo/cartpole.yaml", OVERRIDES)).write(folder / "spec")
+        overrides = (
+            f"training.total_steps={self._steps_each}",
+            "evaluation={every: 50_000, episodes: 5}",
+        )
+        compile_spec(resolve(ROOT / "specs/ppo/cartpole.yaml", overrides)).write(folder / "spec")
         module = load_module(folder / "spec" / "module.py")
         self._watch_log()
         sampler = threading.Thread(target=self._sample, daemon=True)
@@ -84,7 +86,7 @@ class Soak:
             place.mkdir()
             execute(module, place, mode="quiet")
             self._runs += 1
-            self._steps_before += STEPS_EACH
+            self._steps_before += self._steps_each
             shutil.rmtree(place)
         sampler.join()
         shutil.rmtree(folder)
@@ -117,16 +119,19 @@ class Soak:
 
     def write(self) -> None:
         """Write the verdict so far."""
-        OUT.write_text(report(self.samples, self._pause), encoding="utf-8")
+        text = report(self.samples, self._pause, self._steps_each)
+        self._out.write_text(text, encoding="utf-8")
 
 
-def report(samples: list[Sample], pause: float) -> str:
+def report(samples: list[Sample], pause: float, steps_each: int) -> str:
     """The samples as Markdown."""
     last = samples[-1]
     settled = [s for s in samples if s.seconds >= WARM_UP * last.seconds]
     names = {"memory": "memory", "open files": "files", "threads": "threads"}
     minutes = (settled[-1].seconds - settled[0].seconds) / 60
     command = f"python benchmarks/soak.py --minutes {round(last.seconds / 60)}"
+    if steps_each != STEPS_EACH:
+        command += f" --steps {steps_each}"
     if pause:
         command += f" --pause {pause}"
     lines = [
@@ -134,7 +139,7 @@ def report(samples: list[Sample], pause: float) -> str:
         "",
         f"`{command}`: one process trained CartPole for {last.seconds / 60:.0f} minutes on one "
         f"thread (torch {torch.__version__}, Python {platform.python_version()}): "
-        f"{last.runs} whole runs of {STEPS_EACH:,} steps and part of another, {last.steps:,} steps "
+        f"{last.runs} whole runs of {steps_each:,} steps and part of another, {last.steps:,} steps "
         "in all; evaluations every 50,000, ten checkpoints a run, of which three are kept.",
         *(
             [

@@ -58,7 +58,8 @@ def describe_failure(error: BaseException, folder: Path) -> str:
     if _out_of_memory(error):
         return (
             f"out of memory: {_first_line(error)}\n"
-            "fewer env.num_envs, update.rollout_steps or update.minibatch_size need less"
+            "a smaller update.rollout_steps or update.minibatch_size, fewer env.num_envs and "
+            "smaller networks need less"
         )
     path = folder / "error.txt"
     with contextlib.suppress(OSError):

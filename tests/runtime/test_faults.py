@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import resource
+import select
 import shutil
 import signal
 import subprocess
@@ -281,10 +282,20 @@ def test_a_terminal_that_is_lost_stops_the_run_with_a_checkpoint(tmp_path):
     options = {"stdin": inside, "stdout": inside, "stderr": inside, "start_new_session": True}
     process = start(tmp_path, at=0, **LONG, **options)
     os.close(inside)
-    drain = threading.Thread(target=lambda: [os.read(terminal, 4096) for _ in range(3)])
-    drain.start()
-    wait_for_checkpoint(process, tmp_path / "run")
-    drain.join(20)
+    over = threading.Event()
+
+    def drain():
+        while not over.is_set():
+            if select.select([terminal], [], [], 0.1)[0]:
+                os.read(terminal, 4096)
+
+    reader = threading.Thread(target=drain)
+    reader.start()
+    try:
+        wait_for_checkpoint(process, tmp_path / "run")
+    finally:
+        over.set()
+        reader.join()
     os.close(terminal)  # what is written to it now fails with EIO
     time.sleep(0.5)
     process.send_signal(signal.SIGHUP)
@@ -298,9 +309,10 @@ def limited_memory():
 
 
 def test_too_little_memory_is_one_message(tmp_path):
-    flags = ("-s", "update.rollout_steps=40_000_000", "-s", "training.total_steps=40_000_000")
+    flags = ("-s", "update.rollout_steps=400_000_000", "-s", "training.total_steps=400_000_000")
     done = finish(start(tmp_path, "none", *flags, preexec_fn=limited_memory))
     assert done.code == 3
     assert done.err.count("error:") == 1
-    assert "out of memory" in done.err
+    assert "out of memory: Unable to allocate" in done.err
     assert "update.rollout_steps" in done.err
+    assert "no checkpoint was saved yet" in done.err
