@@ -10,7 +10,8 @@ processor, which other work on the machine hardly changes, padding not counted:
 - supervised fine-tuning: of prompts and responses; reward model: of prompts with each of their two
   answers; PPO: of answers generated, each once, whatever is done with it;
 - steady: without what the first tenth of the steps (PPO: the first iteration) costs;
-- whole: all tokens over all seconds, reading the texts and saving the model included.
+- whole: all tokens over all seconds, reading the texts and saving the model included, but not
+  imports; ppoc also compiles its spec.
 
 --trl gives interpreters that have other versions of TRL, each a contender: PPOTrainer is in TRL up
 to 1.12. Prints a table and writes it to benchmarks/results/rlhf.{json,md}, where what was not run
@@ -58,7 +59,7 @@ class Size(NamedTuple):
 
 SIZES = {
     # bytes, as in specs/rlhf/tiny.yaml
-    "tiny": Size(2, 4, 128, 258, 2048, 512, 128),
+    "tiny": Size(2, 4, 128, 258, 1024, 384, 128),
     # with GPT-2's vocabulary, whose logits are most of the work of a small model
     "small": Size(4, 8, 256, 50257, 256, 128, 32),
 }
@@ -163,7 +164,10 @@ class Contender(NamedTuple):
 
 def contenders(pythons: list[str]) -> dict[str, Contender]:
     """By name: ppoc, and TRL in each of its versions."""
-    found = {"ppoc": Contender("run_rlhf", sys.executable)}
+    found = {
+        "ppoc": Contender("run_rlhf", sys.executable),
+        "ppoc, value: shared": Contender("run_rlhf", sys.executable, ("shared",), ("ppo",)),
+    }
     for python in pythons:
         code = "import importlib.metadata as m; print(m.version('trl'))"
         done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)

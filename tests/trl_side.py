@@ -75,8 +75,6 @@ def ppo_iteration(
             seen.update(sys._getframe(1).f_locals)
             seen["metrics"] = logs
 
-    monkeypatch.setattr(ppo_trainer, "batch_generation", given)
-    monkeypatch.setattr(np.random, "permutation", order)
     config = {
         "num_ppo_epochs": len(orders),
         "num_mini_batches": minibatches,
@@ -107,7 +105,10 @@ def ppo_iteration(
         value_model=value,
         train_dataset=Dataset.from_list([{"input_ids": prompt} for prompt in prompts]),
     )
-    trainer.train()
+    with monkeypatch.context() as patched:
+        patched.setattr(ppo_trainer, "batch_generation", given)
+        patched.setattr(np.random, "permutation", order)
+        trainer.train()
     return Iteration(
         list(rows),
         seen["logprobs"],
