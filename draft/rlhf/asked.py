@@ -7,7 +7,8 @@ from ppoc.draft.grounding import Asked
 from ppoc.draft.rlhf.compose import PATH, with_defaults
 from ppoc.draft.rlhf.fields import table, takes
 from ppoc.draft.rlhf.lexer import lex
-from ppoc.draft.rlhf.reader import STAGES, read
+from ppoc.draft.rlhf.reader import read
+from ppoc.draft.rlhf.stages import STAGES
 from ppoc.draft.rlhf.terms import terms
 
 FILES = ("data.demonstrations", "data.preferences", "data.prompts", "start.reward")

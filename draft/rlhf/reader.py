@@ -14,12 +14,12 @@ from ppoc.draft.lexer import Item
 from ppoc.draft.numbers import Number
 from ppoc.draft.quantities import LOST
 from ppoc.draft.reader import MAX_CHARACTERS, RequestError
-from ppoc.draft.rlhf import files
+from ppoc.draft.rlhf import files, stages
 from ppoc.draft.rlhf.fields import defaults, takes
 from ppoc.draft.rlhf.lexer import lex
+from ppoc.draft.rlhf.stages import STAGES
 from ppoc.draft.rlhf.terms import terms
 
-STAGES = ("sft", "reward", "ppo")
 ADAPTIVE_TARGET = 6.0  # nats, of Ziegler et al. 2019, where a request only says `adaptive`
 FACTORS = {"half": 0.5, "double": 2.0, "triple": 3.0, "tenth": 0.1}
 REACH = 5  # items before a term in which a negation is of it
@@ -56,7 +56,7 @@ class Reader:
 
     def read(self) -> Reading:
         """Everything that the request says."""
-        self._stages()
+        stages.read(self)
         files.read(self)
         self._proportions()
         self._numbers()
@@ -99,93 +99,6 @@ class Reader:
         following = self.items[at + 1 : at + 3]
         return any(o.text in ("off", "disabled") and o.clause == item.clause for o in following)
 
-    # ── Stages ────────────────────────────────────────────────────────────────────────────────────
-
-    def _stages(self) -> None:
-        """Which steps are to be made, where the request leaves some of them out."""
-        named = [(i, item) for i, item in enumerate(self.items) if item.names("stage")]
-        wanted = {
-            item.names("stage")[0]: item
-            for i, item in reversed(named)
-            if not self.negated(i) and not self._is_source(i)
-        }
-        unwanted = {item.names("stage")[0] for i, item in named if self._unwanted(i)}
-        whole = any(item.names("pipeline") for item in self.items)
-        only = next((item for item in self.items if item.cue("only")), None)
-        if self.known is not None and not unwanted and only is None:
-            return
-        if unwanted:
-            rest = STAGES if whole or not wanted else tuple(wanted)
-            chosen = [stage for stage in STAGES if stage in rest and stage not in unwanted]
-        elif whole:
-            return
-        else:
-            chosen = [stage for stage in STAGES if stage in wanted]
-            if chosen == ["ppo"] and only is None and not files.starts(self.items):
-                return  # `PPO on …` is the whole of it, unless a run is named
-            if chosen == ["reward", "ppo"] and only is None:
-                return
-            if not chosen and self._tunes():
-                chosen = ["sft"]
-        if chosen and chosen != list(STAGES):
-            items = [item for _, item in named] or self._tuning()
-            self.stages = chosen
-            self.claim("stages", chosen, items[0], items[-1])
-
-    def _unwanted(self, at: int) -> bool:
-        """Whether a stage is left out; not where something that ppoc lacks is to stand for it."""
-        replaced = self.items[at - 1].text == "instead of" if at else False
-        lacking = any(item.names("unsupported") for item in self.items)
-        return self.negated(at) and not (replaced and lacking)
-
-    def _is_source(self, at: int) -> bool:
-        """`starting from the policy in runs/sft-1`: a stage that was made before."""
-        for other in self.items[at + 1 : at + 5]:
-            if other.names("run"):
-                return True
-            if other.names("file") or other.names("run_of") or other.names("stage"):
-                break
-        return False
-
-    def _tunes(self) -> bool:
-        return bool(self._tuning())
-
-    def _tuning(self) -> list[Item]:
-        """`fine-tune GPT-2 on …`, of demonstrations and of nothing else."""
-        others = any(i.names("file_of") == ["preferences"] for i in self.items)
-        tune = [i for i in self.items if re.match(r"(fine|finetun|instruction)", i.text)]
-        return tune if tune and not others else []
-
-    def stage_of(self, at: int) -> str | None:
-        """The stage that an item is about: of its clause, or spoken of before in its sentence."""
-        item = self.items[at]
-        own = [
-            (i, other.names("stage")[0])
-            for i, other in enumerate(self.items)
-            if other.names("stage") and other.sentence == item.sentence
-        ]
-        following = [
-            (i, stage) for i, stage in own if i > at and self.items[i].clause == item.clause
-        ]
-        if following and self._is_of(following[0][0], at):
-            return following[0][1]
-        before = [stage for i, stage in own if i <= at]
-        if before:
-            return before[-1]
-        if following:
-            return following[0][1]
-        if any(other.cue("policy") and other.clause == item.clause for other in self.items):
-            return "ppo"
-        if len(self.stages) == 1:
-            return self.stages[0]
-        return None
-
-    def _is_of(self, stage: int, at: int) -> bool:
-        """`3 epochs of SFT`, `1e-5 for the reward model`: a stage that what was said is of."""
-        between = self.items[at + 1 : stage]
-        links = [i.text for i in between]
-        return bool(links) and set(links[-2:]) & {"of", "for", "in", "during"} != set()
-
     # ── Numbers ───────────────────────────────────────────────────────────────────────────────────
 
     def _numbers(self) -> None:
@@ -214,7 +127,7 @@ class Reader:
             if factor is None or term is None or term.clause != item.clause:
                 continue
             entry = terms().data["quantities"][term.names("quantity")[0]]
-            stage = self.stage_of(self.items.index(term)) or entry.get("else")
+            stage = stages.of(self, self.items.index(term)) or entry.get("else")
             path = entry.get("path") or entry["paths"][stage]
             before = known.get(path)
             if isinstance(before, int | float) and not isinstance(before, bool):
@@ -238,7 +151,7 @@ class Reader:
             ]  # fmt: skip
             if small and before is not None and before.text == "at" and not terms_near:
                 self.free.discard(at)
-                stage = self.stage_of(at) or "ppo"
+                stage = stages.of(self, at) or "ppo"
                 self.claim(f"{stage}.optimizer.lr", number.value, self.items[at])  # type: ignore[union-attr]
 
     def _usual_for(self, term: Item, number: Number | None) -> bool:
@@ -282,8 +195,10 @@ class Reader:
         entry, value = terms().data["quantities"][name], item.number.value  # type: ignore[union-attr]
         path = entry.get("path")
         if path is None:
-            stage = self.stage_of(min(at, term)) or self.stage_of(max(at, term)) or entry["else"]
-            later = self.stage_of(max(at, term))
+            stage = (
+                stages.of(self, min(at, term)) or stages.of(self, max(at, term)) or entry["else"]
+            )
+            later = stages.of(self, max(at, term))
             if later is not None and self._is_of_after(max(at, term)):
                 stage = later
             path = entry["paths"][stage]
@@ -306,7 +221,7 @@ class Reader:
                 path, _, value = name.partition("=")
                 if self.negated(at):
                     continue
-                path = path.replace("{stage}", self.stage_of(at) or "ppo")
+                path = path.replace("{stage}", stages.of(self, at) or "ppo")
                 if path == "reward.start" and not self._about_reward(at):
                     continue
                 self.claim(path, value, item)
@@ -330,12 +245,12 @@ class Reader:
             path, value = entries[names[0]].get("path"), off[names[0]]
             if value == "lora":
                 path, value = "model.lora", None
-            own = self.stage_of(at)
-            stages = [path] if path else [
+            own = stages.of(self, at)
+            ones = [path] if path else [
                 entries[names[0]]["paths"][stage]
                 for stage in ([own] if own else self.stages or STAGES)
             ]  # fmt: skip
-            for one in stages:
+            for one in ones:
                 if self.reading.claim(one) is None:
                     self.claim(one, value, item)
 
