@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from ppoc.cli import terminal
+
 
 def diff(
     left: Annotated[Path, typer.Argument(help="A spec or lock.", show_default=False)],
@@ -20,7 +22,10 @@ def diff(
     from ppoc.compiler.lints import LECTURE
     from ppoc.compiler.resolve import resolve_any
 
-    rows = differences(resolve_any(left), resolve_any(right))
+    specs = resolve_any(left), resolve_any(right)
+    if type(specs[0]) is not type(specs[1]):
+        terminal.fail(terminal.MISUSE, "one spec is of an agent, the other of a language model")
+    rows = differences(*specs)
     if as_json:
         print(json.dumps([row._asdict() for row in rows], indent=2))
         return

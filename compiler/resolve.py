@@ -156,7 +156,7 @@ def _of_control(document: Document) -> Resolved:
     if isinstance(document, Resolved):
         return document
     message = "this verb is for agents in environments, and the spec is of another kind"
-    help = "give a spec with an `env`; README.md says which verbs take specs of `kind: rlhf`"
+    help = "give a spec with an `env`"
     raise document.refusal("E401", ("kind",), message, help)
 
 

@@ -93,7 +93,7 @@ def _survey_file(resolved: RlhfResolved, name: str) -> tuple[Facts | None, list[
                     found.append(_diagnostic(line, wrong))
     except OSError as error:
         message = f"cannot read {shown(path)}: {error.strerror}"
-        help = "paths are relative to the file that has them"
+        help = "a path is relative to the file that has it, and of a flag to the current folder"
         return None, [resolved.error("E410", ("data", name), message, help=help)]
     if left:
         where = ("data", name)

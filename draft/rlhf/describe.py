@@ -170,4 +170,5 @@ def _words(path: str, wanted: Mapping[str, Any]) -> str | None:
     if path == "ppo.rewards.missing_end":
         return f"missing EOS penalty {-value!r}" if value < 0 else None
     digits = f"{value:,}" if isinstance(value, int) and value >= 10_000 else f"{value!r}"
-    return NUMBERS[path].format(digits) if path in NUMBERS else None
+    words = NUMBERS[path].format(digits) if path in NUMBERS else None
+    return words.removesuffix("s") if words and value == 1 and words.startswith("1 ") else words

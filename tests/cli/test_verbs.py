@@ -405,3 +405,21 @@ def test_a_spec_of_the_zoo_is_copied_with_its_data(ppoc, tmp_path):
     again = ppoc("zoo", "copy", "rlhf/tiny")
     assert (again.code, "tiny exists" in again.err) == (2, True)
     assert ppoc("zoo", "copy", "rlhf/tiny", "--force").code == 0
+
+
+def test_verbs_of_a_spec_of_rlhf(ppoc):
+    assert ppoc("init", "model.yaml", "--kind", "rlhf").code == 0
+    assert ppoc("check", "--no-probe", "model.yaml").code == 0
+    assert "error[E410]" in ppoc("check", "model.yaml").err
+    assert "E[min(r·Â" in ppoc("explain", "model.yaml").out
+    assert "RLHF on gpt2" in ppoc("describe", "model.yaml").out
+    assert "mean the same" in ppoc("diff", "model.yaml", "model.yaml").out
+    ppoc("init", "agent.yaml")
+    assert ppoc("diff", "model.yaml", "agent.yaml").code == 2
+    variance = ppoc("variance", "model.yaml")
+    assert (variance.code, "error[E401]" in variance.err) == (1, True)
+    request = "fine-tune gpt2 with RLHF: SFT on demos.jsonl, rewards of prefs.jsonl, KL 0.05"
+    drafted = ppoc("draft", request, "-o", "drafted.yaml")
+    assert (drafted.code, "demos.jsonl is not there yet" in drafted.err) == (0, True)
+    assert "0.1" in ppoc("draft", "--edit", "drafted.yaml", "double the KL penalty").out
+    assert ppoc("check", "--no-probe", "drafted.yaml").code == 0
