@@ -1,10 +1,12 @@
 """An environment that does, at one of its steps, what environments are not to do."""
 
 import ctypes
+import itertools
 import os
 import signal
 import sys
 import time
+from collections import deque
 
 import gymnasium
 import numpy as np
@@ -59,7 +61,7 @@ class Faulty(gymnasium.Env):
         time.sleep(1000)
 
     def hangs_with_the_lock(self, observation, reward):
-        ctypes.PyDLL(None).sleep(1000)  # unlike CDLL, it does not let other threads run
+        deque(itertools.repeat(0), maxlen=0)  # a loop in C that lets no other thread run
 
     def gives_nan(self, observation, reward):
         observation[1] = np.nan
