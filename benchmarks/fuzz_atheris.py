@@ -1,0 +1,76 @@
+"""Parsers under atheris, libFuzzer for Python, which looks for inputs that reach new code.
+
+    pip install atheris
+    python benchmarks/fuzz_atheris.py manifest -runs=100000
+
+An input that ends in anything but the documented error stops it, and is written as `crash-…`.
+libFuzzer's flags follow the parser: `-max_total_time=60`, or a folder of inputs to start from.
+"""
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["ppoc"]):
+    from ppoc.compiler.diagnostics import SpecError
+    from ppoc.compiler.manifest import FolderError, read_manifest
+    from ppoc.compiler.resolve import examine
+    from ppoc.importing.rl_zoo import convert
+    from ppoc.runtime.formats import FormatError, parse_document
+    from ppoc.runtime.metrics import read_rows
+    from ppoc.runtime.results import read_result
+
+HERE = Path(tempfile.mkdtemp(prefix="ppoc-fuzz-"))
+
+
+def written(name: str, data: bytes) -> Path:
+    """A file of these bytes."""
+    path = HERE / name
+    path.write_bytes(data)
+    return path
+
+
+def manifest(data: bytes) -> None:
+    written("manifest.json", data)
+    read_manifest(HERE)
+
+
+def result(data: bytes) -> None:
+    written("result.json", data)
+    read_result(HERE)
+
+
+def rl_zoo(data: bytes) -> None:
+    list(convert(written("ppo.yml", data), "ppo"))
+
+
+PARSERS: dict[str, Callable[[bytes], object]] = {
+    "spec": lambda data: examine(written("spec.yaml", data)),
+    "manifest": manifest,
+    "document": parse_document,
+    "metrics": lambda data: list(read_rows(written("metrics.csv", data))),
+    "result": result,
+    "rl-zoo": rl_zoo,
+}
+
+
+def main() -> None:
+    """Fuzz the parser that the command line names."""
+    name, *flags = sys.argv[1:] or ["?"]
+    if name not in PARSERS:
+        sys.exit(f"give a parser, one of: {', '.join(PARSERS)}")
+
+    def try_one(data: bytes) -> None:
+        with contextlib.suppress(SpecError, FolderError, FormatError):
+            PARSERS[name](data)
+
+    atheris.Setup([sys.argv[0], *flags], try_one)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
