@@ -19,6 +19,7 @@ from ppoc.compiler.suggest import did_you_mean
 
 MAX_LENGTH = 500
 MAX_DEPTH = 40
+USUAL = "it has numbers, names, + - * / ** and functions, such as `ratio * A`"
 
 
 class Kind(Enum):
@@ -129,9 +130,9 @@ def parse(text: str, symbols: Mapping[str, Symbol]) -> Node:
         tree = ast.parse(text.strip(), mode="eval")
     except SyntaxError as error:
         start = min((error.offset or 1) - 1, max(len(text) - 1, 0))
-        raise FormulaError("this is not a formula", start, start + 1) from None
+        raise FormulaError("this is not a formula", start, start + 1, USUAL) from None
     except (ValueError, MemoryError, RecursionError):
-        raise FormulaError("not a formula", 0, max(1, len(text))) from None
+        raise FormulaError("not a formula", 0, max(1, len(text)), USUAL) from None
     shift = len(text) - len(text.lstrip())
     # Python counts columns in bytes; a formula may have letters of more than one.
     columns = [len(text.strip().encode()[:n].decode(errors="ignore")) for n in _bytes(text.strip())]
