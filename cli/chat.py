@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.folders import Modified, import_module
+from ppoc.cli.folders import Modified, import_module, is_language_model
 from ppoc.cli.options import RunFolder, Trust
 
 
@@ -46,7 +46,7 @@ def chat(
     from ppoc.runtime.rlhf.launch import require
 
     module = import_module(folder, modified=modified, trust=trust)
-    if getattr(module, "KIND", "control") != "rlhf":
+    if not is_language_model(module):
         terminal.fail(terminal.MISUSE, f"{folder} is the run of an agent: `ppoc eval` it")
     try:
         require(module)

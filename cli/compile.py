@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ppoc.cli import terminal
+from ppoc.cli.folders import is_language_model
 from ppoc.cli.options import Overrides, Trust
 
 
@@ -51,7 +52,7 @@ def _prebuild(module: Path) -> None:
 
     try:
         loaded = load_module(module)
-        if getattr(loaded, "KIND", "control") == "rlhf":
+        if is_language_model(loaded):
             terminal.say("nothing to compile: stages of language models run as they are written")
             return
         built = prebuild(loaded, terminal.say)

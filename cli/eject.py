@@ -46,4 +46,7 @@ def _module_text(target: Path, overrides: list[str], trust: bool, modified: bool
         return compiled.module
     if overrides:
         terminal.fail(terminal.MISUSE, "a compiled module takes no -s: eject the spec")
-    return module_text(target, modified=modified, trust=trust)
+    text = module_text(target, modified=modified, trust=trust)
+    if '\nKIND = "rlhf"\n' in text:
+        terminal.fail(terminal.MISUSE, "the module of a language model cannot leave its runtime")
+    return text

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.folders import Modified, import_module
+from ppoc.cli.folders import Modified, import_module, is_language_model
 from ppoc.cli.options import RunFolder, Trust
 
 
@@ -55,7 +55,7 @@ def eval(
 
     module = import_module(folder, modified=modified, trust=trust)
     try:
-        if getattr(module, "KIND", "control") == "rlhf":
+        if is_language_model(module):
             if video is not None:
                 terminal.fail(terminal.MISUSE, "there is no video of a language model")
             _compare(module, folder, episodes, deterministic, seed, json)

@@ -6,20 +6,23 @@ from typing import Annotated, Literal
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.folders import Modified, import_module
+from ppoc.cli.folders import Modified, import_agent, import_module, is_language_model
 from ppoc.cli.options import RunFolder, Trust
 
 
 def export(
     folder: RunFolder,
     form: Annotated[
-        Literal["onnx", "torchscript", "torch-export", "hub"],
+        Literal["onnx", "torchscript", "torch-export", "hub", "transformers"],
         typer.Option("--format", help="What to write.", show_default=False),
     ],
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="File, or folder for hub.", show_default="in the run folder"
+            "--out",
+            "-o",
+            help="File; for hub and transformers, a folder.",
+            show_default="in the run folder",
         ),
     ] = None,
     trust: Trust = False,
@@ -29,8 +32,12 @@ def export(
 
     Normalisation of observations and bounds of actions are in it. The file is loaded again and
     compared with the run's own policy before it is kept. `hub` writes a folder with a model card,
-    the spec, the module, the weights and the evaluation.
+    the spec, the module, the weights and the evaluation. `transformers` writes the newest language
+    model of a run with its tokenizer, as transformers itself saves them.
     """
+    if form == "transformers":
+        _save_language_model(folder, out or folder / "model", trust, modified)
+        return
     from ppoc.exporting import formats, hub
     from ppoc.exporting.policy import ExportError
     from ppoc.runtime.checkpoint import CheckpointError
@@ -38,7 +45,7 @@ def export(
     from ppoc.runtime.failures import RunError
 
     target = out or folder / ("hub" if form == "hub" else formats.FILES[form])
-    module = import_module(folder, modified=modified, trust=trust)
+    module = import_agent(folder, modified=modified, trust=trust)
     try:
         if form == "hub":
             if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -50,4 +57,23 @@ def export(
         terminal.fail(terminal.RUN_FAILED, str(error))
     except OSError as error:
         terminal.fail(terminal.MISUSE, f"cannot write {target}: {error.strerror}")
+    print(target)
+
+
+def _save_language_model(folder: Path, target: Path, trust: bool, modified: bool) -> None:
+    from ppoc.runtime.checkpoint import CheckpointError
+    from ppoc.runtime.failures import RunError
+    from ppoc.runtime.rlhf.saving import save_newest
+
+    module = import_module(folder, modified=modified, trust=trust)
+    if not is_language_model(module):
+        terminal.fail(terminal.MISUSE, f"{folder} is of an agent, which is no language model")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        terminal.fail(terminal.MISUSE, f"{target} is not empty; give another --out")
+    try:
+        save_newest(module, folder, target)
+    except (RunError, CheckpointError) as error:
+        terminal.fail(terminal.RUN_FAILED, str(error))
+    except OSError as error:
+        terminal.fail(terminal.MISUSE, f"cannot write {target}: {error.strerror or error}")
     print(target)

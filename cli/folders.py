@@ -31,6 +31,19 @@ def module_text(folder: Path, *, modified: bool, trust: bool) -> str:
         terminal.fail(terminal.MISUSE, printable(str(error)))
 
 
+def import_agent(folder: Path, *, modified: bool, trust: bool) -> ModuleType:
+    """The module of an agent's folder, imported; else the command ends."""
+    module = import_module(folder, modified=modified, trust=trust)
+    if is_language_model(module):
+        terminal.fail(terminal.MISUSE, f"{folder} is of a language model, and this is for agents")
+    return module
+
+
+def is_language_model(module: ModuleType) -> bool:
+    """Whether a module was compiled from a spec of `kind: rlhf`."""
+    return getattr(module, "KIND", "control") == "rlhf"
+
+
 def import_module(folder: Path, *, modified: bool, trust: bool) -> ModuleType:
     """The module of a folder, imported; else the command ends."""
     text = module_text(folder, modified=modified, trust=trust)

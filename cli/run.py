@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ppoc.cli import terminal, witness
-from ppoc.cli.folders import Modified, import_module, module_text
+from ppoc.cli.folders import Modified, import_module, is_language_model, module_text
 from ppoc.cli.options import Overrides, Seed, Trust
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def run(
         folder = _prepare(target, changes, out, trust, modified)
     witness.split(folder)
     module = import_module(folder, modified=modified, trust=trust)
-    if getattr(module, "KIND", "control") == "rlhf":
+    if is_language_model(module):
         _execute_stages(module, folder, device, mode, until)
     elif until is not None:
         terminal.fail(terminal.MISUSE, "--until is for specs of `kind: rlhf`")

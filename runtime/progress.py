@@ -24,6 +24,10 @@ RATE_SECONDS = 10.0
 # Metric, what it is called on screen, and its format, of constant width so that nothing jumps.
 SHOWN = (
     ("episode_return", "return", ",.1f"),
+    ("loss", "loss", ".3f"),
+    ("accuracy", "accuracy", ".2f"),
+    ("score", "score", "+.2f"),
+    ("kl_to_reference", "KL to reference", ".2f"),
     ("approx_kl", "KL", ".4f"),
     ("entropy", "entropy", ".3f"),
     ("clip_fraction", "clipped", ".3f"),

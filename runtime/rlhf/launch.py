@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ppoc.runtime.failures import EXIT_CODE, RunError, describe_failure, kept, under_way
-from ppoc.runtime.files import write_whole
+from ppoc.runtime.files import read_lines, write_whole
 from ppoc.runtime.progress import Mode
 from ppoc.runtime.rlhf.comparison import Comparison, compare, table
 from ppoc.runtime.rlhf.stage import Stage
@@ -147,13 +147,12 @@ def finished(folder: Path, stage: str) -> bool:
 
 
 def last_evaluation(stage: Path) -> dict[str, float]:
-    """The last row of a stage's evaluations.jsonl; nothing where it has none."""
+    """What the last row of a stage's evaluations.jsonl measures; nothing where it has none."""
     try:
-        rows = (stage / "evaluations.jsonl").read_text(encoding="utf-8").splitlines()
-        found: dict[str, float] = json.loads(rows[-1])
-    except (OSError, IndexError, ValueError):
+        row = json.loads(read_lines(stage / "evaluations.jsonl")[-1])
+        return {key: float(row[key]) for key in row if key not in ("format", "steps")}
+    except (OSError, IndexError, ValueError, TypeError, RecursionError):
         return {}
-    return found
 
 
 def write_json(path: Path, row: dict[str, Any]) -> None:
@@ -179,7 +178,7 @@ def report(result: Result) -> str:
     """What a run came to, for people."""
     lines = []
     for stage, row in result.evaluations.items():
-        values = [f"{key} {value:.4g}" for key, value in row.items() if key != "steps"]
+        values = [f"{key} {value:.4g}" for key, value in row.items()]
         if values:
             lines.append(f"{stage}, held out: {', '.join(values)}")
     if result.comparison is not None:

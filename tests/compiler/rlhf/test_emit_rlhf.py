@@ -119,3 +119,12 @@ def test_no_string_of_a_spec_becomes_code(toy):
     assert str(folder) in [node.value for node in nodes if isinstance(node, ast.Constant)]
     imports = [node for node in nodes if isinstance(node, ast.Import)]
     assert "os" not in {alias.name for node in imports for alias in node.names}
+
+
+def test_golden_module(request):
+    """`pytest --update-golden` rewrites it, for review as a diff."""
+    text = compile_document(resolve_any(ROOT / "specs" / "rlhf" / "tiny.yaml")).module
+    path = ROOT / "tests" / "golden" / "tiny_rlhf.py"
+    if request.config.getoption("--update-golden"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")

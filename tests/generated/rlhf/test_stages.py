@@ -68,3 +68,48 @@ def test_a_finished_run_is_not_repeated(ran):
     done = CliRunner().invoke(app, ["run", str(out), "--resume", "--quiet"])
     assert done.exit_code == 0, done.output
     assert (out / "ppo" / "metrics.csv").read_bytes() == before
+
+
+def test_transformers_loads_what_is_exported(ran, tmp_path):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    out, _ = ran
+    target = tmp_path / "model"
+    done = CliRunner().invoke(app, ["export", str(out), "--format", "transformers", "-o", target])
+    assert done.exit_code == 0, done.output
+    lm, tokenizer = (c.from_pretrained(target) for c in (AutoModelForCausalLM, AutoTokenizer))
+    text = tokenizer("say 3:", return_tensors="pt")
+    found = lm.generate(**text, do_sample=False, max_new_tokens=16)[0, text.input_ids.shape[1] :]
+    asked = ["chat", str(out), "-t", "0", "--json"]
+    answer = json.loads(CliRunner().invoke(app, asked, input="say 3:\n").stdout)["answer"]
+    assert tokenizer.decode(found, skip_special_tokens=True) == answer
+
+
+def test_verbs_for_agents_refuse_a_language_model(ran, tmp_path):
+    out, _ = ran
+    for words in (["export", out, "--format", "onnx"], ["eject", out, "-o", tmp_path / "x.py"]):
+        done = CliRunner().invoke(app, [str(word) for word in words])
+        assert done.exit_code == 2, done.output
+    done = CliRunner().invoke(app, ["eval", str(out), "--video", str(tmp_path / "x.mp4")])
+    assert done.exit_code == 2
+
+
+def test_missing_packages_are_named(ran, monkeypatch):
+    from ppoc.runtime.rlhf import launch
+
+    out, _ = ran
+    find = launch.find_spec
+    monkeypatch.setattr(launch, "find_spec", lambda name: name != "transformers" and find(name))
+    done = CliRunner().invoke(app, ["run", str(out), "--resume", "-q"])
+    assert done.exit_code == 3
+    assert "pip install 'ppoc[rlhf]'" in done.output
+
+
+def test_a_fault_in_the_data_is_told_before_the_run(tmp_path):
+    spec = write_toy(tmp_path)
+    path = tmp_path / "preferences.jsonl"
+    path.write_text(path.read_text() + '{"prompt": "x", "chosen": "y"}\n')
+    number = len(path.read_text().splitlines())
+    done = CliRunner().invoke(app, ["run", str(spec), "-o", str(tmp_path / "run"), "-q"])
+    assert done.exit_code == 1
+    assert f"preferences.jsonl:{number}" in done.exception.diagnostics[0].span.label()

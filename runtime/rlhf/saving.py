@@ -1,0 +1,38 @@
+"""A trained language model as a folder that transformers loads."""
+
+import shutil
+from pathlib import Path
+from types import ModuleType
+
+from ppoc.runtime.failures import RunError
+from ppoc.runtime.rlhf.chat import policy_stages
+from ppoc.runtime.rlhf.launch import require
+from ppoc.runtime.rlhf.stage import load_tokenizer
+
+
+def save_newest(module: ModuleType, root: Path, target: Path) -> None:
+    """Write the newest policy of a run folder, with its tokenizer; low-rank changes are added up.
+
+    Raises:
+        RunError: no stage has saved a policy.
+        CheckpointError: its checkpoints are damaged.
+        OSError: the folder cannot be written.
+    """
+    require(module)
+    stages = policy_stages(module, root)
+    if not stages:
+        raise RunError(f"{root} has no policy yet; train with `ppoc run` first")
+    tokenizer = load_tokenizer(root)
+    lm = module.load_policy(root, stages[0], tokenizer).eval()
+    lm.config.use_cache = True
+    lm.config.eos_token_id = tokenizer.end
+    lm.config.pad_token_id = tokenizer.pad
+    lm.generation_config.eos_token_id = tokenizer.end
+    lm.generation_config.pad_token_id = tokenizer.pad
+    part = target.with_name(f".{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    lm.save_pretrained(part)
+    tokenizer.inner.save_pretrained(part)
+    if target.exists():
+        target.rmdir()
+    part.rename(target)
