@@ -14,8 +14,9 @@ processor, which other work on the machine hardly changes, padding not counted:
   imports; ppoc also compiles its spec.
 
 --trl gives interpreters that have other versions of TRL, each a contender: PPOTrainer is in TRL up
-to 1.12. Prints a table and writes it to benchmarks/results/rlhf.{json,md}, where what was not run
-keeps the rows it had.
+to 1.12, and `pip install 'ppoc[bench]'` has it. Prints a table and writes it to
+benchmarks/results/rlhf.{json,md}, where what was not run keeps the rows it had, and what was
+written about the table is kept.
 """
 
 import argparse
@@ -259,10 +260,14 @@ def main() -> None:
         parser.error(f"no contender {sorted(unknown)}; there are {sorted(entrants)}")
     entrants = {n: one for n, one in entrants.items() if n in (arguments.only or entrants)}
     path = RESULTS / "rlhf.json"
+    measured = {
+        name: compare(SIZES[name], arguments.stage, entrants, arguments.repeats)
+        for name in arguments.size
+    }
     results: Rows = json.loads(path.read_text())["results"] if path.exists() else {}
-    for name in arguments.size:
-        found = compare(SIZES[name], arguments.stage, entrants, arguments.repeats)
-        results[name] = results.get(name, {}) | found
+    for name, found in measured.items():
+        for stage, rows in found.items():
+            results.setdefault(name, {}).setdefault(stage, {}).update(rows)
     record = {
         "command": "python benchmarks/rlhf.py",
         "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores",
@@ -275,7 +280,9 @@ def main() -> None:
         f"`{record['command']}` on {record['machine']}, one thread; medians; "
         "`ppoc is` so many times as fast.\n"
     )
-    (RESULTS / "rlhf.md").write_text(f"{note}\n{text}\n")
+    written = RESULTS / "rlhf.md"
+    about = written.read_text().partition("\n## ")[2] if written.exists() else ""
+    written.write_text(f"{note}\n{text}\n" + (f"\n## {about}" if about else ""))
     print(text)
 
 

@@ -17,8 +17,8 @@ from rlhf_task import RlhfTask, contend, report
 from task import check
 
 
-def spec(task: RlhfTask) -> dict[str, Any]:
-    """The stage as a document of ppoc's language."""
+def spec(task: RlhfTask, stage: str) -> dict[str, Any]:
+    """A stage as a document of ppoc's language."""
     folder = Path(task.folder)
     optimizer = {"lr": task.lr, "max_grad_norm": task.max_grad_norm}
     supervised = {"epochs": task.epochs, "batch_size": task.batch_size, "optimizer": optimizer}
@@ -26,8 +26,8 @@ def spec(task: RlhfTask) -> dict[str, Any]:
         "ppoc": 1,
         "kind": "rlhf",
         "name": "benchmark",
-        "stages": [task.stage],
-        "start": {"policy": "base", "reward": "scorer"} if task.stage == "ppo" else {},
+        "stages": [stage],
+        "start": {"policy": "base", "reward": "scorer"} if stage == "ppo" else {},
         "model": {"id": str(folder / "model")},
         "data": {
             name: str(folder / f"{name}.jsonl")
@@ -59,7 +59,7 @@ def spec(task: RlhfTask) -> dict[str, Any]:
 
 
 def save_scorer(task: RlhfTask, folder: Path) -> None:
-    """Make the folder of a run that has trained a reward model: the task's scorer."""
+    """Put the task's scorer into a compiled folder, as a run that has trained it would."""
     import shutil
 
     import torch
@@ -73,6 +73,7 @@ def save_scorer(task: RlhfTask, folder: Path) -> None:
         for name, tensor in weights.items()
         if name != "score.weight"
     }
+    (folder / "reward").mkdir()
     tensors |= {"reward.head.weight": weights["score.weight"], "reward.head.bias": torch.zeros(1)}
     checkpoint.save(folder / "reward" / "checkpoints", 0, tensors, {"steps": 0})
     shutil.copytree(Path(task.folder) / "model", folder / "tokenizer")
@@ -88,11 +89,14 @@ def measure(task: RlhfTask) -> None:
     from ppoc.runtime.rlhf.stage import Stage
     from ppoc.runtime.rlhf.start import inherit
 
+    def compiled(stage: str, folder: Path) -> None:
+        document = Path(f"{stage}.yaml")
+        document.write_text(json.dumps(spec(task, stage)))
+        compile_document(resolve_any(document, [])).write(folder)
+
     if task.stage == "ppo":
-        Path("scorer/reward").mkdir(parents=True)
+        compiled("reward", Path("scorer"))
         save_scorer(task, Path("scorer"))
-    document = Path("spec.yaml")
-    document.write_text(json.dumps(spec(task)))
 
     class Timed(Stage):
         """Keeps the time at which each iteration was logged."""
@@ -103,7 +107,7 @@ def measure(task: RlhfTask) -> None:
 
     times: list[float] = []
     start = time.process_time()
-    compile_document(resolve_any(document, [])).write(Path("run"))
+    compiled(task.stage, Path("run"))
     module = load_module(Path("run") / "module.py")
     require(module)
     inherit(module, Path("run"))

@@ -106,9 +106,11 @@ def test_greedy_answers_are_those_of_generate(toy, tokenizer):
     from transformers import GenerationConfig
 
     lm = toy().make_model(tokenizer).eval()
+    generator = torch.Generator().manual_seed(3)
     with torch.no_grad():  # far from ties
         for parameter in lm.parameters():
-            parameter.normal_(std=0.4, generator=torch.Generator().manual_seed(3))
+            if parameter.dim() > 1:
+                parameter.normal_(std=0.4, generator=generator)
     prompts, _ = texts(24, 2)
     endless = rlhf.generate(lm, prompts, end=-1, max_new_tokens=20, noise=None)
     # As the end, a token that comes in about half of the answers
@@ -203,6 +205,7 @@ class Ppo:
             for parameter in self.lm.parameters():
                 parameter.add_(torch.randn_like(parameter), alpha=0.02)
         self.value = module.RewardModel(copy.deepcopy(self.reference))
+        self.value.head.bias.requires_grad_(False)  # TRL's has none
         config = copy.deepcopy(self.lm.config)
         config.num_labels, config.pad_token_id = 1, tokenizer.pad
         self.scorers = []
