@@ -180,7 +180,8 @@ def _summarise(description: dict[str, Any], out: Path, figure: str) -> None:
     panels: dict[str, dict[str, Any]] = {}
     for environment in description["environments"]:
         for algorithm, label in description["algorithms"].items():
-            folders = sorted((out / environment / algorithm).glob("seed-*"))
+            found = sorted((out / environment / algorithm).glob("seed-*"))
+            folders = [f for f in found if f.name.removeprefix("seed-").isdecimal()]
             results = {f.name: result for f in folders if (result := _result(f))}
             if not results:
                 continue

@@ -15,6 +15,8 @@ from ppoc.compiler.language import AgentSpec
 from ppoc.compiler.resolve import Resolved
 
 VARIABLE = "PPOC_TRUST"
+# With the package shimmy these import whatever module their options name, by way of gym.
+IMPORTING = ("GymV21Environment-v0", "GymV26Environment-v0")
 Path = tuple[str, ...]
 
 
@@ -22,6 +24,8 @@ def code_of(spec: AgentSpec) -> Iterator[tuple[Path, str]]:
     """What a spec names of code, and where."""
     if ":" in spec.env.id:
         yield ("env", "id"), spec.env.id
+    elif spec.env.id in IMPORTING:
+        yield ("env", "id"), f"gym:{spec.env.id}"
     for wrapper in spec.env.wrappers:
         name = wrapper if isinstance(wrapper, str) else next(iter(wrapper))
         if ":" in name:

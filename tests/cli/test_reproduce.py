@@ -30,6 +30,7 @@ def test_a_figure_resumes_and_is_drawn(reproduce, tmp_path):
 
     # One run loses its end, another what it had before its first checkpoint.
     (runs / "a2c" / "seed-1" / "result.json").unlink()
+    (runs / "a2c" / "seed-x").mkdir()  # somebody's own
     checkpoints = sorted((runs / "a2c" / "seed-1" / "checkpoints").iterdir())
     shutil.rmtree(checkpoints[-1])
     shutil.rmtree(runs / "vpg-adaptive" / "seed-1" / "checkpoints")
