@@ -370,9 +370,6 @@ class Training(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="auto: CUDA where there is one."
     )
-    compile: Literal["auto", "always", "never"] = Field(
-        "auto", description="Whether updates are compiled; auto: where a run earns it back."
-    )
     checkpoint_every: Count | None = Field(
         None,
         description="Updates of sft and reward, and iterations of ppo, between checkpoints; null: "

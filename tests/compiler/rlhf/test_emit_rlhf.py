@@ -128,3 +128,94 @@ def test_golden_module(request):
     if request.config.getoption("--update-golden"):
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")
+
+
+# Another value for each key that a module depends on; `model.id` and the files are tried above.
+OTHER = {
+    "stages": "[sft, reward]",
+    "model.config.architecture": "gpt_neox",
+    "model.config.layers": "2",
+    "model.config.heads": "1",
+    "model.config.hidden_size": "64",
+    "model.config.context": "64",
+    "model.config.dropout": "0.1",
+    "model.tokenizer": "{bpe: 300}",
+    "model.dtype": "bfloat16",
+    "model.lora": "{rank: 2}",
+    "data.held_out": "0.3",
+    "data.max_prompt_tokens": "13",
+    "data.max_response_tokens": "25",
+    "data.overlong": "drop",
+    "sft.epochs": "1",
+    "sft.batch_size": "8",
+    "sft.loss_on": "all",
+    "reward.start": "base",
+    "reward.objective": "plackett-luce",
+    "reward.margin": "0.1",
+    "reward.center": "0.2",
+    "reward.epochs": "1",
+    "reward.batch_size": "8",
+    "ppo.episodes": "32",
+    "ppo.rollout_size": "32",
+    "ppo.epochs": "3",
+    "ppo.minibatch_size": "4",
+    "ppo.generation.max_new_tokens": "15",
+    "ppo.generation.temperature": "0.9",
+    "ppo.generation.top_k": "9",
+    "ppo.generation.top_p": "0.9",
+    "ppo.kl.beta": "0.3",
+    "ppo.kl.target": "3",
+    "ppo.kl.estimator": "k2",
+    "ppo.rewards.normalize": "false",
+    "ppo.rewards.clip": "3",
+    "ppo.rewards.missing_end": "-2",
+    "ppo.advantage.gamma": "0.9",
+    "ppo.advantage.lambda": "0.9",
+    "ppo.advantage.whiten": "false",
+    "ppo.losses.policy.objective": "ratio",
+    "ppo.losses.policy.epsilon": "0.3",
+    "ppo.losses.value.objective": "abs(V - R)",
+    "ppo.losses.value.coefficient": "0.2",
+    "ppo.losses.value.clip": "0.3",
+    "ppo.losses.entropy.beta": "0.1",
+    "ppo.value": "separate",
+    "ppo.value_optimizer.lr": "1e-5",
+    "ppo.target_kl": "0.1",
+    "evaluation.prompts": "3",
+    "evaluation.samples": "3",
+    "evaluation.temperature": "0.5",
+    "evaluation.every": "2",
+    "training.seed": "2",
+    "training.device": "cpu",
+    "training.checkpoint_every": "4",
+    **{f"{stage}.optimizer.lr": "1e-5" for stage in ("sft", "reward", "ppo")},
+    **{f"{stage}.optimizer.schedule": "linear" for stage in ("reward", "ppo")},
+    **{f"{stage}.optimizer.warmup": "0.2" for stage in ("sft", "reward", "ppo")},
+    **{f"{stage}.optimizer.epsilon": "1e-4" for stage in ("sft", "reward", "ppo")},
+    **{f"{stage}.optimizer.weight_decay": "0.2" for stage in ("sft", "reward", "ppo")},
+    **{f"{stage}.optimizer.max_grad_norm": "0.2" for stage in ("sft", "reward", "ppo")},
+}
+ELSEWHERE = {
+    "ppoc", "kind", "name", "start.policy", "start.reward", "model.id", "model.revision",
+    "data.demonstrations", "data.preferences", "data.prompts", "sft.optimizer.schedule",
+    "ppo.kl.horizon",
+    "ppo.losses.policy.parameters", "ppo.losses.value.parameters", "lock",
+}  # fmt: skip
+
+
+def leaves(value, path=()):
+    """The paths of values that are no sections."""
+    if not isinstance(value, dict) or path[-1:] == ("parameters",):
+        return {".".join(path)}
+    return {leaf for key, item in value.items() for leaf in leaves(item, (*path, key))}
+
+
+def test_every_key_is_heard(toy):
+    """A key that changed nothing would be ignored, which no key of a spec is."""
+    spec = resolve_any(toy).spec
+    assert leaves(spec.model_dump(by_alias=True)) == OTHER.keys() | ELSEWHERE
+    before = compiled(toy).module
+    deaf = [key for key, value in OTHER.items() if compiled(toy, f"{key}={value}").module == before]
+    assert deaf == []
+    adaptive = "ppo.kl={target: 3, horizon: 500}"
+    assert compiled(toy, adaptive).module != compiled(toy, "ppo.kl.target=3").module
