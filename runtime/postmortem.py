@@ -43,7 +43,7 @@ class Replay(NamedTuple):
         return exploded or any(tensor.not_finite for tensor in self.tensors)
 
 
-class _FirstNotFinite(TorchDispatchMode):
+class _FirstNotFinite(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes the first operation whose result is not finite."""
 
     found: str | None = None
@@ -88,7 +88,7 @@ def _replay(module: ModuleType, tensors: dict[str, Tensor], dtype: torch.dtype) 
         "indices": torch.arange(len(batch[0])),
         **_group(given, "argument"),
     }
-    with _FirstNotFinite() as mode:
+    with _FirstNotFinite() as mode:  # type: ignore[no-untyped-call]
         after, *others = module.update(learner, batch, **arguments)
     metrics = dict(zip(module.METRICS, others[-1].tolist(), strict=True))
     named = {**_parameters(module, given, "before"), **_group(given, "batch")}

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -139,7 +139,7 @@ class Run:
         if module is not None:
             check_training(module, self.checkpoint, self._steps)
 
-    def __enter__(self) -> "Run":
+    def __enter__(self) -> Self:
         self._resources.enter_context(self._signals.handled())
         return self
 
@@ -245,8 +245,9 @@ class Run:
         if self._on_divergence == "continue":
             return
         dump = None
-        for recording in self._recordings if self._module else ():
-            dump = recording.dump(self._module, self.folder, steps, metric, value)
+        if self._module is not None:
+            for recording in self._recordings:
+                dump = recording.dump(self._module, self.folder, steps, metric, value)
         text = f"{metric} became {value:.4g} at step {steps}"
         append(self.folder, "divergence", {"step": steps, "metric": metric, "text": text})
         saved = f"the last good checkpoint is {self.last_saved}"

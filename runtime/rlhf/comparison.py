@@ -161,8 +161,10 @@ def _summary(
     examples = [
         Example(
             tokenizer.text(prompt),
-            *(tokenizer.text(side.responses[i * samples]) for side in sides),
-            *(float(side.scores[i * samples]) for side in sides),
+            before=tokenizer.text(sides[0].responses[i * samples]),
+            after=tokenizer.text(sides[1].responses[i * samples]),
+            before_score=float(sides[0].scores[i * samples]),
+            after_score=float(sides[1].scores[i * samples]),
         )
         for i, prompt in enumerate(asked[:SHOWN])
     ]

@@ -160,7 +160,7 @@ def by_rows(
         size: how many rows it is given at a time, cut to the longest of them.
     """
     parts = []
-    for some, marks in zip(tokens.split(size), mask.split(size), strict=True):
+    for some, marks in zip(torch.split(tokens, size), torch.split(mask, size), strict=True):
         width = int(marks.any(0).nonzero().max()) + 1
         parts.append(function(some[:, :width], marks[:, :width]))
     zeros = torch.zeros(mask.shape, device=mask.device)

@@ -293,7 +293,8 @@ def by_ranking(scores: Tensor, ranks: Tensor) -> Tensor:
     """Scores of answers one after another as [B, K], with zeros where a ranking is shorter."""
     most = int(ranks.max())
     there = torch.arange(most, device=ranks.device) < ranks.unsqueeze(-1)
-    return scores.new_zeros(there.shape).masked_scatter(there, scores)
+    ranked: Tensor = scores.new_zeros(there.shape).masked_scatter(there, scores)
+    return ranked
 
 
 def pair_accuracy(scores: Tensor, ranks: Tensor) -> Tensor:
@@ -306,7 +307,8 @@ def pair_accuracy(scores: Tensor, ranks: Tensor) -> Tensor:
     better, worse = torch.triu_indices(scores.shape[1], scores.shape[1], 1, device=scores.device)
     there = worse < ranks.unsqueeze(-1)
     right = (scores[:, better] > scores[:, worse]) & there
-    return (right.sum(-1) / there.sum(-1)).mean()
+    accuracy: Tensor = (right.sum(-1) / there.sum(-1)).mean()
+    return accuracy
 
 
 def draw(prompts: Sequence[list[int]], count: int, iteration: int, seed: int) -> list[list[int]]:
