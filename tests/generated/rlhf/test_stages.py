@@ -98,8 +98,7 @@ def test_missing_packages_are_named(ran, monkeypatch):
     from ppoc.runtime.rlhf import launch
 
     out, _ = ran
-    find = launch.find_spec
-    monkeypatch.setattr(launch, "find_spec", lambda name: name != "transformers" and find(name))
+    monkeypatch.setattr(launch, "find_spec", lambda name: None if name == "transformers" else name)
     done = CliRunner().invoke(app, ["run", str(out), "--resume", "-q"])
     assert done.exit_code == 3
     assert "pip install 'ppoc[rlhf]'" in done.output
