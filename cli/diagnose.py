@@ -1,6 +1,7 @@
 """`ppoc diagnose`: what went wrong in this run, and what should be tried?"""
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -43,7 +44,7 @@ def diagnose(
     except ValueError as error:
         terminal.fail(terminal.MISUSE, str(error))
     if format == "json":
-        print(json.dumps(_document(diagnosis), indent=2, ensure_ascii=False))
+        print(_json(_document(diagnosis)))
     else:
         print(_text(diagnosis))
 
@@ -63,7 +64,7 @@ def _replay(folder: Path, format: str, modified: bool, trust: bool) -> None:
         terminal.fail(terminal.RUN_FAILED, str(error))
     if format == "json":
         rows = [{**x._asdict(), "tensors": [t._asdict() for t in x.tensors]} for x in replays]
-        print(json.dumps({"format": FORMAT, "dump": str(kept[-1]), "replays": rows}, default=str))
+        print(_json({"format": FORMAT, "dump": str(kept[-1]), "replays": rows}))
         return
     print(f"{kept[-1]}, made again")
     for one in replays:
@@ -75,6 +76,19 @@ def _replay(folder: Path, format: str, modified: bool, trust: bool) -> None:
             bad = f"  {tensor.not_finite} not finite" if tensor.not_finite else ""
             extent = f"[{tensor.low:.4g}, {tensor.high:.4g}]"
             print(f"  {tensor.name:<28} {tensor.shape!s:<14} {extent}{bad}")
+
+
+def _json(document: dict[str, Any]) -> str:
+    return json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    """The same with "nan" and "inf" for such numbers, of which JSON has none."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _text(diagnosis: "Diagnosis") -> str:

@@ -107,9 +107,9 @@ def _state(folder: Path, monitor: Monitor, total: int | None, events: list[dict[
     result = _document(folder / "result.json")
     if result.get("finished") is True:
         return f"finished after {reached}"
-    stops = [row for row in events if row.get("event") == "stop"]
-    if stops and stops[-1].get("step") == monitor.trend.step:
-        return f"stopped at {reached}: {stops[-1].get('text', 'it diverged')}"
+    diverged = [row for row in events if row.get("event") == "divergence"]
+    if diverged and diverged[-1].get("step") == monitor.trend.step:
+        return f"stopped at {reached}, because it diverged"
     if result:
         return f"stopped by a signal at {reached}"
     if (folder / "error.txt").exists():

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ppoc.runtime import checkpoint as checkpoints
@@ -64,24 +65,45 @@ def offence(metrics: Mapping[str, float]) -> tuple[str, float] | None:
     return None
 
 
+def not_finite(tensor: Tensor | NDArray[Any]) -> float | None:
+    """An element that is NaN or infinite; None if there is none."""
+    tensor = torch.as_tensor(tensor)
+    if not tensor.is_floating_point():
+        return None
+    finite = tensor.isfinite()
+    return None if bool(finite.all()) else float(tensor[~finite][0])
+
+
 class Recording:
     """An update that remembers what it was called with in the iteration under way."""
 
     def __init__(self, step: Callable[..., Any]) -> None:
         self._step = step
         self._learner: Any = None
+        self._after: Any = None
         self._calls: list[tuple[Any, ...]] = []
 
     def __call__(self, *arguments: Any) -> Any:
         if not self._calls:
             self._learner = arguments[0]
         self._calls.append(arguments[1:])
-        return self._step(*arguments)
+        result = self._step(*arguments)
+        self._after = result[0]
+        return result
 
     def forget(self) -> None:
         """Begin the next iteration."""
-        self._learner = None
+        self._learner = self._after = None
         self._calls.clear()
+
+    @property
+    def lost(self) -> float | None:
+        """A parameter after the last update that is not finite; None if all of them are.
+
+        The metrics of an update are of the parameters before it, so that of the last one in an
+        iteration they say nothing.
+        """
+        return None if self._after is None else not_finite(self._after.params)
 
     def dump(
         self, module: ModuleType, folder: Path, step: int, metric: str, value: float
@@ -133,7 +155,6 @@ def _named(arguments: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def _diverged(learner: Any, metrics: Tensor, names: tuple[str, ...]) -> bool:
-    tensors = [x for x in flat([learner, metrics]) if x.is_floating_point()]
-    if not all(bool(torch.isfinite(x).all()) for x in tensors):
+    if any(not_finite(tensor) is not None for tensor in flat([learner, metrics])):
         return True
     return "approx_kl" in names and float(metrics[names.index("approx_kl")]) > EXPLODED_KL

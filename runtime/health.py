@@ -79,8 +79,11 @@ class Watch:
         self._monitor = Monitor(constants)
         self._say = say
 
-    def resume(self, step: int) -> None:
+    def resume(self, step: int, rollbacks: int) -> None:
         """Go on from a checkpoint at `step`: know what was seen, forget what will be seen again.
+
+        Args:
+            rollbacks: how often the run has gone back to a checkpoint.
 
         Raises:
             OSError: health.jsonl cannot be written.
@@ -88,7 +91,7 @@ class Watch:
         for at, row in read_metrics(self._folder / "metrics.csv", []):
             if at <= step:
                 self._monitor.check(at, row)
-        cut(self._folder, step)
+        cut(self._folder, step, rollbacks)
 
     def check(self, step: int, row: Row) -> None:
         """Take in an iteration, and say what is newly wrong.
@@ -126,8 +129,8 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
             yield document
 
 
-def cut(folder: Path, step: int) -> None:
-    """Drop the findings of steps that a resumed run will take again.
+def cut(folder: Path, step: int, rollbacks: int) -> None:
+    """Drop what a run that goes on from `step`, gone back so often, will meet again.
 
     Raises:
         OSError: the file cannot be written.
@@ -135,5 +138,19 @@ def cut(folder: Path, step: int) -> None:
     path = folder / FILE
     if not path.exists():
         return
-    kept = [row for row in read(folder) if row["event"] != "finding" or row.get("step", 0) <= step]
+    kept = [row for row in read(folder) if not _again(row, step, rollbacks)]
     write_whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept))
+
+
+def _again(row: Mapping[str, Any], step: int, rollbacks: int) -> bool:
+    """Whether what a line tells will come once more."""
+    if row.get("event") == "finding":
+        return _number(row, "step") > step
+    # A divergence that the run has not gone back from yet; that it did, checkpoints know.
+    return row.get("event") == "divergence" and _number(row, "rollbacks") >= rollbacks
+
+
+def _number(row: Mapping[str, Any], name: str) -> float:
+    """A number of a line, which may be anybody's; 0 where it is none."""
+    value = row.get(name)
+    return value if isinstance(value, int | float) else 0

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, Self, cast
+from typing import Any, NoReturn, Self, cast
 
 import numpy as np
 import torch
@@ -17,7 +17,13 @@ from torch import Tensor
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime import evaluations
 from ppoc.runtime.compiled import Function, compile_step
-from ppoc.runtime.divergence import DivergenceError, Recording, offence, rollbacks_of
+from ppoc.runtime.divergence import (
+    DivergenceError,
+    Recording,
+    not_finite,
+    offence,
+    rollbacks_of,
+)
 from ppoc.runtime.envs import EnvironmentFailure, Floats, VectorEnv
 from ppoc.runtime.evaluate import Policy, evaluate
 from ppoc.runtime.failures import RunError
@@ -113,7 +119,7 @@ class Run:
                 if rollbacks is not None:
                     self.rollbacks = rollbacks
                 evaluations.drop_after(folder, self._steps)
-                self._watch.resume(self._steps)
+                self._watch.resume(self._steps, self.rollbacks)
             resume_step = self._steps if resume else None
             self._metrics = MetricsWriter(folder, resume_step=resume_step, say=self.message)
             resources.callback(self._metrics.close)
@@ -183,6 +189,8 @@ class Run:
         self._signals.graceful = True
         for iteration in range(self._steps // steps_each, count):
             yield iteration
+            for recording in self._recordings:
+                recording.forget()
             if self._signals.requested and self._saved_steps == self._steps:
                 break
         self._signals.graceful = False
@@ -226,8 +234,8 @@ class Run:
         """Record the metrics of an iteration that ended at `steps` environment steps.
 
         Raises:
-            DivergenceError: a metric that learning depends on is not finite, or the KL divergence
-                has exploded. The update that did it is kept.
+            DivergenceError: a metric that learning depends on or a parameter is not finite, or the
+                KL divergence has exploded. The update that did it is kept.
         """
         now = time.perf_counter()
         rate = (steps - self._steps) / (now - self._last_time)
@@ -235,21 +243,23 @@ class Run:
         self._metrics.write(steps, {**metrics, "steps_per_second": rate})
         self._display.update(steps, metrics)
         self._watch.check(steps, metrics)
+        if self._on_divergence == "continue":
+            return
         if (found := offence(metrics)) is not None:
             self._diverge(steps, *found)
         for recording in self._recordings:
-            recording.forget()
+            if (value := recording.lost) is not None:
+                self._diverge(steps, "a parameter", value)
 
-    def _diverge(self, steps: int, metric: str, value: float) -> None:
-        """Stop, whether for good or to go back; where the spec says continue, the run goes on."""
-        if self._on_divergence == "continue":
-            return
+    def _diverge(self, steps: int, metric: str, value: float) -> NoReturn:
+        """Keep the update that did it, and end the run, whether for good or to go back."""
         dump = None
         if self._module is not None:
             for recording in self._recordings:
                 dump = recording.dump(self._module, self.folder, steps, metric, value)
         text = f"{metric} became {value:.4g} at step {steps}"
-        append(self.folder, "divergence", {"step": steps, "metric": metric, "text": text})
+        event = {"step": steps, "metric": metric, "text": text, "rollbacks": self.rollbacks}
+        append(self.folder, "divergence", event)
         saved = f"the last good checkpoint is {self.last_saved}"
         text += f"; {saved if self.last_saved else 'there is no checkpoint yet'}"
         if dump:
@@ -276,12 +286,20 @@ class Run:
         return done % every == 0 or done == self._count or self._signals.requested
 
     def save(self, steps: int, **groups: Mapping[str, Tensor | NDArray[Any]]) -> None:
-        """Write a checkpoint of named groups of tensors, atomically."""
+        """Write a checkpoint of named groups of tensors, atomically.
+
+        Raises:
+            DivergenceError: one of them is not finite. Nothing is written: no run could go on from
+                it, and those before it are kept for longer.
+        """
         tensors = {
             f"{group}.{name}": tensor
             for group, part in groups.items()
             for name, tensor in part.items()
         }
+        for name, tensor in tensors.items():
+            if (value := not_finite(tensor)) is not None:
+                self._diverge(steps, name, value)
         # What a checkpoint is resumed with is to be on the disk before it.
         (self.folder / "checkpoints").mkdir(exist_ok=True)
         self._metrics.sync()

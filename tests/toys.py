@@ -60,6 +60,17 @@ for _actions in ACTIONS:
         )
 
 
+class ScaledReward(gymnasium.RewardWrapper):
+    """Rewards times a factor."""
+
+    def __init__(self, env, scale):
+        super().__init__(env)
+        self.scale = scale
+
+    def reward(self, reward):
+        return self.scale * reward
+
+
 class Masked(gymnasium.Env):
     """Allows some choices at a time, at random, says which in its info, and raises on others."""
 

@@ -51,6 +51,45 @@ def test_json_says_the_same(ppoc, sick):
     assert {x["symptom"] for x in document["findings"]} == {x["symptom"] for x in kept}
 
 
+@pytest.fixture
+def diverged(ppoc, runs):
+    """A run that its learning rate of 1 has ended."""
+    folder = runs / "diverged"
+    if not folder.exists():
+        assert ppoc("init", "agent.yaml").code == 0
+        done = ppoc("run", "agent.yaml", *SHORT, "-s", "optimizer.actor.lr=1.0", "--out", folder)
+        assert done.code == 3
+        assert f"`ppoc diagnose {folder} --replay`" in done.err
+    return folder
+
+
+def test_a_run_that_diverged_is_said_to_have_stopped(ppoc, diverged):
+    lines = ppoc("diagnose", diverged).out.splitlines()
+    assert lines[0].startswith(f"{diverged}: stopped at ")
+    assert lines[0].endswith(" of 5,120 steps, because it diverged")
+    assert next(line for line in lines if line.startswith("1. ")).startswith("1. kl-explosion")
+
+
+def test_the_update_that_diverged_is_made_again(ppoc, diverged):
+    done = ppoc("diagnose", diverged, "--replay")
+    assert done.code == 0
+    assert "float32: diverges again" in done.out
+    assert "float64: diverges again" in done.out
+    assert "actor.0.weight before" in done.out
+    document = json.loads(
+        ppoc("diagnose", diverged, "--replay", "--format", "json").out,
+        parse_constant=lambda name: pytest.fail(f"{name} is no JSON"),
+    )
+    assert [x["dtype"] for x in document["replays"]] == ["float32", "float64"]
+    assert all(x["metrics"]["approx_kl"] > 20 for x in document["replays"])
+
+
+def test_what_has_no_such_update_is_misuse(ppoc, sick):
+    done = ppoc("diagnose", sick, "--replay")
+    assert done.code == 2
+    assert "no update that diverged" in done.err
+
+
 def test_a_run_of_an_older_version_is_read_from_its_metrics(ppoc, sick, tmp_path):
     now = json.loads(ppoc("diagnose", sick, "--format", "json").out)
     old = shutil.copytree(sick, tmp_path / "old")

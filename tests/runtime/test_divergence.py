@@ -1,15 +1,21 @@
 """A run that diverges stops, goes back or goes on; what did it can be made again."""
 
+import contextlib
+import functools
+import itertools
 import json
 import math
+import random
+import signal
 
 import pytest
 import torch
 
+import crashes
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime import health
 from ppoc.runtime.divergence import MAX_ROLLBACKS, DivergenceError
-from ppoc.runtime.launch import execute
+from ppoc.runtime.launch import execute, load_module
 from ppoc.runtime.postmortem import dumps, replay
 
 SHORT = (
@@ -162,3 +168,110 @@ def test_rollbacks_end(module_of, tmp_path, monkeypatch):
         execute(module, tmp_path, mode="quiet")
     assert len([x for x in health.read(tmp_path) if x["event"] == "divergence"]) == 4
     assert json.loads((tmp_path / "health.jsonl").read_text().splitlines()[0])
+
+
+def spoil(module, monkeypatch, field, update):
+    """The so manieth update leaves a NaN in a field of the learner; its metrics are well."""
+    step = module.update
+
+    @functools.wraps(step)
+    def spoilt(learner, *arguments, **named):
+        after, *others = step(learner, *arguments, **named)
+        if int(after.step) == update:
+            values = getattr(after, field).clone()
+            values[5] = math.nan
+            after = after._replace(**{field: values})
+        return after, *others
+
+    monkeypatch.setattr(module, "update", spoilt)
+
+
+def test_parameters_that_the_last_update_of_an_iteration_lost_are_noticed_at_once(
+    module_of, tmp_path, monkeypatch
+):
+    """Four updates an iteration: the 24th is the last of the sixth, whose metrics are finite."""
+    module = module_of("ppo/cartpole", *SHORT)
+    spoil(module, monkeypatch, "params", 24)
+    with pytest.raises(DivergenceError, match=r"a parameter became nan at step 768; .*000512\n"):
+        execute(module, tmp_path, mode="quiet")
+    (dump,) = dumps(tmp_path)
+    kept, metadata = checkpoints.load(dump)
+    assert (metadata["update"], metadata["updates"]) == (4, 4)
+    assert all(x.isfinite().all() for x in kept.values() if x.is_floating_point())
+    assert all(one.diverged for one in replay(module, dump))
+
+
+@pytest.mark.parametrize("choice", ["stop", "rollback", "continue"])
+def test_what_is_not_finite_is_never_saved(module_of, tmp_path, monkeypatch, choice):
+    """Adam's moments are in no metric; a checkpoint with such could not be resumed."""
+    module = module_of("ppo/cartpole", *SHORT, f"training.on_divergence={choice}")
+    spoil(module, monkeypatch, "v", 24)
+    with pytest.raises(DivergenceError, match=r"optimizer\.v became nan at step 768; .*000512"):
+        execute(module, tmp_path, mode="quiet")
+    names = [path.name for path in sorted((tmp_path / "checkpoints").iterdir())]
+    assert names == ["step-000000000256", "step-000000000512"]
+    assert all(x.isfinite().all() for x in tensors(tmp_path).values() if x.is_floating_point())
+    divergences = [x for x in health.read(tmp_path) if x["event"] == "divergence"]
+    assert len(divergences) == (1 + MAX_ROLLBACKS if choice == "rollback" else 1)
+
+
+# Data decide whether an iteration diverges, so that other noise helps, and the same noise does not.
+UNLUCKY = """
+
+_make_batch = make_batch
+
+
+def make_batch(params, *arguments):
+    batch = _make_batch(params, *arguments)
+    if int(batch.observations.double().sum().abs() * 1e6) % MODULUS == RESIDUE:
+        batch.advantages[3] = torch.inf
+    return batch
+"""
+
+
+@pytest.fixture(scope="module")
+def unlucky(compiled_of, tmp_path_factory):
+    """A module whose run goes back twice or more and ends well, its folder, and how many changes
+    of files it makes."""
+    folder = tmp_path_factory.mktemp("unlucky")
+    overrides = ("training.on_divergence=rollback", "training.compile=never")
+    compiled_of("ppo/cartpole", *SHORT, *overrides).write(folder)
+    path = folder / "module.py"
+    start, main, end = path.read_text().rpartition("\n\nif __name__")
+    for modulus, residue in itertools.product(range(4, 8), range(4)):
+        luck = UNLUCKY.replace("MODULUS", str(modulus)).replace("RESIDUE", str(residue))
+        path.write_text(start + luck + main + end)
+        tried = tmp_path_factory.mktemp("tried")
+        with contextlib.suppress(DivergenceError):
+            execute(load_module(path), tried, device="cpu", mode="quiet")
+            if rollbacks(tried) > 1:
+                break
+    changes = crashes.durable_changes(path, folder / "whole")
+    return path, folder / "whole", changes
+
+
+def rollbacks(folder):
+    return checkpoints.load(checkpoints.latest(folder / "checkpoints"))[1].get("rollbacks", 0)
+
+
+def killed_at(unlucky, folder, place):
+    """Kill the run before one change of files, resume it, and compare with the one that was not."""
+    module, whole, _ = unlucky
+    assert crashes.finish(module, folder, die_at=place) == -signal.SIGKILL
+    assert crashes.finish(module, folder, resume=True) == 0
+    assert crashes.ending(folder) == crashes.ending(whole), place
+    assert rollbacks(folder) == rollbacks(whole), place
+    assert list(health.read(folder)) == list(health.read(whole)), place
+
+
+def test_a_rollback_that_is_killed_ends_as_if_it_was_not(unlucky, tmp_path):
+    _, whole, changes = unlucky
+    assert rollbacks(whole) > 1
+    for place in random.Random(0).sample(range(changes), 4):
+        killed_at(unlucky, tmp_path / str(place), place)
+
+
+@pytest.mark.slow
+def test_a_rollback_that_is_killed_anywhere_ends_as_if_it_was_not(unlucky, tmp_path):
+    for place in range(unlucky[2]):
+        killed_at(unlucky, tmp_path / str(place), place)
