@@ -1,6 +1,6 @@
 """The three stages of RLHF beside TRL: one model, the same texts and hyper-parameters, in one run.
 
-    python benchmarks/rlhf.py [--size tiny small] [--repeats 5] [--trl PYTHON ...] [--only NAME ...]
+    python benchmarks/rlhf.py [--stage sft reward ppo] [--trl PYTHON ...] [--only NAME ...]
 
 Each measurement is a fresh process that runs one stage; the contenders alternate, so that a drift
 of the machine falls on all of them. All get one thread, 32-bit floats, the same weights to start
@@ -59,10 +59,7 @@ class Size(NamedTuple):
 
 
 SIZES = {
-    # bytes, as in specs/rlhf/tiny.yaml
     "tiny": Size(2, 4, 128, 258, 1024, 384, 128),
-    # with GPT-2's vocabulary, whose logits are most of the work of a small model
-    "small": Size(4, 8, 256, 50257, 256, 128, 32),
 }
 STAGES = {
     "sft": {"batch_size": 32, "lr": 1e-3, "max_grad_norm": 1.0},
@@ -233,7 +230,7 @@ def table(results: Rows) -> str:
                 if runs and "reason" not in runs[0]
             }
             own = middle.get("ppoc")
-            for name, runs in contended.items():
+            for name, runs in sorted(contended.items()):  # ppoc comes first
                 if name not in middle:
                     lines.append(f"| {size} | {stage} | {name} | {runs[0]['reason']} |" + " |" * 6)
                     continue
@@ -251,7 +248,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--size", nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--stage", nargs="+", choices=STAGES, default=list(STAGES))
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--trl", nargs="+", default=[sys.executable], metavar="PYTHON")
     parser.add_argument("--only", nargs="+", metavar="NAME")
     arguments = parser.parse_args()
@@ -269,7 +266,7 @@ def main() -> None:
         for stage, rows in found.items():
             results.setdefault(name, {}).setdefault(stage, {}).update(rows)
     record = {
-        "command": "python benchmarks/rlhf.py",
+        "command": "python benchmarks/rlhf.py --trl PYTHON",
         "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores",
         "versions": {name: version(name) for name in ("ppoc", "torch", "transformers")},
         "results": results,
