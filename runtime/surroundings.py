@@ -1,10 +1,10 @@
 """What the bits of a run depend on besides its module: versions, device, threads."""
 
 import contextlib
-import importlib.metadata
 import platform
 import sys
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
@@ -19,8 +19,8 @@ def surroundings(device: torch.device) -> dict[str, str]:
     for name in PACKAGES:
         if name in sys.modules:
             found[name] = str(getattr(sys.modules[name], "__version__", "unknown"))
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # an ejected module's ppoc
-        found["ppoc"] = importlib.metadata.version("ppoc")
+    with contextlib.suppress(PackageNotFoundError):  # an ejected module's ppoc
+        found["ppoc"] = version("ppoc")
     found["instructions"] = torch.backends.cpu.get_cpu_capability()
     found["threads"] = str(torch.get_num_threads())
     found["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
