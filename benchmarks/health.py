@@ -50,10 +50,11 @@ def main() -> None:
         "",
         "By its parts, each timed alone on the metrics of a run, against that run's iterations: "
         "`watch` is what remembering the calls of its updates takes, `check` the symptoms looked "
-        "for in its metrics, `reward` the largest reward, which is measured for them.",
+        "for in its metrics, `finite` a look at all parameters after it, `reward` the largest "
+        "reward, which is measured for them.",
         "",
-        "| spec | iteration, ms | watch, µs | check, µs | reward, µs | together |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| spec | iteration, ms | watch, µs | check, µs | finite, µs | reward, µs | together |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
         *parts,
         "",
         f"As a whole, {PAIRS} pairs of runs of {STEPS:,} steps, one of each with `Run.watch` and "
@@ -93,7 +94,7 @@ def _train(module: ModuleType, folder: Path) -> float:
 def _parts(name: str, module: ModuleType, folder: Path, iteration: float) -> str:
     rows = list(read_metrics(folder / "metrics.csv", []))
     updates = module.EPOCHS * module.BATCH_SIZE // module.MINIBATCH_SIZE
-    result = (None,)
+    result = (module.initial_learner(1), None)
     recording = Recording(lambda *arguments: result)
     rewards = np.ones((module.ROLLOUT_LENGTH, module.NUM_ENVS), np.float32)
 
@@ -120,11 +121,13 @@ def _parts(name: str, module: ModuleType, folder: Path, iteration: float) -> str
     checks = look()
     watch = _each(remember) - _each(lambda: calls(bare))
     check = _each(lambda: next(checks))
+    calls(recording)
+    finite = _each(lambda: recording.lost)
     reward = _each(lambda: float(abs(rewards).max()))
-    share = (watch + check + reward) / iteration
+    share = (watch + check + finite + reward) / iteration
     return (
         f"| {name} | {iteration * 1e3:.2f} | {watch * 1e6:.1f} | {check * 1e6:.1f} | "
-        f"{reward * 1e6:.1f} | {share:.2%} |"
+        f"{finite * 1e6:.1f} | {reward * 1e6:.1f} | {share:.2%} |"
     )
 
 

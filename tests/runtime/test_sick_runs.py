@@ -21,7 +21,12 @@ TOO_LARGE = ("kl-explosion", "high-kl", "clip-saturated")
 # Of each setting, what may be named as its cause, and what of the spec is to be changed first.
 SICK = {
     "lr 1.0": (("optimizer.actor.lr=1.0",), TOO_LARGE, "optimizer.actor.lr"),
-    "lr 0.1": (("optimizer.actor.lr=0.1",), TOO_LARGE, "optimizer.actor.lr"),
+    # The first updates may make the policy certain, and then nothing moves it any more.
+    "lr 0.1": (
+        ("optimizer.actor.lr=0.1",),
+        (*TOO_LARGE, "entropy-collapse"),
+        "optimizer.actor.lr",
+    ),
     # With this rate, the clip range of the spec keeps the KL divergence below 0.1.
     "ε 5, lr 0.01": (
         ("losses.policy.epsilon=5", "optimizer.actor.lr=0.01"),
