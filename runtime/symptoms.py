@@ -103,7 +103,9 @@ def more_exploration(constants: Constants) -> list[Change]:
     """What keeps a policy from becoming certain: a bonus, or steps that are not wild."""
     beta = constants.get("ENTROPY_COEFFICIENT", 0.0)
     bonus, steps = Change("losses.entropy.beta", beta, beta * 3 or 0.01), smaller_steps(constants)
-    wild = steps[0].path == "optimizer.actor.lr" and steps[0].old > 3e-3
+    wild = steps[0].old > {"optimizer.actor.lr": 3e-3, "losses.policy.epsilon": 1.0}.get(
+        steps[0].path, math.inf
+    )
     return [*steps, bonus] if wild else [bonus, *steps]
 
 

@@ -30,7 +30,7 @@ SICK = {
     # With this rate, the clip range of the spec keeps the KL divergence below 0.1.
     "ε 5, lr 0.01": (
         ("losses.policy.epsilon=5", "optimizer.actor.lr=0.01"),
-        TOO_LARGE,
+        (*TOO_LARGE, "entropy-collapse"),
         "losses.policy.epsilon",
     ),
     "value coefficient 0": (
