@@ -62,7 +62,7 @@ def test_nothing_to_draft_writes_nothing(ppoc, tmp_path):
     assert done.code == 1
     assert "nothing in the request says what to train" in done.err
     assert not list(tmp_path.iterdir())
-    done = ppoc("draft", "RLHF for gpt2", "--json")
+    done = ppoc("draft", "What is the capital of Austria?", "--json")
     assert done.code == 1
     assert json.loads(done.out)["spec"] is None
 
