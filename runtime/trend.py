@@ -60,4 +60,8 @@ class Trend:
     @property
     def improved(self) -> bool:
         """Whether returns have left the range that they started in."""
-        return self.best > self.started + max(self.spread, 0.05 * abs(self.started))
+        return self.rose()
+
+    def rose(self, spreads: float = 1.0, share: float = 0.05) -> bool:
+        """Whether returns were higher than at the start by so many spreads and by such a share."""
+        return self.best > self.started + max(spreads * self.spread, share * abs(self.started))
