@@ -49,18 +49,23 @@ def end_process(message: str) -> NoReturn:
     os._exit(EXIT_CODE)
 
 
-def describe_failure(error: BaseException, folder: Path) -> str:
-    """An error in a line or two; one that nobody foresaw leaves its traceback in the run folder."""
+LESS_MEMORY = (
+    "a smaller update.rollout_steps or update.minibatch_size, fewer env.num_envs and smaller "
+    "networks need less"
+)
+
+
+def describe_failure(error: BaseException, folder: Path, *, less_memory: str = LESS_MEMORY) -> str:
+    """An error in a line or two; one that nobody foresaw leaves its traceback in the run folder.
+
+    `less_memory` says what to change where memory ran out.
+    """
     if isinstance(error, EnvironmentFailure | checkpoints.CheckpointError | FormatError):
         return str(error)
     if isinstance(error, OSError) and error.errno is not None:
         return _of_the_system(error, folder)
     if _out_of_memory(error):
-        return (
-            f"out of memory: {_first_line(error)}\n"
-            "a smaller update.rollout_steps or update.minibatch_size, fewer env.num_envs and "
-            "smaller networks need less"
-        )
+        return f"out of memory: {_first_line(error)}\n{less_memory}"
     path = folder / "error.txt"
     with contextlib.suppress(OSError):
         write_whole(path, "".join(traceback.format_exception(error)))

@@ -24,6 +24,10 @@ from ppoc.runtime.signals import Interrupted
 
 RESULT = "result.json"
 COMPARISON = "comparison.json"
+LESS_MEMORY = (
+    "a smaller batch_size of sft and reward, a smaller ppo.minibatch_size or ppo.rollout_size, "
+    "shorter texts and model.lora need less"
+)
 
 
 class Result(NamedTuple):
@@ -127,7 +131,8 @@ def _failures(folder: Path, stage: Path) -> Iterator[None]:
     except Interrupted as error:
         raise RunError(f"stopped at once, by {error}\n{kept(stage)}") from error
     except Exception as error:
-        raise RunError(f"{describe_failure(error, folder)}\n{kept(stage)}") from error
+        said = describe_failure(error, folder, less_memory=LESS_MEMORY)
+        raise RunError(f"{said}\n{kept(stage)}") from error
 
 
 @contextlib.contextmanager

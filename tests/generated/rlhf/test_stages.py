@@ -7,6 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ppoc.cli.app import app
+from ppoc.runtime.failures import RunError
+from ppoc.runtime.rlhf.launch import execute
 from rlhf_toy import write_toy
 
 pytest.importorskip("transformers")
@@ -112,3 +114,13 @@ def test_a_fault_in_the_data_is_told_before_the_run(tmp_path):
     done = CliRunner().invoke(app, ["run", str(spec), "-o", str(tmp_path / "run"), "-q"])
     assert done.exit_code == 1
     assert f"preferences.jsonl:{number}" in done.exception.diagnostics[0].span.label()
+
+
+def test_too_little_memory_is_one_message(toy_module, tmp_path, monkeypatch):
+    def greedy(run):
+        raise MemoryError("Unable to allocate 3 TiB")
+
+    module = toy_module()
+    monkeypatch.setattr(module, "train_sft", greedy)
+    with pytest.raises(RunError, match=r"(?s)out of memory: Unable to .*ppo\.minibatch_size"):
+        execute(module, tmp_path, mode="quiet")
