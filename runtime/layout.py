@@ -113,8 +113,8 @@ def _check_environments(module: ModuleType, groups: Groups) -> None:
         state = Expected((envs, module.STATE_SIZE), torch.float32)
         _check(groups, "memory", {"starts": Expected((envs,), torch.bool), "state": state})
     if "environments" in groups:
-        size = module.tensor_envs.ENVIRONMENTS[module.ENV_ID].state_size
-        inner = Expected((envs, size), torch.float32)
+        first = module.new_episodes(torch.Generator())
+        inner = Expected(tuple(first.inner.shape), torch.float32)
         elapsed = Expected((envs,), torch.int64)
         _check(groups, "environments", {"inner": inner, "elapsed": elapsed}, {"elapsed": 0})
 
