@@ -2,6 +2,7 @@
 
 import functools
 import os
+import signal
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,12 @@ import torch
 from ppoc.compiler.build import Compiled, compile_spec
 from ppoc.compiler.resolve import resolve
 from ppoc.runtime.launch import load_module
+
+# A shell ignores them in what it runs in the background, and so would the runs that tests stop.
+for number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, usual)
 
 ROOT = Path(__file__).parents[1]
 ZOO = ROOT / "specs"

@@ -1,6 +1,7 @@
 """Generated modules train, in every branch of the templates, and runs resume exactly."""
 
 import csv
+import functools
 import json
 import math
 import os
@@ -162,6 +163,7 @@ def test_a_non_finite_loss_stops_the_run_and_names_the_checkpoint(module_of, tmp
     update = module.update
     calls = 0
 
+    @functools.wraps(update)
     def poisoned(learner, *arguments):
         nonlocal calls
         calls += 1
