@@ -38,7 +38,16 @@ def diagnose(
         _replay(folder, format, modified, trust)
         return
     from ppoc.runtime.diagnosis import diagnose as read
+    from ppoc.runtime.diagnosis import diagnose_stage, stages
 
+    if found := stages(folder):
+        diagnoses = [diagnose_stage(stage) for stage in found]
+        if format == "json":
+            documents = {stage.folder.name: _document(stage) for stage in diagnoses}
+            print(_json({"format": FORMAT, "folder": str(folder), "stages": documents}))
+        else:
+            print("\n\n".join(map(_text, diagnoses)))
+        return
     try:
         diagnosis = read(folder)
     except ValueError as error:

@@ -18,6 +18,17 @@ from ppoc.runtime.postmortem import dumps
 from ppoc.runtime.symptoms import RANK
 
 LARGEST_MODULE = 2**20
+STAGES = ("sft", "reward", "ppo")
+# What specs of kind rlhf call otherwise than those of agents; what is not here, they do not have.
+RLHF_KEYS = {
+    "advantage.gamma": "ppo.advantage.gamma",
+    "losses.entropy.beta": "ppo.losses.entropy.beta",
+    "losses.policy.epsilon": "ppo.losses.policy.epsilon",
+    "losses.value.coefficient": "ppo.losses.value.coefficient",
+    "optimizer.actor.lr": "ppo.optimizer.lr",
+    "optimizer.critic.lr": "ppo.value_optimizer.lr",
+    "update.target_kl": "ppo.target_kl",
+}
 
 
 class Diagnosis(NamedTuple):
@@ -50,6 +61,45 @@ def diagnose(folder: Path) -> Diagnosis:
     constants = read_constants(folder / "module.py", notes)
     if constants is None and not (folder / "metrics.csv").exists():
         raise ValueError(f"{folder} is no run folder: it has neither module.py nor metrics.csv")
+    return _diagnose(folder, constants, notes)
+
+
+def stages(folder: Path) -> list[Path]:
+    """The folders of the stages that a language model's run came to; of an agent's run, none."""
+    constants = read_constants(folder / "module.py", [])
+    if constants is None or constants.get("KIND") != "rlhf":
+        return []
+    return [folder / stage for stage in STAGES if (folder / stage).is_dir()]
+
+
+def diagnose_stage(folder: Path) -> Diagnosis:
+    """Read the folder of one stage, within the run folder of a language model."""
+    notes: list[str] = []
+    constants: dict[str, Any] = {"SHAPES": {}}
+    keys: dict[str, str] = {}
+    if folder.name == "ppo":
+        found = read_constants(folder.parent / "module.py", notes) or {}
+        keys = RLHF_KEYS
+        constants |= found | {
+            "BATCH_SIZE": found.get("ROLLOUT_SIZE", 0),
+            "CRITIC_LEARNING_RATE": found.get("VALUE_LEARNING_RATE"),
+            "NORMALIZE_CLIP": None,  # scores are normalised, or the spec says no to it
+        }
+    diagnosis = _diagnose(folder, constants, notes)
+    findings = [
+        finding._replace(
+            changes=tuple(
+                change._replace(path=keys[change.path])
+                for change in finding.changes
+                if change.path in keys
+            )
+        )
+        for finding in diagnosis.findings
+    ]
+    return diagnosis._replace(findings=findings)
+
+
+def _diagnose(folder: Path, constants: dict[str, Any] | None, notes: list[str]) -> Diagnosis:
     monitor = Monitor(constants or {"SHAPES": {}})
     first: dict[str, Finding] = {}
     for step, row in read_metrics(folder / "metrics.csv", notes):

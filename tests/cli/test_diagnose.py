@@ -154,3 +154,45 @@ def test_damaged_folders_end_in_an_answer_or_one_message(ppoc, sick, tmp_path):
             assert done.out or done.err.startswith("error: "), number
         shutil.rmtree(folder)
     assert codes <= {0, 2}
+
+
+@pytest.fixture
+def language_model(tmp_path):
+    """The folder of a language model's run, as far as a diagnosis reads it."""
+    folder = tmp_path / "shop"
+    for stage in ("sft", "ppo"):
+        (folder / stage).mkdir(parents=True)
+    (folder / "module.py").write_text(
+        'KIND = "rlhf"\nROLLOUT_SIZE = 128\nNUM_ITERATIONS = 40\nEPOCHS = 4\nCLIP_RANGE = 0.2\n'
+        "LEARNING_RATE = 1e-2\nVALUE_LEARNING_RATE = 1e-5\nVALUE_COEFFICIENT = 0.01\n"
+    )
+    (folder / "sft" / "metrics.csv").write_text("step,loss,grad_norm\n1,2.0,0.5\n2,1.5,0.4\n")
+    rows = [f"{128 * i},0.9,2.0,-0.5\n" for i in range(1, 36)]
+    text = "step,approx_kl,value_loss,explained_variance\n" + "".join(rows)
+    (folder / "ppo" / "metrics.csv").write_text(text)
+    return folder
+
+
+def test_the_stages_of_a_language_model_are_read_with_its_own_keys(ppoc, language_model):
+    done = ppoc("diagnose", language_model)
+    assert done.code == 0
+    sft, _, ppo = done.out.partition("\n\n")
+    assert sft == (
+        f"{language_model / 'sft'}: ended without a result, after 2 steps\n"
+        "nothing unhealthy was seen"
+    )
+    assert f"{language_model / 'ppo'}: ended without a result, after 4,480 of 5,120 steps" in ppo
+    assert "1. high-kl" in ppo
+    assert "try: ppo.optimizer.lr: 0.01 → 0.0003 (-s ppo.optimizer.lr=0.0003)" in ppo
+    assert "try: ppo.target_kl: null → 0.02" in ppo
+    assert "2. useless-critic" in ppo
+    assert "try: ppo.losses.value.coefficient: 0.01 → 0.5" in ppo
+    assert "try: ppo.value_optimizer.lr: 1e-05 → 3e-05" in ppo
+    assert "env." not in ppo
+
+
+def test_stages_as_json(ppoc, language_model):
+    document = json.loads(ppoc("diagnose", language_model, "--format", "json").out)
+    assert list(document["stages"]) == ["sft", "ppo"]
+    found = document["stages"]["ppo"]["findings"]
+    assert [x["symptom"] for x in found] == ["high-kl", "useless-critic"]
