@@ -61,7 +61,9 @@ def diagnose(folder: Path) -> Diagnosis:
     constants = read_constants(folder / "module.py", notes)
     if constants is None and not (folder / "metrics.csv").exists():
         raise ValueError(f"{folder} is no run folder: it has neither module.py nor metrics.csv")
-    return _diagnose(folder, constants, notes)
+    diagnosis = _diagnose(folder, constants, notes)
+    notes += _evaluations(folder, notes)
+    return diagnosis
 
 
 def stages(folder: Path) -> list[Path]:
@@ -107,7 +109,6 @@ def _diagnose(folder: Path, constants: dict[str, Any] | None, notes: list[str]) 
             first.setdefault(finding.symptom, finding)
     events = [row for row in health.read(folder) if row.get("event") != "finding"]
     total = monitor.trend.total or None
-    notes += _evaluations(folder, notes)
     return Diagnosis(
         folder,
         _state(folder, monitor, total, events),

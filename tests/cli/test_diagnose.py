@@ -166,6 +166,7 @@ def language_model(tmp_path):
         'KIND = "rlhf"\nROLLOUT_SIZE = 128\nNUM_ITERATIONS = 40\nEPOCHS = 4\nCLIP_RANGE = 0.2\n'
         "LEARNING_RATE = 1e-2\nVALUE_LEARNING_RATE = 1e-5\nVALUE_COEFFICIENT = 0.01\n"
     )
+    (folder / "sft" / "evaluations.jsonl").write_text('{"steps": 2, "loss": 1.6}\n')
     (folder / "sft" / "metrics.csv").write_text("step,loss,grad_norm\n1,2.0,0.5\n2,1.5,0.4\n")
     rows = [f"{128 * i},0.9,2.0,-0.5\n" for i in range(1, 36)]
     text = "step,approx_kl,value_loss,explained_variance\n" + "".join(rows)
