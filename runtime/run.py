@@ -187,7 +187,9 @@ class Run:
         for text in self._messages:
             self._display.message(text)
         self._signals.graceful = True
-        for iteration in range(self._steps // steps_each, count):
+        first = self._steps // steps_each
+        self.first_iteration = first  # modules of earlier versions begin new episodes there
+        for iteration in range(first, count):
             yield iteration
             for recording in self._recordings:
                 recording.forget()
