@@ -3,6 +3,7 @@
 import ast
 import re
 import textwrap
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -37,14 +38,29 @@ def emit(plan: Plan) -> str:
         RuntimeError: the text is not Python or its constants are not the plan's: a compiler bug.
     """
     groups = list(constants(plan))
-    text = environment().get_template("module.py.jinja").render(_context(plan, groups))
+    shapes = {"SHAPES": dict(plan.networks.shapes())}
+    return rendered("module.py.jinja", _context(plan, groups), groups, shapes)
+
+
+def rendered(
+    template: str,
+    context: Mapping[str, Any],
+    groups: Iterable[Iterable[Constant]],
+    more: Mapping[str, Any] | None = None,
+) -> str:
+    """The text of a template, whose constants are seen to be those of `groups`, and `more`.
+
+    Raises:
+        RuntimeError: the text is not Python or its constants are others: a compiler bug.
+    """
+    text = environment().get_template(template).render(context)
     text = re.sub(r"\n{4,}", "\n\n\n", text).rstrip("\n") + "\n"
     text = "\n".join(folded(line) for line in text.split("\n"))
     named = [constant for group in groups for constant in group]
     expected = {constant.name: constant.value for constant in named}
     if len(expected) < len(named):
         raise RuntimeError("two constants have the same name")
-    verify(text, {**expected, "SHAPES": dict(plan.networks.shapes())})
+    verify(text, {**expected, **(more or {})})
     return text
 
 

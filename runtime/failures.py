@@ -14,6 +14,10 @@ from ppoc.runtime.files import write_whole
 from ppoc.runtime.formats import FormatError
 
 EXIT_CODE = 3
+LESS_MEMORY = (
+    "a smaller update.rollout_steps or update.minibatch_size, fewer env.num_envs and smaller "
+    "networks need less"
+)
 
 # The folder of the run under way in this process, for a thread that has to end it.
 _under_way: list[Path] = []
@@ -47,12 +51,6 @@ def end_process(message: str) -> NoReturn:
     with contextlib.suppress(OSError):
         os.write(2, ("\n" + "\n".join(lines) + "\n").encode())
     os._exit(EXIT_CODE)
-
-
-LESS_MEMORY = (
-    "a smaller update.rollout_steps or update.minibatch_size, fewer env.num_envs and smaller "
-    "networks need less"
-)
 
 
 def describe_failure(error: BaseException, folder: Path, *, less_memory: str = LESS_MEMORY) -> str:

@@ -1,12 +1,11 @@
 """A spec of `kind: rlhf` becomes the source text of a training module."""
 
-import re
 import textwrap
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-from ppoc.compiler.emit import WIDTH, environment, folded, objective_comment, verify
+from ppoc.compiler.emit import WIDTH, objective_comment, rendered
 from ppoc.compiler.literals import Code, prose
 from ppoc.compiler.notation import statements
 from ppoc.compiler.objectives import Objective, policy_objective, value_objective
@@ -34,15 +33,7 @@ def emit(spec: RlhfSpec, files: Mapping[str, str], places: Mapping[str, str]) ->
     policy, value = policy_objective(spec.ppo), value_objective(spec.ppo)
     groups = [g for g in constants(spec, files, places, policy, value) if g]
     context = _context(spec, places, policy, value) | {"constants": groups}
-    text = environment().get_template("rlhf/module.py.jinja").render(context)
-    text = re.sub(r"\n{4,}", "\n\n\n", text).rstrip("\n") + "\n"
-    text = "\n".join(folded(line) for line in text.split("\n"))
-    named = [constant for group in groups for constant in group]
-    expected = {constant.name: constant.value for constant in named}
-    if len(expected) < len(named):
-        raise RuntimeError("two constants have the same name")
-    verify(text, expected)
-    return text
+    return rendered("rlhf/module.py.jinja", context, groups)
 
 
 def _context(
