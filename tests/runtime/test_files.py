@@ -1,6 +1,6 @@
 """Files are old or new, never between; lines are whole or not there."""
 
-import resource
+import re
 import signal
 import subprocess
 import sys
@@ -10,15 +10,22 @@ import pytest
 from ppoc.runtime.files import LineFile, append_line, read_lines, remove_parts, write_whole
 
 
-@pytest.fixture
-def small_files():
-    """Let no file grow beyond 4 KiB, as on a disk that is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+def limited(code, path):
+    """Run code in a process that may let no file grow beyond 4 KiB, as on a disk that is full.
+
+    The tests' own process may be writing its report to a file that is longer.
+    """
+    code = (
+        "import pathlib, resource, signal, sys\n"
+        "from ppoc.runtime.files import LineFile, write_whole\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        f"path = pathlib.Path(sys.argv[1])\n{code}"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, path], capture_output=True, text=True, check=False
+    )
+    return done.stderr
 
 
 def test_a_file_is_replaced_whole(tmp_path):
@@ -29,23 +36,27 @@ def test_a_file_is_replaced_whole(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_that_does_not_fit_leaves_the_old_one_alone(tmp_path, small_files):
+def test_a_file_that_does_not_fit_leaves_the_old_one_alone(tmp_path):
     path = tmp_path / "result.json"
     write_whole(path, "old")
-    with pytest.raises(OSError, match="File too large"):
-        write_whole(path, "x" * 5000)
+    errors = limited("write_whole(path, 'x' * 5000)", path)
+    assert errors.splitlines()[-1] == "OSError: [Errno 27] File too large"
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_line_that_does_not_fit_is_taken_back(tmp_path, small_files):
+def test_a_line_that_does_not_fit_is_taken_back(tmp_path):
     path = tmp_path / "metrics.csv"
-    file = LineFile(path, "x")
-    file.append("a" * 4000)
-    with pytest.raises(OSError, match=r"File too large.*metrics\.csv"):
-        file.append("b" * 200)
-    file.append("c")
-    file.close()
+    errors = limited(
+        "file = LineFile(path, 'x')\n"
+        "file.append('a' * 4000)\n"
+        "try:\n"
+        "    file.append('b' * 200)\n"
+        "finally:\n"
+        "    file.append('c')\n",
+        path,
+    )
+    assert re.search(r"File too large.*metrics\.csv", errors.splitlines()[-1])
     assert path.read_text() == "a" * 4000 + "\nc\n"
 
 
