@@ -1,11 +1,14 @@
 """What it costs to watch a run's health, beside the iteration that it is part of.
 
     python benchmarks/health.py
+    python benchmarks/health.py runs/tiny-rlhf-1
 
-Writes benchmarks/results/health.md. Times are of the CPU, in one thread: medians.
+The first writes benchmarks/results/health.md; the second prints the same of the stages of a
+language model that has been trained. Times are of the CPU, in one thread: medians.
 """
 
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,10 +22,13 @@ import torch
 from ppoc.compiler.build import compile_spec
 from ppoc.compiler.resolve import resolve
 from ppoc.runtime import run as runs
+from ppoc.runtime.diagnosis import read_constants, stages
 from ppoc.runtime.divergence import Recording, offence
 from ppoc.runtime.health import Monitor, Watch
 from ppoc.runtime.launch import load_module
 from ppoc.runtime.metrics import read_metrics
+from ppoc.runtime.rlhf.symptoms import LIMITS, monitor
+from ppoc.runtime.trend import Trend
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "benchmarks" / "results" / "health.md"
@@ -69,6 +75,27 @@ def main() -> None:
     print("\n".join(lines))
 
 
+def _stages(folder: Path) -> None:
+    """Print what the stages of a run cost to watch, of the time that they took."""
+    print("| stage | update or iteration, ms | check, µs | together |\n| --- | --- | --- | --- |")
+    for stage in stages(folder):
+        rows = list(read_metrics(stage / "metrics.csv", []))
+        constants = read_constants(folder / "module.py", []) or {}
+        unit = "answers" if stage.name == "ppo" else "updates"
+        each = constants["ROLLOUT_SIZE"] if stage.name == "ppo" else 1
+        whole = statistics.median(each / row[f"{unit}_per_second"] for _, row in rows)
+
+        def look() -> None:
+            watching = monitor(stage.name, constants)  # noqa: B023
+            for step, row in rows:  # noqa: B023
+                watching.check(step, row)
+                offence(row, LIMITS[stage.name])  # noqa: B023
+
+        check = _each(look, repeats=1) / len(rows)
+        share = check / whole
+        print(f"| {stage.name} | {whole * 1e3:.1f} | {check * 1e6:.1f} | {share:.3%} |")
+
+
 def _module(name: str, overrides: tuple[str, ...]) -> ModuleType:
     folder = Path(tempfile.mkdtemp())
     short = (f"training.total_steps={STEPS}", "evaluation.episodes=1", *overrides)
@@ -112,7 +139,7 @@ def _parts(name: str, module: ModuleType, folder: Path, iteration: float) -> str
     # A new monitor now and then, since the first iterations of a run are as costly as the others.
     def look() -> Iterator[None]:
         while True:
-            monitor = Monitor(vars(module))
+            monitor = Monitor(Trend(vars(module)))
             for step, row in rows:
                 monitor.check(step, row)
                 offence(row)
@@ -163,7 +190,7 @@ def _seconds(module: ModuleType, watched: bool) -> float:
     if not watched:
         runs.Run.watch = lambda self, step: step  # type: ignore[method-assign]
         Watch.check = lambda self, step, row: None  # type: ignore[method-assign]
-        runs.offence = lambda metrics: None
+        runs.offence = lambda metrics, limits: None
     try:
         with runs.Run(Path(tempfile.mkdtemp()), device="cpu", mode="quiet", module=module) as run:
             start = time.thread_time()
@@ -174,4 +201,4 @@ def _seconds(module: ModuleType, watched: bool) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    _stages(Path(sys.argv[1])) if len(sys.argv) > 1 else main()

@@ -43,8 +43,8 @@ def split(folder: Path) -> None:
     if "torch" in sys.modules or not hasattr(os, "fork"):
         return
     shared = mmap.mmap(-1, mmap.PAGESIZE)
-    for file in filter(None, (sys.stdout, sys.stderr)):
-        file.flush()
+    sys.stdout.flush()
+    sys.stderr.flush()
     parent = os.getpid()
     child = os.fork()
     if child:

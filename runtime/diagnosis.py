@@ -13,22 +13,11 @@ from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime import health
 from ppoc.runtime.findings import Finding
 from ppoc.runtime.health import Monitor
-from ppoc.runtime.metrics import read_metrics
 from ppoc.runtime.postmortem import dumps
-from ppoc.runtime.symptoms import RANK
+from ppoc.runtime.trend import Trend
 
 LARGEST_MODULE = 2**20
 STAGES = ("sft", "reward", "ppo")
-# What specs of kind rlhf call otherwise than those of agents; what is not here, they do not have.
-RLHF_KEYS = {
-    "advantage.gamma": "ppo.advantage.gamma",
-    "losses.entropy.beta": "ppo.losses.entropy.beta",
-    "losses.policy.epsilon": "ppo.losses.policy.epsilon",
-    "losses.value.coefficient": "ppo.losses.value.coefficient",
-    "optimizer.actor.lr": "ppo.optimizer.lr",
-    "optimizer.critic.lr": "ppo.value_optimizer.lr",
-    "update.target_kl": "ppo.target_kl",
-}
 
 
 class Diagnosis(NamedTuple):
@@ -40,7 +29,7 @@ class Diagnosis(NamedTuple):
     steps: int
     total_steps: int | None
     checkpoint: Path | None
-    """The last good one."""
+    """The last one saved."""
     findings: list[Finding]
     """Likely causes first, each symptom once."""
     events: list[dict[str, Any]]
@@ -61,7 +50,8 @@ def diagnose(folder: Path) -> Diagnosis:
     constants = read_constants(folder / "module.py", notes)
     if constants is None and not (folder / "metrics.csv").exists():
         raise ValueError(f"{folder} is no run folder: it has neither module.py nor metrics.csv")
-    diagnosis = _diagnose(folder, constants, notes)
+    known = constants or {"SHAPES": {}}
+    diagnosis = _diagnose(folder, Monitor(Trend(known)), notes, known)
     notes += _evaluations(folder, notes)
     return diagnosis
 
@@ -76,36 +66,23 @@ def stages(folder: Path) -> list[Path]:
 
 def diagnose_stage(folder: Path) -> Diagnosis:
     """Read the folder of one stage, within the run folder of a language model."""
+    from ppoc.runtime.rlhf.symptoms import monitor
+
     notes: list[str] = []
-    constants: dict[str, Any] = {"SHAPES": {}}
-    keys: dict[str, str] = {}
-    if folder.name == "ppo":
-        found = read_constants(folder.parent / "module.py", notes) or {}
-        keys = RLHF_KEYS
-        constants |= found | {
-            "BATCH_SIZE": found.get("ROLLOUT_SIZE", 0),
-            "CRITIC_LEARNING_RATE": found.get("VALUE_LEARNING_RATE"),
-            "NORMALIZE_CLIP": None,  # scores are normalised, or the spec says no to it
-        }
-    diagnosis = _diagnose(folder, constants, notes)
-    findings = [
-        finding._replace(
-            changes=tuple(
-                change._replace(path=keys[change.path])
-                for change in finding.changes
-                if change.path in keys
-            )
-        )
-        for finding in diagnosis.findings
-    ]
-    return diagnosis._replace(findings=findings)
+    constants = read_constants(folder.parent / "module.py", notes) or {}
+    return _diagnose(folder, monitor(folder.name, constants), notes)
 
 
-def _diagnose(folder: Path, constants: dict[str, Any] | None, notes: list[str]) -> Diagnosis:
-    monitor = Monitor(constants or {"SHAPES": {}})
+def _diagnose(
+    folder: Path, monitor: Monitor, notes: list[str], constants: dict[str, Any] | None = None
+) -> Diagnosis:
     first: dict[str, Finding] = {}
-    for step, row in read_metrics(folder / "metrics.csv", notes):
-        for finding in monitor.check(step, _with_rewards(row, constants or {})):
+    for step, evaluation, row in health.history(folder, notes):
+        if evaluation:
+            found = monitor.check_evaluation(step, row)
+        else:
+            found = monitor.check(step, _with_rewards(row, constants or {}))
+        for finding in found:
             first.setdefault(finding.symptom, finding)
     events = [row for row in health.read(folder) if row.get("event") != "finding"]
     total = monitor.trend.total or None
@@ -114,8 +91,8 @@ def _diagnose(folder: Path, constants: dict[str, Any] | None, notes: list[str]) 
         _state(folder, monitor, total, events),
         monitor.trend.step,
         total,
-        checkpoints.newest_good(folder / "checkpoints"),
-        sorted(first.values(), key=lambda finding: RANK[finding.symptom]),
+        checkpoints.latest(folder / "checkpoints"),
+        sorted(first.values(), key=lambda finding: monitor.rank[finding.symptom]),
         events,
         dumps(folder),
         notes,

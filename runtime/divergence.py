@@ -23,7 +23,8 @@ from ppoc.runtime.symptoms import EXPLODED_KL
 
 FOLDER = "failure"
 MAX_ROLLBACKS = 3
-WATCHED = ("policy_loss", "value_loss", "grad_norm", "entropy", "approx_kl")
+WATCHED = ("loss", "policy_loss", "value_loss", "grad_norm", "entropy", "approx_kl")
+LIMITS = {"approx_kl": EXPLODED_KL}
 
 
 class DivergenceError(RunError):
@@ -56,11 +57,17 @@ def rollbacks_of(metadata: Mapping[str, Any], path: Path) -> int:
     return count
 
 
-def offence(metrics: Mapping[str, float]) -> tuple[str, float] | None:
-    """The metric, and its value, that says that an iteration diverged; None if none does."""
+def offence(
+    metrics: Mapping[str, float], limits: Mapping[str, float] = LIMITS
+) -> tuple[str, float] | None:
+    """The metric, and its value, that says that an iteration diverged; None if none does.
+
+    Args:
+        limits: metric → what it may be at most.
+    """
     for name in WATCHED:
         value = metrics.get(name, 0.0)
-        if not math.isfinite(value) or (name == "approx_kl" and value > EXPLODED_KL):
+        if not math.isfinite(value) or value > limits.get(name, math.inf):
             return name, value
     return None
 

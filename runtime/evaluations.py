@@ -1,7 +1,7 @@
 """The record of a run's evaluations: a JSON object a line in `evaluations.jsonl`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,22 @@ def drop_after(folder: Path, step: int) -> None:
     text = "".join(f"{line}\n" for line in kept)
     if text.encode() != path.read_bytes():
         write_whole(path, text)
+
+
+def read(folder: Path) -> Iterator[tuple[int, dict[str, float]]]:
+    """Steps of the rows, and their numbers; lines that are no rows, or too new, are left out."""
+    try:
+        lines = read_lines(folder / NAME)
+    except (OSError, FormatError):
+        return
+    for line in lines:
+        try:
+            row = FORMAT.current(parse_document(line.encode()), unversioned=0)
+            numbers = {name: float(x) for name, x in row.items() if type(x) in (int, float)}
+        except (FormatError, OverflowError):
+            continue
+        if type(row.get("steps")) is int:
+            yield row["steps"], numbers
 
 
 def _reaches(line: str) -> float:

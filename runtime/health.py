@@ -4,15 +4,17 @@ The same monitor watches a run as it goes and reads the metrics of one that is o
 say the same. What it looks for, from which sources and with which thresholds, is in `symptoms`.
 """
 
+import heapq
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ppoc.runtime import evaluations
 from ppoc.runtime.files import append_line, write_whole
 from ppoc.runtime.findings import Finding
 from ppoc.runtime.metrics import read_metrics
-from ppoc.runtime.symptoms import SYMPTOMS
+from ppoc.runtime.symptoms import SYMPTOMS, Symptom
 from ppoc.runtime.trend import Row, Trend
 
 FORMAT = 1
@@ -39,17 +41,48 @@ class Monitor:
     twice as long as before the last.
     """
 
-    def __init__(self, constants: Mapping[str, Any]) -> None:
-        """A monitor of a module with such constants, such as `vars(module)`."""
-        self.trend = Trend(constants)
-        self._symptoms = [(symptom, _State()) for symptom in SYMPTOMS if symptom.fits(constants)]
+    def __init__(
+        self,
+        trend: Trend,
+        symptoms: Sequence[Symptom] = SYMPTOMS,
+        evaluations: tuple[Trend, Sequence[Symptom]] | None = None,
+    ) -> None:
+        """A monitor for symptoms, the earlier of which cause the later.
+
+        Args:
+            trend: of a run that is yet to begin.
+            evaluations: their trend, and symptoms of them; None where they are not looked at.
+        """
+        self.trend = trend
+        self._iterations = _Watched(trend, symptoms)
+        self._evaluations = _Watched(*evaluations) if evaluations else None
+        names = [s.name for s in (*symptoms, *(evaluations[1] if evaluations else ()))]
+        self.rank = {name: rank for rank, name in enumerate(dict.fromkeys(names))}
+        """Symptom → its place among the causes."""
 
     def check(self, step: int, row: Row) -> list[Finding]:
         """Take in the metrics of the iteration that ended at `step`: what is newly wrong."""
-        self.trend.take(step, row)
+        return self._iterations.check(step, row)
+
+    def check_evaluation(self, step: int, row: Row) -> list[Finding]:
+        """Take in an evaluation made at `step`: what is newly wrong."""
+        if self._evaluations is None:
+            return []
+        return self._evaluations.check(step, {f"held_out_{name}": x for name, x in row.items()})
+
+
+class _Watched:
+    """Symptoms of rows of one kind, and what is remembered of each."""
+
+    def __init__(self, trend: Trend, symptoms: Sequence[Symptom]) -> None:
+        self._trend = trend
+        self._symptoms = [(s, _State()) for s in symptoms if s.fits(trend.constants)]
+
+    def check(self, step: int, row: Row) -> list[Finding]:
+        self._trend.take(step, row)
         found: list[Finding] = []
         for symptom, state in self._symptoms:
-            if symptom.metric not in row or not symptom.shown(row, self.trend):
+            if symptom.metric not in row or not symptom.shown(row, self._trend):
                 state.streak = 0
                 state.quiet += 1
                 continue
@@ -59,7 +92,7 @@ class Monitor:
             if state.streak == symptom.patience and state.quiet >= state.needed:
                 state.needed *= 2
                 if all(finding.symptom != symptom.name for finding in found):
-                    found.append(symptom.finding(state.since, row, self.trend))
+                    found.append(symptom.finding(state.since, row, self._trend))
             if state.streak >= symptom.patience:
                 state.quiet = 0
         return found
@@ -71,12 +104,12 @@ class Watch:
     def __init__(
         self,
         folder: Path,
-        constants: Mapping[str, Any],
-        say: Callable[[str, Mapping[str, Any]], None],
+        monitor: Monitor,
+        say: Say,
     ) -> None:
         """A watch over a run; `say` is told a line, and what is in it for programs to read."""
         self._folder = folder
-        self._monitor = Monitor(constants)
+        self._monitor = monitor
         self._say = say
 
     def resume(self, step: int, rollbacks: int) -> None:
@@ -88,9 +121,9 @@ class Watch:
         Raises:
             OSError: health.jsonl cannot be written.
         """
-        for at, row in read_metrics(self._folder / "metrics.csv", []):
+        for at, evaluation, row in history(self._folder, []):
             if at <= step:
-                self._monitor.check(at, row)
+                (self._monitor.check_evaluation if evaluation else self._monitor.check)(at, row)
         cut(self._folder, step, rollbacks)
 
     def check(self, step: int, row: Row) -> None:
@@ -99,9 +132,23 @@ class Watch:
         Raises:
             OSError: health.jsonl cannot be written.
         """
-        for finding in self._monitor.check(step, row):
+        self._tell(self._monitor.check(step, row))
+
+    def check_evaluation(self, step: int, row: Row) -> None:
+        """Take in an evaluation, as `check` does an iteration; raises as it does."""
+        self._tell(self._monitor.check_evaluation(step, row))
+
+    def _tell(self, findings: Iterable[Finding]) -> None:
+        for finding in findings:
             append(self._folder, "finding", finding.document())
             self._say(finding.line(), finding.document())
+
+
+def history(folder: Path, notes: list[str]) -> Iterator[tuple[int, bool, dict[str, float]]]:
+    """What a folder has of a run, in its order: steps, whether it is an evaluation, and numbers."""
+    iterations = ((step, False, row) for step, row in read_metrics(folder / "metrics.csv", notes))
+    evaluated = ((step, True, row) for step, row in evaluations.read(folder))
+    return heapq.merge(iterations, evaluated, key=lambda found: found[:2])
 
 
 def append(folder: Path, event: str, document: Mapping[str, Any]) -> None:

@@ -41,24 +41,35 @@ class Progress(Protocol):
     def message(self, text: str, health: Mapping[str, object] | None = None) -> None:
         """Say something that stays on the screen; of a finding, `health` has all there is."""
 
-    def update(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Show the state at `step` environment steps, if it is time to draw again."""
+    def update(self, step: int, metrics: Mapping[str, float], tokens: int = 0) -> None:
+        """Show the state at `step`, if it is time to draw again; `tokens`: of the last of them."""
 
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *error: object) -> None: ...
 
 
-def progress(mode: Mode, total_steps: int, start_step: int = 0) -> Progress:
-    """The progress of a run from `start_step` to `total_steps` environment steps.
+def progress(
+    mode: Mode,
+    total_steps: int,
+    start_step: int = 0,
+    *,
+    unit: str = "steps",
+    stage: str | None = None,
+) -> Progress:
+    """The progress of a run from `start_step` to `total_steps`.
 
     `auto` is `rich` where standard error is a terminal and `plain` elsewhere, or without the
     package rich.
+
+    Args:
+        unit: what a step is: environment steps are just that.
+        stage: the stage of a run that has several.
     """
-    return Unattended(_display(mode, Meter(total_steps, start_step)))
+    return Unattended(_display(mode, Meter(total_steps, start_step, unit), stage))
 
 
-def _display(mode: Mode, meter: "Meter") -> Progress:
+def _display(mode: Mode, meter: "Meter", stage: str | None) -> Progress:
     if mode == "auto":
         mode = "rich" if sys.stderr.isatty() and find_spec("rich") else "plain"
     if mode == "rich":
@@ -67,20 +78,21 @@ def _display(mode: Mode, meter: "Meter") -> Progress:
         return RichProgress(meter, Console(stderr=True))
     if mode == "plain":
         return PlainProgress(meter, sys.stderr)
-    return JsonProgress(sys.stdout) if mode == "json" else QuietProgress()
+    return JsonProgress(sys.stdout, stage, meter.unit) if mode == "json" else QuietProgress()
 
 
 class Meter:
     """How far a run is and how fast it goes."""
 
-    def __init__(self, total_steps: int, start_step: int = 0) -> None:
+    def __init__(self, total_steps: int, start_step: int = 0, unit: str = "steps") -> None:
         self.total_steps = total_steps
         self.step = start_step
+        self.unit = unit
         self._last_time: float | None = None
-        self._steps = self._seconds = 0.0
+        self._steps = self._tokens = self._seconds = 0.0
 
-    def advance(self, step: int, now: float) -> None:
-        """Note that `step` was reached at `now`, in seconds of any clock.
+    def advance(self, step: int, now: float, tokens: int = 0) -> None:
+        """Note that `step` was reached at `now`, in seconds of any clock, with so many tokens.
 
         The first call only starts the clock: the time before it went into compiling.
         """
@@ -88,6 +100,7 @@ class Meter:
             elapsed = now - self._last_time
             decay = math.exp(-elapsed / RATE_SECONDS)
             self._steps = self._steps * decay + (step - self.step)
+            self._tokens = self._tokens * decay + tokens
             self._seconds = self._seconds * decay + elapsed
         self.step, self._last_time = step, now
 
@@ -105,10 +118,15 @@ class Meter:
         """Share done, steps, rate and time left, for people."""
         rate = self.rate
         steps = f"{self.step:,}/{self.total_steps:,}"
+        if self.unit != "steps":
+            steps += f" {self.unit}"
         if not rate:
             return f"{self.fraction:4.0%}", steps, "", ""
         left = _duration((self.total_steps - self.step) / rate)
-        return f"{self.fraction:4.0%}", steps, f"{rate:,.0f} steps/s", f"{left} left"
+        rates = f"{_rate(rate)} {self.unit}/s"
+        if self._tokens:
+            rates += f"  {_rate(self._tokens / self._seconds)} tokens/s"
+        return f"{self.fraction:4.0%}", steps, rates, f"{left} left"
 
 
 class Unattended:
@@ -128,9 +146,9 @@ class Unattended:
         with self._or_silent():
             self._display.message(text, health)
 
-    def update(self, step: int, metrics: Mapping[str, float]) -> None:
+    def update(self, step: int, metrics: Mapping[str, float], tokens: int = 0) -> None:
         with self._or_silent():
-            self._display.update(step, metrics)
+            self._display.update(step, metrics, tokens)
 
     def __enter__(self) -> Self:
         with self._or_silent():
@@ -157,9 +175,9 @@ class RichProgress:
     def message(self, text: str, health: Mapping[str, object] | None = None) -> None:
         self._live.console.print(text, markup=False, highlight=False)
 
-    def update(self, step: int, metrics: Mapping[str, float]) -> None:
+    def update(self, step: int, metrics: Mapping[str, float], tokens: int = 0) -> None:
         now = time.perf_counter()
-        self._meter.advance(step, now)
+        self._meter.advance(step, now, tokens)
         self._metrics = metrics
         if now - self._drawn >= REFRESH_SECONDS:
             self._drawn = now
@@ -206,9 +224,9 @@ class PlainProgress:
         self._file.write(f"{text}\n")  # in one piece: another thread may write too
         self._file.flush()
 
-    def update(self, step: int, metrics: Mapping[str, float]) -> None:
+    def update(self, step: int, metrics: Mapping[str, float], tokens: int = 0) -> None:
         now = time.perf_counter()
-        self._meter.advance(step, now)
+        self._meter.advance(step, now, tokens)
         self._metrics = metrics
         if now - self._written_at >= PLAIN_SECONDS:
             self._written_at = now
@@ -229,21 +247,28 @@ class PlainProgress:
 
 
 class JsonProgress:
-    """One JSON object a line: `{"event": "update", "step": …, …}`, or a `message` or `health`."""
+    """One JSON object a line: `{"event": "update", "step": …, …}`, or a `message` or `health`.
 
-    def __init__(self, file: TextIO) -> None:
+    Of a run with stages, each has its `stage`, and updates have the `unit` of their steps and the
+    `tokens` of the last of them.
+    """
+
+    def __init__(self, file: TextIO, stage: str | None = None, unit: str = "steps") -> None:
         self._file = file
+        self._stage = {} if stage is None else {"stage": stage}
+        self._unit = unit
 
     def message(self, text: str, health: Mapping[str, object] | None = None) -> None:
         if health is not None:
-            self._write({**health, "event": "health"})
+            self._write({**health, **self._stage, "event": "health"})
         else:
-            self._write({"event": "message", "text": text})
+            self._write({"event": "message", **self._stage, "text": text})
 
-    def update(self, step: int, metrics: Mapping[str, float]) -> None:
+    def update(self, step: int, metrics: Mapping[str, float], tokens: int = 0) -> None:
         # JSON has no NaN: a metric without a value yet is null.
         finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
-        self._write({"event": "update", "step": step, **finite})
+        counts = {"unit": self._unit, "tokens": tokens} if self._stage else {}
+        self._write({"event": "update", **self._stage, "step": step, **counts, **finite})
 
     def __enter__(self) -> Self:
         return self
@@ -263,7 +288,7 @@ class QuietProgress:
     def message(self, text: str, health: Mapping[str, object] | None = None) -> None:
         pass
 
-    def update(self, step: int, metrics: Mapping[str, float]) -> None:
+    def update(self, step: int, metrics: Mapping[str, float], tokens: int = 0) -> None:
         pass
 
     def __enter__(self) -> Self:
@@ -279,6 +304,10 @@ def _shown(metrics: Mapping[str, float]) -> list[tuple[str, str]]:
         for name, label, form in SHOWN
         if name in metrics
     ]
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
 def _duration(seconds: float) -> str:

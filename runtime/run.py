@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime import evaluations
 from ppoc.runtime.compiled import Function, compile_step
 from ppoc.runtime.divergence import (
+    LIMITS,
     DivergenceError,
     Recording,
     not_finite,
@@ -27,7 +29,7 @@ from ppoc.runtime.envs import EnvironmentFailure, Floats, VectorEnv
 from ppoc.runtime.evaluate import Policy, evaluate
 from ppoc.runtime.failures import RunError
 from ppoc.runtime.files import remove_parts, sync_folder
-from ppoc.runtime.health import Watch, append
+from ppoc.runtime.health import Monitor, Watch, append
 from ppoc.runtime.layout import Groups, check_training, whole_steps
 from ppoc.runtime.metrics import MetricsWriter
 from ppoc.runtime.progress import Mode, progress
@@ -35,6 +37,7 @@ from ppoc.runtime.replay import Recorder, ReplayError
 from ppoc.runtime.signals import StopSignals
 from ppoc.runtime.statistics import Summary, summarize
 from ppoc.runtime.surroundings import changes, surroundings
+from ppoc.runtime.trend import Trend
 
 LOCK_SECONDS = 2.0  # a run that was killed a moment ago may still hold its folder
 
@@ -69,6 +72,10 @@ class Run:
         rollbacks: how often the run went back to a checkpoint because it diverged.
     """
 
+    unit = "steps"
+    stage: str | None = None  # where a run has several
+    limits: Mapping[str, float] = LIMITS  # of metrics, beyond which it has diverged
+
     def __init__(
         self,
         folder: Path,
@@ -78,6 +85,7 @@ class Run:
         mode: Mode = "auto",
         module: ModuleType | None = None,
         rollbacks: int | None = None,
+        monitor: Monitor | None = None,
     ) -> None:
         """Open a run folder, which must exist; see `execute` for the whole of a run.
 
@@ -88,6 +96,7 @@ class Run:
                 what is healthy for it.
             rollbacks: how often the run has gone back to a checkpoint, this time included; None:
                 as the checkpoint says.
+            monitor: what is unhealthy for it; None: what is for an agent of that module.
 
         Raises:
             RunError: another run holds the folder, the checkpoint cannot be read, or the device is
@@ -107,7 +116,8 @@ class Run:
         self._module = module
         self._recordings: list[Recording] = []
         self._on_divergence = getattr(module, "ON_DIVERGENCE", "stop")
-        self._watch = Watch(folder, vars(module) if module else {}, self.message)
+        monitor = monitor or Monitor(Trend(vars(module) if module else {}))
+        self._watch = Watch(folder, monitor, self.message)
         self._surroundings_before: Any = None
         self._surroundings: dict[str, str] = {}
         with contextlib.ExitStack() as resources:
@@ -132,6 +142,8 @@ class Run:
             return
         for path, _ in newest.damaged:
             checkpoints.set_aside(path)
+        if warning := newest.warning():
+            print(f"warning: {warning}", file=sys.stderr)  # also where progress is not shown
         self.last_saved, metadata = newest.path, newest.metadata
         self.checkpoint = Groups(newest.tensors, newest.path)
         if metadata.get("policy_only"):
@@ -179,7 +191,8 @@ class Run:
                 "other surroundings than when this run was stopped, so it goes on, but perhaps not "
                 "with the bits of an uninterrupted one: " + "; ".join(changed)
             )
-        display = progress(self._mode, count * steps_each, self._steps)
+        total = count * steps_each
+        display = progress(self._mode, total, self._steps, unit=self.unit, stage=self.stage)
         self._display = screen.enter_context(display)
         for text in self._messages:
             self._display.message(text)
@@ -229,22 +242,30 @@ class Run:
         self._recordings.append(Recording(step))
         return cast(Function, self._recordings[-1])
 
-    def log(self, steps: int, metrics: Mapping[str, float]) -> None:
+    def log(self, steps: int, metrics: Mapping[str, float], tokens: int | None = None) -> None:
         """Record the metrics of an iteration that ended at `steps` environment steps.
+
+        Args:
+            tokens: of text that a language model learnt from, without padding; in ppo those of
+                answers. Its steps are updates, or answers.
 
         Raises:
             DivergenceError: a metric that learning depends on or a parameter is not finite, or the
                 KL divergence has exploded. The update that did it is kept.
         """
         now = time.perf_counter()
-        rate = (steps - self._steps) / (now - self._last_time)
+        seconds = now - self._last_time
+        unit = "steps" if tokens is None else self.unit  # earlier modules of stages say none
+        rates = {f"{unit}_per_second": (steps - self._steps) / seconds}
+        if tokens is not None:
+            rates["tokens_per_second"] = tokens / seconds
         self._last_time, self._steps = now, steps
-        self._metrics.write(steps, {**metrics, "steps_per_second": rate})
-        self._display.update(steps, metrics)
+        self._metrics.write(steps, {**metrics, **rates})
+        self._display.update(steps, metrics, tokens or 0)
         self._watch.check(steps, metrics)
         if self._on_divergence == "continue":
             return
-        if (found := offence(metrics)) is not None:
+        if (found := offence(metrics, self.limits)) is not None:
             self._diverge(steps, *found)
         for recording in self._recordings:
             if (value := recording.lost) is not None:
@@ -256,14 +277,19 @@ class Run:
         if self._module is not None:
             for recording in self._recordings:
                 dump = recording.dump(self._module, self.folder, steps, metric, value)
-        text = f"{metric} became {value:.4g} at step {steps}"
+        stage = f"{self.stage}: " if self.stage else ""
+        text = f"{stage}{metric} became {value:.4g} at step {steps}"
         event = {"step": steps, "metric": metric, "text": text, "rollbacks": self.rollbacks}
         append(self.folder, "divergence", event)
-        saved = f"the last good checkpoint is {self.last_saved}"
-        text += f"; {saved if self.last_saved else 'there is no checkpoint yet'}"
+        text += f"; {self._kept()}"
         if dump:
             text += f"\nthe update is kept: `ppoc diagnose {self.folder} --replay` makes it again"
         raise DivergenceError(text, self._on_divergence == "rollback", self.rollbacks)
+
+    def _kept(self) -> str:
+        if self.last_saved is None:
+            return "there is no checkpoint yet"
+        return f"the last good checkpoint is {self.last_saved}"
 
     def evaluate(
         self,
@@ -310,17 +336,14 @@ class Run:
         self._saved_steps = steps
 
 
-def load_newest(folder: Path) -> tuple[Groups, dict[str, Any]]:
-    """The newest good checkpoint of a run folder: its groups of tensors, and its metadata.
+def load_checkpoint(path: Path) -> tuple[Groups, dict[str, Any]]:
+    """The groups of tensors and the metadata of a checkpoint folder.
 
     Raises:
-        RunError: it has none.
-        CheckpointError: it has some, and none can be read.
+        CheckpointError: it is missing, damaged or of another format.
     """
-    newest = checkpoints.load_newest(folder / "checkpoints")
-    if newest is None:
-        raise RunError(f"{folder} has no checkpoint; train with `ppoc run` first")
-    return Groups(newest.tensors, newest.path), newest.metadata
+    tensors, metadata = checkpoints.load(path)
+    return Groups(tensors, path), metadata
 
 
 def evaluate_policy(

@@ -148,7 +148,7 @@ def another_start(constants: Constants) -> list[Change]:
 # ── What is seen ──────────────────────────────────────────────────────────────────────────────────
 
 
-def _not_finite(metric: str) -> Callable[[Row, Trend], bool]:
+def became_not_finite(metric: str) -> Callable[[Row, Trend], bool]:
     return lambda row, trend: not math.isfinite(row[metric])
 
 
@@ -198,7 +198,7 @@ def _random(row: Row, trend: Trend) -> bool:
     return wide and trend.progress > 0.25 and not trend.rose(3.0, 0.5)
 
 
-def _unexplained(row: Row) -> bool:
+def unexplained(row: Row) -> bool:
     """Whether values say next to nothing; returns that are all the same cannot be explained."""
     return -math.inf < row.get("explained_variance", 1.0) < UNEXPLAINED
 
@@ -211,19 +211,19 @@ def _unlearnt(row: Row, trend: Trend) -> bool:
     """
     far = row.get("value_loss", 0.0) > 0.5 * trend.first.get("value_loss", math.inf)
     expected = trend.constants.get("EPOCHS", 1) > 1 or not trend.improved
-    return _unexplained(row) and far and expected
+    return unexplained(row) and far and expected
 
 
 def _large_rewards(low: float, high: float) -> Callable[[Row, Trend], bool]:
     """Rewards are large, and the critic cannot make anything of them."""
-    return lambda row, trend: low < row["largest_reward"] <= high and _unexplained(row)
+    return lambda row, trend: low < row["largest_reward"] <= high and unexplained(row)
 
 
 def _value_loss_exploded(row: Row, trend: Trend) -> bool:
     return row["value_loss"] > VALUE_LOSS * max(trend.first.get("value_loss", 0.0), 1e-2)
 
 
-def _unlearning(row: Row, trend: Trend) -> bool:
+def unlearning(row: Row, trend: Trend) -> bool:
     """Returns were far better, and are nearly where they started."""
     gained = trend.best - trend.started
     return (
@@ -232,7 +232,7 @@ def _unlearning(row: Row, trend: Trend) -> bool:
     )
 
 
-def _flat(row: Row, trend: Trend) -> bool:
+def flat(row: Row, trend: Trend) -> bool:
     known = trend.iterations >= 20 and math.isfinite(trend.started)
     return known and trend.progress >= 0.5 and not trend.improved
 
@@ -296,7 +296,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
             "not-finite",
             metric,
             1,
-            _not_finite(metric),
+            became_not_finite(metric),
             f"{metric} became {{value}}",
             "A loss or a gradient overflowed, or an observation or a reward was not a number.",
             smaller_steps,
@@ -377,7 +377,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "unlearning",
         "episode_return",
         5,
-        _unlearning,
+        unlearning,
         "returns fell back to {value}, near where they started",
         "The policy forgot what it had learnt; an update was too large, and later data are worse.",
         smaller_steps,
@@ -387,11 +387,10 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "no-improvement",
         "episode_return",
         1,
-        _flat,
+        flat,
         "returns have not improved in half of the run (now {value})",
         "Nothing that is rewarded has been found, or learning is too slow.",
         another_start,
         LECTURE,
     ),
 )
-RANK = {name: rank for rank, name in enumerate(dict.fromkeys(s.name for s in SYMPTOMS))}

@@ -13,10 +13,23 @@ Row = Mapping[str, float]
 class Trend:
     """How the mean episode return has gone: its start, its best, and where it is now."""
 
-    def __init__(self, constants: Mapping[str, Any]) -> None:
-        """The trend of a run of a module with such constants, such as `vars(module)`."""
+    def __init__(
+        self,
+        constants: Mapping[str, Any],
+        *,
+        total: int | None = None,
+        returns: str = "episode_return",
+    ) -> None:
+        """The trend of a run of a module with such constants, such as `vars(module)`.
+
+        Args:
+            total: steps of the whole run, 0 where nobody knows; None: as the constants say.
+            returns: the metric that is to rise.
+        """
         self.constants = constants
-        self.total = constants.get("NUM_ITERATIONS", 0) * constants.get("BATCH_SIZE", 0)
+        if total is None:
+            total = constants.get("NUM_ITERATIONS", 0) * constants.get("BATCH_SIZE", 0)
+        self.total = total
         self.iterations = 0
         self.step = 0
         self.started = math.nan
@@ -29,6 +42,7 @@ class Trend:
         """The mean of the last AVERAGED returns."""
         self.first: dict[str, float] = {}
         """The first finite value of each metric."""
+        self._metric = returns
         self._returns: deque[float] = deque(maxlen=AVERAGED)
 
     def take(self, step: int, row: Row) -> None:
@@ -39,7 +53,7 @@ class Trend:
             for name, value in row.items():
                 if name not in self.first and math.isfinite(value):
                     self.first[name] = value
-        value = row.get("episode_return", math.nan)
+        value = row.get(self._metric, math.nan)
         if not math.isfinite(value):
             return
         self._returns.append(value)

@@ -110,7 +110,7 @@ def _train(module: ModuleType, folder: Path, name: str, device: str, mode: Mode)
     with (
         _failures(folder, folder / name),
         _precision(module, device),
-        Stage(folder, name, device=device, mode=mode) as run,
+        Stage(folder, name, device=device, mode=mode, constants=vars(module)) as run,
     ):
         getattr(module, f"train_{name}")(run)
         if not run.stopped:

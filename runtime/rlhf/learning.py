@@ -109,7 +109,7 @@ def mean_loss(
 
 @torch.no_grad()
 def mean_accuracy(model: nn.Module, held_out: Rankings, size: int, fill: int) -> dict[str, float]:
-    """The share of pairs whose better answer scores higher, each ranking counting once."""
+    """The share of pairs whose better answer scores higher, a mean over rankings, and how many."""
     device, mode = next(model.parameters()).device, model.training
     right = 0.0
     model.eval()
@@ -118,7 +118,7 @@ def mean_accuracy(model: nn.Module, held_out: Rankings, size: int, fill: int) ->
         ranked = by_ranking(model(batch.tokens, batch.lengths), ranks)
         right += pair_accuracy(ranked, ranks).item() * len(indices)
     model.train(mode)
-    return {"accuracy": right / max(len(held_out), 1)}
+    return {"accuracy": right / max(len(held_out), 1), "rankings": len(held_out)}
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """One of the three stages of a run, and what it takes from those before it."""
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from ppoc.runtime import evaluations
 from ppoc.runtime.failures import RunError
 from ppoc.runtime.layout import Groups
 from ppoc.runtime.progress import Mode
+from ppoc.runtime.rlhf.symptoms import LIMITS, monitor
 from ppoc.runtime.rlhf.tokens import Tokenizer, pretrained_tokenizer, save_tokenizer
 from ppoc.runtime.run import Checkpoint, Run
 
@@ -26,13 +28,22 @@ class Stage(Run):
         name: sft, reward or ppo.
     """
 
-    def __init__(self, root: Path, name: str, *, device: str, mode: Mode) -> None:
-        """Open a stage where it was left, or at its start; raises as `Run` does."""
-        self.root, self.name = root, name
+    def __init__(
+        self, root: Path, name: str, *, device: str, mode: Mode, constants: Mapping[str, Any]
+    ) -> None:
+        """Open a stage where it was left, or at its start; raises as `Run` does.
+
+        Args:
+            constants: of the module, such as `vars(module)`: they say what is unhealthy for it.
+        """
+        self.root, self.name, self.stage = root, name, name
+        self.unit = "answers" if name == "ppo" else "updates"
+        self.limits = LIMITS[name]
         folder = root / name
         folder.mkdir(exist_ok=True)
         begun = any((folder / left).exists() for left in ("metrics.csv", "checkpoints"))
-        super().__init__(folder, device=device, resume=begun, mode=mode)
+        healthy = monitor(name, constants)
+        super().__init__(folder, device=device, resume=begun, mode=mode, monitor=healthy)
 
     def tokenizer(self, make: Callable[[], Any]) -> Tokenizer:
         """The run's tokenizer, made and saved where no stage has done so yet."""
@@ -41,11 +52,24 @@ class Stage(Run):
             save_tokenizer(make(), folder)
         return load_tokenizer(self.root)
 
+    def message(self, text: str, health: Mapping[str, Any] | None = None) -> None:
+        """Say something beside the progress display, as `Run.message` does."""
+        super().message(text if health is None else f"{self.name}: {text}", health)
+
+    def _kept(self) -> str:
+        advice = f"\n`ppoc diagnose {self.root}` says what to change"
+        if self.last_saved is not None:
+            return super()._kept() + advice
+        earlier = [s for s in STAGES if checkpoints.latest(self.root / s / "checkpoints")]
+        kept = f"; what {' and '.join(earlier)} learnt is kept" if earlier else ""
+        return f"{self.name} has no checkpoint yet{kept}{advice}"
+
     def record(self, steps: int, values: Mapping[str, float]) -> None:
         """Append an evaluation on what was held out to evaluations.jsonl, and say it."""
         evaluations.append(self.folder, {"steps": steps, **values})
         text = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items())
         self.message(f"{self.name}, held out, at {steps:,}: {text}")
+        self._watch.check_evaluation(steps, values)
 
 
 def load_tokenizer(root: Path) -> Tokenizer:
@@ -70,6 +94,8 @@ def saved(root: Path, stage: str) -> Checkpoint:
     newest = checkpoints.load_newest(root / stage / "checkpoints")
     if newest is None:
         raise RunError(f"{root} has no checkpoint of the stage {stage}; train it first")
+    if warning := newest.warning():
+        print(f"warning: {warning}", file=sys.stderr)
     return Groups(newest.tensors, newest.path)
 
 

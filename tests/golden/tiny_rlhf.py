@@ -197,6 +197,7 @@ def train_sft(run: rlhf.Stage) -> None:
                 "grad_norm": grad_norm.item(),
                 "learning_rate": SFT_LEARNING_RATE * factor,
             },
+            tokens=int(learn.lengths[indices].sum()),
         )
         if done % per_epoch == 0:
             run.record(done, rlhf.mean_loss(sft_loss, lm, held_out, SFT_BATCH_SIZE, tokenizer.pad))
@@ -287,6 +288,7 @@ def train_reward(run: rlhf.Stage) -> None:
                 "grad_norm": grad_norm.item(),
                 "learning_rate": REWARD_LEARNING_RATE * factor,
             },
+            tokens=int(batch.lengths.sum()),
         )
         if done % per_epoch == 0:
             run.record(done, rlhf.mean_accuracy(model, held_out, REWARD_BATCH_SIZE, tokenizer.pad))
@@ -539,6 +541,7 @@ def train_ppo(run: rlhf.Stage) -> None:
                 "kl_weight": kl_weight,
                 "learning_rate": LEARNING_RATE,
             },
+            tokens=int(mask.sum()),
         )
         # [Ziegler] section 2.2: β grows where the policy is farther away than it is to be
         error = min(max(kl_to_reference / KL_TARGET - 1, -0.2), 0.2)

@@ -10,6 +10,7 @@ from ppoc.runtime.health import Monitor
 from ppoc.runtime.launch import execute
 from ppoc.runtime.metrics import read_metrics
 from ppoc.runtime.symptoms import SYMPTOMS
+from ppoc.runtime.trend import Trend
 
 CONSTANTS = {
     "NUM_ITERATIONS": 100,
@@ -44,7 +45,7 @@ def healthy(iteration):
 
 def watch(change=lambda iteration: {}, **constants):
     """The findings in a run of 100 iterations that differ from healthy ones by `change`."""
-    monitor = Monitor({**CONSTANTS, **constants})
+    monitor = Monitor(Trend({**CONSTANTS, **constants}))
     found = []
     for iteration in range(100):
         row = {**healthy(iteration), **change(iteration)}

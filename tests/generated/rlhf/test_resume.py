@@ -30,9 +30,9 @@ CHILD = textwrap.dedent(
     folder, stage, updates, number = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
     log, count = Stage.log, 0
 
-    def counting(self, steps, metrics):
+    def counting(self, steps, metrics, **counts):
         global count
-        log(self, steps, metrics)
+        log(self, steps, metrics, **counts)
         count += self.name == stage
         if count == updates and self.name == stage:
             os.kill(os.getpid(), int(number))
@@ -66,7 +66,8 @@ def state(folder):
         found[stage] = newest.name, {name: t.numpy().tobytes() for name, t in tensors.items()}
         rows = list(csv.DictReader((folder / stage / "metrics.csv").open()))
         found[stage, "metrics"] = [
-            {key: value for key, value in row.items() if key != "steps_per_second"} for row in rows
+            {key: value for key, value in row.items() if not key.endswith("_per_second")}
+            for row in rows
         ]
         evaluations = folder / stage / "evaluations.jsonl"
         found[stage, "evaluations"] = evaluations.exists() and evaluations.read_text()

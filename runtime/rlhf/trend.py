@@ -1,0 +1,35 @@
+"""How a stage goes: besides its score, its accuracy of late and its lowest loss."""
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from ppoc.runtime.trend import Row, Trend
+
+RANKINGS = 2000  # that the reward model's accuracy is a mean over
+
+
+class StageTrend(Trend):
+    """How a stage goes: its score, its accuracy of late, and its lowest loss."""
+
+    def __init__(self, constants: Mapping[str, Any], total: int) -> None:
+        super().__init__(constants, total=total, returns="score")
+        size = max(1, int(constants.get("REWARD_BATCH_SIZE", 1)))
+        self._accuracies: deque[float] = deque(maxlen=-(-RANKINGS // size))
+        self.lowest = math.inf
+
+    def take(self, step: int, row: Row) -> None:
+        """Take in an iteration, or an evaluation."""
+        super().take(step, row)
+        if "accuracy" in row:
+            self._accuracies.append(row["accuracy"])
+        if row.get("held_out_loss", math.inf) < self.lowest:
+            self.lowest = row["held_out_loss"]
+            self.constants = {**self.constants, "BEST": self.iterations}
+
+    @property
+    def accuracy(self) -> float:
+        """The mean accuracy over the last RANKINGS rankings; NaN before there are so many."""
+        seen = self._accuracies
+        return sum(seen) / len(seen) if len(seen) == seen.maxlen else math.nan

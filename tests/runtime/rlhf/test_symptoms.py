@@ -1,0 +1,186 @@
+"""Symptoms of the stages of a language model are reported where they are, and nowhere else."""
+
+import json
+import math
+
+import pytest
+
+from ppoc.compiler.language import model_of
+from ppoc.compiler.rlhf.language import RlhfSpec
+from ppoc.runtime.rlhf.symptoms import HELD_OUT, SYMPTOMS, monitor
+
+CONSTANTS = {
+    "ARCHITECTURE": "gpt2",
+    "SFT_EPOCHS": 10,
+    "SFT_LEARNING_RATE": 2e-3,
+    "SFT_MAX_GRAD_NORM": 1.0,
+    "REWARD_EPOCHS": 10,
+    "REWARD_BATCH_SIZE": 32,
+    "REWARD_LEARNING_RATE": 5e-4,
+    "NUM_ITERATIONS": 100,
+    "ROLLOUT_SIZE": 128,
+    "MINIBATCH_SIZE": 32,
+    "EPOCHS": 4,
+    "MAX_NEW_TOKENS": 40,
+    "KL_WEIGHT": 0.2,
+    "KL_TARGET": 6.0,
+    "KL_HORIZON": 2000,
+    "SCALE_SAMPLES": 256,
+    "MISSING_END_SCORE": -1.0,
+    "CLIP_RANGE": 0.2,
+    "VALUE_COEFFICIENT": 0.1,
+    "VALUE_CLIP_RANGE": 0.2,
+    "LEARNING_RATE": 3e-4,
+    "MAX_GRAD_NORM": 1.0,
+    "VALUE_LEARNING_RATE": 3e-3,
+}
+
+
+def healthy(stage, iteration):
+    """An iteration of a stage that learns."""
+    done = iteration / 100
+    rows = {
+        "sft": {"loss": 6 - 5 * done, "grad_norm": 1.0},
+        "reward": {"loss": 0.7 - 0.5 * done, "accuracy": 0.5 + 0.4 * done, "grad_norm": 1.0},
+        "ppo": {
+            "score": 2 * done,
+            "kl_to_reference": 6 * done,
+            "response_length": 10.0 + 5 * done,
+            "ended": 0.95,
+            "entropy": 1 - 0.5 * done,
+            "policy_loss": -0.01,
+            "value_loss": 0.5,
+            "approx_kl": 0.03,
+            "clip_fraction": 0.1,
+            "grad_norm": 1.0,
+            "explained_variance": done,
+            "kl_weight": 0.2,
+        },
+    }
+    return rows[stage]
+
+
+def evaluation(stage, iteration):
+    """What a stage that learns is found to do on what was held out, each ten iterations."""
+    done = iteration / 100
+    rows = {
+        "sft": {"loss": 6 - 5 * done, "perplexity": math.exp(6 - 5 * done)},
+        "reward": {"accuracy": 0.5 + 0.4 * done, "rankings": 80},
+        "ppo": {"score": 2 * done},
+    }
+    return rows[stage]
+
+
+def watch(stage, change=None, evaluated=None, **constants):
+    """The findings in a stage of 100 iterations that differ from healthy ones."""
+    watching = monitor(stage, {**CONSTANTS, **constants})
+    found = []
+    for i in range(100):
+        step = (i + 1) * (128 if stage == "ppo" else 1)
+        found += watching.check(step, {**healthy(stage, i), **(change(i) if change else {})})
+        if i % 10 == 9:
+            row = {**evaluation(stage, i), **(evaluated(i) if evaluated else {})}
+            found += watching.check_evaluation(step, row)
+    return found
+
+
+SICK = {
+    ("sft", "loss-explosion"): (lambda i: {"loss": 25.0} if i == 40 else {},),
+    ("sft", "not-finite"): (lambda i: {"grad_norm": math.inf} if i == 40 else {},),
+    ("sft", "rising-loss"): (lambda i: {"loss": 13.0} if i > 40 else {},),
+    ("sft", "overfit"): (None, lambda i: {"loss": 3 + abs(i - 50) / 50}),
+    ("reward", "loss-explosion"): (lambda i: {"loss": 1e4} if i == 40 else {},),
+    ("reward", "not-finite"): (lambda i: {"loss": math.nan} if i == 40 else {},),
+    ("reward", "rising-loss"): (lambda i: {"loss": 1.5} if i > 40 else {},),
+    ("reward", "reward-at-chance"): (lambda i: {"accuracy": 0.49 + 0.02 * (i % 2)},),
+    ("ppo", "kl-explosion"): (lambda i: {"approx_kl": 100.0} if i == 40 else {},),
+    ("ppo", "high-kl"): (lambda i: {"approx_kl": 0.8},),
+    ("ppo", "clip-saturated"): (lambda i: {"clip_fraction": 0.9},),
+    ("ppo", "not-finite"): (lambda i: {"value_loss": math.nan} if i == 40 else {},),
+    ("ppo", "far-from-reference"): (lambda i: {"kl_to_reference": float(i)},),
+    ("ppo", "negative-kl"): (lambda i: {"kl_to_reference": -2.0},),
+    ("ppo", "value-loss-explosion"): (lambda i: {"value_loss": 1e5},),
+    ("ppo", "useless-critic"): (lambda i: {"explained_variance": 0.01},),
+    ("ppo", "entropy-collapse"): (lambda i: {"entropy": 0.01 if i > 50 else 1.0},),
+    ("ppo", "entropy-too-high"): (lambda i: {"entropy": 1 + 0.05 * i},),
+    ("ppo", "endless-answers"): (
+        lambda i: {"ended": 0.1, "response_length": 40} if i > 50 else {},
+    ),
+    ("ppo", "cut-answers"): (lambda i: {"ended": 0.1, "response_length": 40},),
+    ("ppo", "unlearning"): (lambda i: {"score": 0.0} if i > 60 else {},),
+    ("ppo", "no-improvement"): (lambda i: {"score": 0.1 * (i % 2)},),
+}
+
+
+@pytest.mark.parametrize("stage", SYMPTOMS)
+def test_a_healthy_stage_has_no_finding(stage):
+    assert watch(stage) == []
+
+
+@pytest.mark.parametrize(("stage", "name"), SICK)
+def test_each_symptom_is_found_once_with_its_evidence(stage, name):
+    found = watch(stage, *SICK[stage, name])
+    assert [finding.symptom for finding in found] == [name]
+    assert found[0].changes
+    assert found[0].source
+    assert found[0].cause
+    assert json.loads(json.dumps(found[0].document(), allow_nan=False))["symptom"] == name
+
+
+def test_every_symptom_is_tried():
+    tables = {stage: (*SYMPTOMS[stage], *HELD_OUT.get(stage, ())) for stage in SYMPTOMS}
+    assert {(stage, s.name) for stage, table in tables.items() for s in table} == set(SICK)
+
+
+def test_held_out_rankings_at_chance_are_found_after_half_of_the_epochs():
+    found = watch("reward", None, lambda i: {"accuracy": 0.47})
+    assert [(x.symptom, x.metric, x.step) for x in found] == [
+        ("reward-at-chance", "held_out_accuracy", 60)
+    ]
+    assert watch("reward", None, lambda i: {"accuracy": 0.47, "rankings": 12}) == []
+
+
+def test_an_overfit_model_is_told_the_epochs_that_were_of_use():
+    (finding,) = watch("sft", *SICK["sft", "overfit"])
+    assert finding.changes[0] == ("sft.epochs", 10, 5)
+    assert (finding.since, finding.step) == (70, 80)
+
+
+def test_without_a_target_the_kl_divergence_is_judged_by_the_length_of_answers():
+    constants = {name: value for name, value in CONSTANTS.items() if name != "KL_TARGET"}
+    for length, kl, seen in ((10.0, 9.0, False), (10.0, 12.0, True), (500.0, 120.0, True)):
+        watching = monitor("ppo", constants)
+        change = {"response_length": length, "kl_to_reference": kl}
+        found = [f for i in range(5) for f in watching.check(i, {**healthy("ppo", i), **change})]
+        assert [f.symptom for f in found] == ["far-from-reference"] * seen
+
+
+def test_a_rollout_of_few_minibatches_can_be_clipped_less():
+    """In the first of two minibatches of one epoch nothing is clipped, so at most half is."""
+    few = {"EPOCHS": 1, "MINIBATCH_SIZE": 64}
+    assert watch("ppo", lambda i: {"clip_fraction": 0.45}, **few)[0].symptom == "clip-saturated"
+    assert watch("ppo", lambda i: {"clip_fraction": 0.45}) == []
+
+
+@pytest.mark.parametrize("odd", [{}, {"LEARNING_RATE": 10.0, "CLIP_RANGE": 5.0, "KL_WEIGHT": 0.0}])
+def test_changes_are_values_of_the_spec(odd):
+    """Each change names a key that specs have, and another value than the module has now."""
+    for (stage, name), change in SICK.items():
+        for finding in watch(stage, *change, **odd):
+            for path, old, new in finding.changes:
+                model = RlhfSpec
+                *sections, key = path.split(".")
+                for section in sections:
+                    model = model_of(model.model_fields[section].annotation)
+                assert key in model.model_fields, (name, path)
+                assert old != new
+
+
+def test_constants_that_are_none_of_a_module_are_left_out():
+    """A module may be anybody's: what is no number of a sensible size is not reckoned with."""
+    odd = {"REWARD_BATCH_SIZE": "x", "ROLLOUT_SIZE": 10**400, "EPOCHS": math.nan, "CLIP_RANGE": []}
+    for stage in SYMPTOMS:
+        watching = monitor(stage, {**CONSTANTS, **odd})
+        for i in range(40):
+            watching.check(i, dict.fromkeys(healthy(stage, i), math.nan))
+            watching.check_evaluation(i, dict.fromkeys(evaluation(stage, i), math.inf))
