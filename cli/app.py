@@ -79,12 +79,16 @@ def main() -> None:
     from ppoc.compiler.diagnostics import SpecError
 
     try:
-        app(prog_name="ppoc")
+        _call()
     except SpecError as error:
         terminal.report(error.diagnostics)
         terminal.say(f"\n`ppoc explain {error.diagnostics[0].code}` says more")
         sys.exit(terminal.SPEC_IS_WRONG)
+    except BrokenPipeError:  # who read the output, such as `head`, has enough
+        terminal.discard(sys.stdout)
+        sys.exit(terminal.UNREAD)
     except OSError as error:  # such as a full disk, where no verb knows better
+        terminal.discard(sys.stdout)
         name = f": {error.filename}" if error.filename else ""
         terminal.say(f"error: {error.strerror or error}{name}")
         sys.exit(terminal.RUN_FAILED)
@@ -96,3 +100,14 @@ def main() -> None:
             raise
         terminal.say("stopped")
         sys.exit(terminal.RUN_FAILED)
+
+
+def _call() -> None:
+    try:
+        app(prog_name="ppoc")
+    except SystemExit as exit:
+        if isinstance(exit.__context__, BrokenPipeError):  # of which Typer and Rich make 1
+            raise exit.__context__ from None
+        raise
+    finally:
+        print(end="", flush=True)  # what Python cannot write when it ends, it complains of itself

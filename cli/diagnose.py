@@ -103,7 +103,7 @@ def _finite(value: Any) -> Any:
 def _text(diagnosis: "Diagnosis") -> str:
     lines = [f"{diagnosis.folder}: {diagnosis.state}"]
     if diagnosis.checkpoint is not None:
-        lines.append(f"the last checkpoint is {diagnosis.checkpoint}")
+        lines.append(f"the last good checkpoint is {diagnosis.checkpoint}")
     lines += [f"note: {note}" for note in diagnosis.notes]
     lines += [str(event["text"]) for event in diagnosis.events if "text" in event]
     lines += [f"an update that failed is kept in {dump}" for dump in diagnosis.dumps]

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn, TextIO
@@ -13,6 +14,7 @@ from ppoc.compiler.diagnostics import Diagnostic, render
 SPEC_IS_WRONG = 1
 MISUSE = 2
 RUN_FAILED = 3
+UNREAD = 128 + signal.SIGPIPE  # what shells say of a tool whose reader has gone
 
 
 def say(text: str) -> None:
@@ -29,9 +31,13 @@ def _write(file: TextIO, text: str) -> None:
     try:
         print(text, file=file, flush=True)
     except OSError:  # the terminal, or who read the pipe, is gone
-        # Else Python fails once more, with what is still buffered, when it ends.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
+        discard(file)
+
+
+def discard(file: TextIO) -> None:
+    """Drop what cannot be written; else Python fails once more, when it ends."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
 
 
 def report(diagnostics: Sequence[Diagnostic]) -> None:

@@ -78,15 +78,13 @@ def _measure(
 
 
 def _parameters(run: Path) -> Any:
-    from ppoc.runtime import checkpoint as checkpoints
-    from ppoc.runtime.run import load_checkpoint
+    from ppoc.runtime.checkpoint import CheckpointError
+    from ppoc.runtime.failures import RunError
+    from ppoc.runtime.run import load_newest
 
-    newest = checkpoints.latest(run / "checkpoints")
-    if newest is None:
-        terminal.fail(terminal.MISUSE, f"{run} has no checkpoint")
     try:
-        return load_checkpoint(newest)[0]["parameters"]
-    except checkpoints.CheckpointError as error:
+        return load_newest(run)[0]["parameters"]
+    except (RunError, CheckpointError) as error:
         terminal.fail(terminal.RUN_FAILED, str(error))
 
 

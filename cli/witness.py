@@ -43,8 +43,8 @@ def split(folder: Path) -> None:
     if "torch" in sys.modules or not hasattr(os, "fork"):
         return
     shared = mmap.mmap(-1, mmap.PAGESIZE)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for file in filter(None, (sys.stdout, sys.stderr)):
+        file.flush()
     parent = os.getpid()
     child = os.fork()
     if child:

@@ -9,6 +9,7 @@ front.
 
 import ast
 import builtins
+import functools
 import re
 import sys
 import textwrap
@@ -63,13 +64,9 @@ class _Ejection:
 
     def _file(self, name: str) -> SourceFile:
         if name not in self.files:
-            path = folder() / f"{name}.py"
             constants = {i[1]: values for i, values in self.constants.items() if i[0] == name}
-            try:
-                text = path.read_text(encoding="utf-8")
-            except OSError as error:
-                raise EjectError(f"cannot read {path}: {error.strerror}") from error
-            self.files[name] = SourceFile(name, text, constants)
+            folded = [(key, tuple(values.items())) for key, values in constants.items()]
+            self.files[name] = _read(name, tuple(folded))
         return self.files[name]
 
     def _module_references(self) -> Iterator[tuple[Item, ast.Name | ast.Attribute]]:
@@ -301,6 +298,17 @@ class _Ejection:
             sorted_typing = [line for line in _sorted_imports(typing) if line]
             lines += ["", "if TYPE_CHECKING:", *(f"    {line}" for line in sorted_typing)]
         return lines
+
+
+@functools.lru_cache(maxsize=256)
+def _read(name: str, constants: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]) -> SourceFile:
+    """A file of the runtime without the branches that constant arguments of functions rule out."""
+    path = folder() / f"{name}.py"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise EjectError(f"cannot read {path}: {error.strerror}") from error
+    return SourceFile(name, text, {function: dict(values) for function, values in constants})
 
 
 def _with_file(file: str, name: str) -> str:

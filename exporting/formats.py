@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch.export import Dim
 
-from ppoc.exporting.policy import Example, ExportError, Policy, compare, load, reference
+from ppoc.exporting.policy import Example, ExportError, Policy, compare, load
 
 Format = Literal["onnx", "torchscript", "torch-export"]
 FILES: dict[Format, str] = {
@@ -35,13 +35,13 @@ def export(module: ModuleType, folder: Path, form: Format, out: Path) -> None:
         RunError, CheckpointError, EnvironmentFailure: as `ppoc.exporting.policy.load`.
         OSError: the file cannot be written.
     """
-    policy, example = load(module, folder)
+    policy, example, expected = load(module, folder)
     part = out.with_name(f".{out.name}.part{out.suffix}")
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
         with _quiet():
             run = WRITERS[form](policy, example, part)
-        compare(run, example, reference(module, folder, example))
+        compare(run, example, expected)
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)

@@ -19,7 +19,9 @@ from ppoc.exporting.policy import ExportError
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime.formats import FormatError
 from ppoc.runtime.launch import evaluate_run
+from ppoc.runtime.layout import check_policy, whole_steps
 from ppoc.runtime.results import read_result
+from ppoc.runtime.run import load_newest
 from ppoc.runtime.statistics import Summary
 
 CARD, SPEC, EVALUATION = "README.md", "spec.yaml", "evaluation.json"
@@ -30,25 +32,24 @@ def export(module: ModuleType, folder: Path, out: Path) -> None:
     """Write the hub folder of a run into `out`, which is new or empty.
 
     Raises:
-        ExportError: the run folder lacks a file or a checkpoint.
-        SpecError: its lock is damaged. CheckpointError: its checkpoint is.
+        ExportError: the run folder lacks a file. RunError: it lacks a checkpoint.
+        SpecError: its lock is damaged. CheckpointError: its checkpoints are.
         EnvironmentFailure: it has no evaluation, and its environment cannot be made.
         OSError: a folder cannot be read or written.
     """
-    latest = checkpoints.latest(folder / "checkpoints")
     missing = [name for name in (MODULE, LOCK, MANIFEST) if not (folder / name).is_file()]
-    if latest is None or missing:
-        lacks = ", ".join(missing) or "a checkpoint"
-        raise ExportError(f"{folder} lacks {lacks}: give the folder of a finished run")
+    if missing:
+        raise ExportError(f"{folder} lacks {', '.join(missing)}: give the folder of a finished run")
     spec = resolve(folder / LOCK).spec
     try:
         manifest = read_manifest(folder)
     except FolderError as error:
         raise ExportError(str(error)) from error
-    tensors, metadata = checkpoints.load(latest)
-    steps = int(metadata["steps"])
+    groups, metadata = load_newest(folder)
+    steps = whole_steps(metadata, groups.path)
+    check_policy(module, groups)
     summary = _recorded(folder, steps) or evaluate_run(module, folder)
-    kept = {name: t for name, t in tensors.items() if name.partition(".")[0] in NEEDED}
+    kept = {f"{group}.{name}": t for group in NEEDED for name, t in groups.get(group, {}).items()}
     out.mkdir(parents=True, exist_ok=True)
     metadata = {**metadata, "policy_only": True}
     saved = checkpoints.save(out / "checkpoints", steps, kept, metadata)

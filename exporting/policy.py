@@ -15,11 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime.envs import VectorEnv
-from ppoc.runtime.failures import RunError
 from ppoc.runtime.layout import check_policy
-from ppoc.runtime.run import Checkpoint, load_checkpoint
+from ppoc.runtime.run import Checkpoint, load_newest
 
 ROWS = 64  # observations that policies are compared on
 TOLERANCE = 1e-4  # of actions, relative to their size
@@ -138,8 +136,8 @@ class Policy(nn.Module):
             delattr(self, self._names.pop(name))
 
 
-def load(module: ModuleType, folder: Path) -> tuple[Policy, Example]:
-    """The policy of a run folder's newest checkpoint, compared with its NumPy form, and inputs.
+def load(module: ModuleType, folder: Path) -> tuple[Policy, Example, list[NDArray[Any]]]:
+    """The policy of a run folder's newest good checkpoint, inputs, and what the module does there.
 
     Raises:
         ExportError: the module has no actor in torch, or the two forms differ.
@@ -148,10 +146,7 @@ def load(module: ModuleType, folder: Path) -> tuple[Policy, Example]:
     """
     if not hasattr(module, "actor"):
         raise ExportError("the cross-entropy method's policy has no form in torch to export")
-    path = checkpoints.latest(folder / "checkpoints")
-    if path is None:
-        raise RunError(f"{folder} has no checkpoint; train with `ppoc run` first")
-    checkpoint, _ = load_checkpoint(path)
+    checkpoint, _ = load_newest(folder)
     check_policy(module, checkpoint)
     envs: VectorEnv = module.make_envs(1)
     try:
@@ -165,7 +160,7 @@ def load(module: ModuleType, folder: Path) -> tuple[Policy, Example]:
     with torch.no_grad():
         policy.drop_unused(example)
         compare(lambda *inputs: _arrays(policy(*map(torch.as_tensor, inputs))), example, expected)
-    return policy, example
+    return policy, example, expected
 
 
 def compare(run: Any, example: Example, expected: list[NDArray[Any]]) -> None:
@@ -237,11 +232,3 @@ def _example(module: ModuleType, observations: NDArray[Any]) -> Example:
 
 def _arrays(outputs: Any) -> list[NDArray[Any]]:
     return [x.numpy() for x in (outputs if isinstance(outputs, tuple) else (outputs,))]
-
-
-def reference(module: ModuleType, folder: Path, example: Example) -> list[NDArray[Any]]:
-    """The actions that the module itself takes on an example."""
-    path = checkpoints.latest(folder / "checkpoints")
-    assert path is not None  # `load` has read it
-    checkpoint, _ = load_checkpoint(path)
-    return list(_acted(module, checkpoint, example.inputs[0].numpy()))

@@ -11,10 +11,12 @@ the new one is on the disk. Nothing is pickled: reading a checkpoint cannot run 
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import re
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -133,16 +135,11 @@ class Loaded(NamedTuple):
     metadata: dict[str, Any]
     damaged: list[tuple[Path, CheckpointError]]  # newer ones that cannot be read, newest first
 
-    def warning(self) -> str | None:
-        """What to tell the run's owner; None where the newest checkpoint is good."""
-        if not self.damaged:
-            return None
-        causes = "".join(f"\n  {error}" for _, error in self.damaged)
-        return f"going back to {self.path}, because what is newer cannot be read:{causes}"
-
 
 def load_newest(folder: Path) -> Loaded | None:
     """The newest checkpoint of a folder that can be read; None where there is none at all.
+
+    A warning names it and the newer ones that cannot be read, once in a process.
 
     Raises:
         CheckpointError: there are some, and none can be read, or one is of a newer format.
@@ -150,15 +147,27 @@ def load_newest(folder: Path) -> Loaded | None:
     damaged: list[tuple[Path, CheckpointError]] = []
     for path in reversed(_complete(folder)):
         try:
-            return Loaded(path, *load(path), damaged)
+            found = Loaded(path, *load(path), damaged)
         except NewerCheckpointError:
             raise  # it is not damaged, and what it holds is not to be trained again
         except CheckpointError as error:
             damaged.append((path, error))
-    if not damaged:
-        return None
-    causes = "".join(f"\n  {error}" for _, error in damaged)
-    raise CheckpointError(f"no checkpoint in {folder} can be read:{causes}")
+            continue
+        if damaged:
+            _warn(f"going back to {path}, because what is newer cannot be read:{_causes(damaged)}")
+        return found
+    if damaged:
+        raise CheckpointError(f"no checkpoint in {folder} can be read:{_causes(damaged)}")
+    return None
+
+
+def _causes(damaged: list[tuple[Path, CheckpointError]]) -> str:
+    return "".join(f"\n  {error}" for _, error in damaged)
+
+
+@functools.cache  # what evaluates and then films reads the same checkpoint twice
+def _warn(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr)
 
 
 def newest_good(folder: Path) -> Path | None:

@@ -29,7 +29,7 @@ class Diagnosis(NamedTuple):
     steps: int
     total_steps: int | None
     checkpoint: Path | None
-    """The last one saved."""
+    """The last good one."""
     findings: list[Finding]
     """Likely causes first, each symptom once."""
     events: list[dict[str, Any]]
@@ -91,7 +91,7 @@ def _diagnose(
         _state(folder, monitor, total, events),
         monitor.trend.step,
         total,
-        checkpoints.latest(folder / "checkpoints"),
+        checkpoints.newest_good(folder / "checkpoints"),
         sorted(first.values(), key=lambda finding: monitor.rank[finding.symptom]),
         events,
         dumps(folder),

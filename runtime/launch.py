@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime.divergence import DivergenceError
 from ppoc.runtime.failures import EXIT_CODE, RunError, describe_failure, kept, under_way
 from ppoc.runtime.formats import FormatError, NewerError, read_regular
-from ppoc.runtime.layout import Groups, check_policy
+from ppoc.runtime.layout import check_policy
 from ppoc.runtime.progress import Mode
 from ppoc.runtime.results import Result, read_result, write_result
-from ppoc.runtime.run import Run, describe, evaluate_policy
+from ppoc.runtime.run import Run, describe, evaluate_policy, load_newest
 from ppoc.runtime.signals import Interrupted
 from ppoc.runtime.statistics import Summary
 from ppoc.runtime.video import record
@@ -122,7 +121,7 @@ def evaluate_run(
 
     Raises:
         RunError: the folder has no checkpoint.
-        CheckpointError: the checkpoint is damaged.
+        CheckpointError: no checkpoint of it can be read, or it is not of this module.
     """
     policy = load_run_policy(module, folder, deterministic=deterministic, seed=seed)
     seed = module.SEED + 1_000_003 if seed is None else seed  # episodes not seen in training
@@ -137,12 +136,7 @@ def load_run_policy(
     seed: int | None = None,
 ) -> Any:
     """The policy of the newest checkpoint of a run folder; raises as `evaluate_run` does."""
-    newest = checkpoints.load_newest(folder / "checkpoints")
-    if newest is None:
-        raise RunError(f"{folder} has no checkpoint; train with `ppoc run` first")
-    if warning := newest.warning():
-        print(f"warning: {warning}", file=sys.stderr)
-    checkpoint = Groups(newest.tensors, newest.path)
+    checkpoint, _ = load_newest(folder)
     check_policy(module, checkpoint)
     if deterministic is None:
         deterministic = module.EVALUATION_DETERMINISTIC

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -142,8 +141,6 @@ class Run:
             return
         for path, _ in newest.damaged:
             checkpoints.set_aside(path)
-        if warning := newest.warning():
-            print(f"warning: {warning}", file=sys.stderr)  # also where progress is not shown
         self.last_saved, metadata = newest.path, newest.metadata
         self.checkpoint = Groups(newest.tensors, newest.path)
         if metadata.get("policy_only"):
@@ -336,14 +333,17 @@ class Run:
         self._saved_steps = steps
 
 
-def load_checkpoint(path: Path) -> tuple[Groups, dict[str, Any]]:
-    """The groups of tensors and the metadata of a checkpoint folder.
+def load_newest(folder: Path) -> tuple[Groups, dict[str, Any]]:
+    """The newest good checkpoint of a run folder: its groups of tensors, and its metadata.
 
     Raises:
-        CheckpointError: it is missing, damaged or of another format.
+        RunError: it has none.
+        CheckpointError: it has some, and none can be read.
     """
-    tensors, metadata = checkpoints.load(path)
-    return Groups(tensors, path), metadata
+    newest = checkpoints.load_newest(folder / "checkpoints")
+    if newest is None:
+        raise RunError(f"{folder} has no checkpoint; train with `ppoc run` first")
+    return Groups(newest.tensors, newest.path), newest.metadata
 
 
 def evaluate_policy(

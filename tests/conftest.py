@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # several side by side: a thread for each, and its runs
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 import torch
 

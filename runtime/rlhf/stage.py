@@ -1,6 +1,5 @@
 """One of the three stages of a run, and what it takes from those before it."""
 
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -94,8 +93,6 @@ def saved(root: Path, stage: str) -> Checkpoint:
     newest = checkpoints.load_newest(root / stage / "checkpoints")
     if newest is None:
         raise RunError(f"{root} has no checkpoint of the stage {stage}; train it first")
-    if warning := newest.warning():
-        print(f"warning: {warning}", file=sys.stderr)
     return Groups(newest.tensors, newest.path)
 
 

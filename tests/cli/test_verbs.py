@@ -160,6 +160,38 @@ def test_a_failed_run_exits_with_3_and_names_the_checkpoint(ppoc, trained):
     assert str(checkpoints.latest(trained / "checkpoints")) in done.err
 
 
+READERS = (
+    ("run", "RUN", "--resume", "-q"),
+    ("eval", "RUN", "-n", "2", "--video", "episode.mp4"),
+    ("export", "RUN", "--format", "torchscript"),
+    ("export", "RUN", "--format", "hub"),
+    ("variance", "agent.yaml", *SHORT, "--batches", "2", "--from", "RUN"),
+)
+
+
+def test_every_reader_of_checkpoints_goes_back_from_a_damaged_one(ppoc, trained):
+    (trained / "result.json").unlink()
+    for number, verb in enumerate(READERS):
+        run = shutil.copytree(trained, trained.with_name(f"run-{number}"))
+        *_, good, newest = sorted((run / "checkpoints").iterdir())
+        (newest / checkpoints.TENSORS).write_bytes(b"damaged")
+        assert f"the last good checkpoint is {good}" in ppoc("diagnose", run).out
+        verb = [run if word == "RUN" else word for word in verb]
+        done = ppoc(*verb)
+        assert done.code == 0, done.err
+        assert done.err.count("warning: going back to") == 1
+        assert all(str(path) in done.err for path in (good, newest))
+
+        for path in (run / "checkpoints").iterdir():
+            (path / checkpoints.TENSORS).write_bytes(b"damaged")
+        (run / "result.json").unlink(missing_ok=True)
+        if "hub" in verb:
+            shutil.rmtree(run / "hub")
+        done = ppoc(*verb)
+        assert (done.code, done.err.count("error:")) == (3, 1)
+        assert "can be read" in done.err
+
+
 def test_cuda_where_there_is_none_is_one_error(ppoc, spec):
     import torch
 

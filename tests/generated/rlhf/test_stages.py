@@ -2,11 +2,13 @@
 
 import csv
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
 
 from ppoc.cli.app import app
+from ppoc.runtime.checkpoint import TENSORS
 from ppoc.runtime.failures import RunError
 from ppoc.runtime.rlhf.launch import execute
 from rlhf_toy import write_toy
@@ -114,6 +116,23 @@ def test_transformers_loads_what_is_exported(ran, tmp_path):
     asked = ["chat", str(out), "-t", "0", "--json"]
     answer = json.loads(CliRunner().invoke(app, asked, input="say 3:\n").stdout)["answer"]
     assert tokenizer.decode(found, skip_special_tokens=True) == answer
+
+
+def test_verbs_go_back_from_damaged_checkpoints(ran, tmp_path):
+    folder, _ = ran
+    for words in (
+        ["eval", "RUN", "-n", "2"],
+        ["chat", "RUN"],
+        ["export", "RUN", "--format", "transformers"],
+    ):
+        out = shutil.copytree(folder, tmp_path / words[0])
+        *_, good, newest = sorted((out / "ppo" / "checkpoints").iterdir())
+        (newest / TENSORS).write_bytes(b"damaged")
+        words[1] = str(out)
+        done = CliRunner().invoke(app, words, input="say 3:\n")
+        assert done.exit_code == 0, done.output
+        assert done.stderr.count("warning: going back to") == 1
+        assert all(str(path) in done.stderr for path in (good, newest))
 
 
 def test_verbs_for_agents_refuse_a_language_model(ran, tmp_path):
