@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Run = Callable[[list[Tensor]], list[Tensor]]
 
 KEPT = 200  # packages, of some 2 MB each
+LOADED = 32  # of them in a process
 OPTIONS = {
     # Inductor compiles a test program for each instruction set to see whether the compiler knows
     # it: 7 of 19 seconds. It uses only those of the processor, which any such compiler knows.
@@ -38,6 +40,10 @@ OPTIONS = {
     # tanh(x) as 2 / (1 + exp(−2x)) − 1, right to 1e-7: a tenth to a fifth of an update's time.
     "cpp.use_decompose_tanh": True,
 }
+
+# Packages, named after the code in them, that a thread of this process has loaded: torch never
+# unloads one, so the next run of the same spec calls the same.
+_loaded: dict[tuple[Path, int], Run] = {}
 
 
 def compile_step(function: Function, message: Callable[[str], None]) -> Function:
@@ -240,6 +246,18 @@ def _load(package: Path) -> Run | None:
     """The function in a package; None where there is none that torch can load."""
     if not package.is_file():
         return None
+    key = (package, threading.get_ident())  # a loaded package is for one thread
+    run = _loaded.pop(key, None) or _read(package)
+    if run is not None:
+        _loaded[key] = run
+        for oldest in list(_loaded)[:-LOADED]:
+            del _loaded[oldest]
+        with contextlib.suppress(OSError):
+            os.utime(package)  # in use, so not the next to be removed
+    return run
+
+
+def _read(package: Path) -> Run | None:
     # What torch._inductor.aoti_load_package calls: by itself it takes no time, while importing
     # torch._inductor, which only compiling needs, takes two seconds and 100 MiB.
     single_threaded, runners, any_device = True, 1, -1
@@ -249,7 +267,5 @@ def _load(package: Path) -> Run | None:
         )
     except RuntimeError:
         return None
-    with contextlib.suppress(OSError):
-        os.utime(package)  # in use, so not the next to be removed
     run: Run = loader.boxed_run
     return run

@@ -1,6 +1,7 @@
 """Functions compiled ahead of time: the same numbers, kept for later, whatever lies there."""
 
 import os
+import threading
 from typing import NamedTuple
 
 import pytest
@@ -28,6 +29,7 @@ ARGUMENTS = (State(torch.linspace(-1, 1, 37), torch.zeros(())), torch.ones(37), 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("PPOC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(compiled, "_loaded", {})
     return tmp_path / "cache"
 
 
@@ -51,6 +53,7 @@ def test_a_function_is_compiled_once_and_then_loaded(cache):
 
     # A damaged package is made again; a constant that changed makes another.
     package.write_bytes(package.read_bytes()[:1000])
+    compiled._loaded.clear()  # as in another process
     assert_equal(compiled.compile_step(decay, said.append)(*ARGUMENTS), decay(*ARGUMENTS))
     assert len(said) == 2
 
@@ -59,6 +62,30 @@ def test_a_function_is_compiled_once_and_then_loaded(cache):
 
     assert_equal(compiled.compile_step(other, said.append)(*ARGUMENTS), other(*ARGUMENTS))
     assert len(list(cache.glob("*.pt2"))) == 2
+
+
+def test_a_process_loads_a_package_once_a_thread(cache, monkeypatch):
+    """Torch does not unload them: each run of a process would keep another."""
+    loads = []
+    read = compiled._read
+    monkeypatch.setattr(compiled, "_read", lambda package: loads.append(package) or read(package))
+    monkeypatch.setattr(compiled, "LOADED", 2)
+
+    def check(length=37):
+        given = (State(torch.ones(length), torch.zeros(())), torch.ones(length), ARGUMENTS[2])
+        assert_equal(compiled.compile_step(decay, print)(*given), decay(*given))
+
+    for _ in range(3):
+        check()
+    assert len(loads) == 1
+    other = threading.Thread(target=check)  # a loaded package is for one thread
+    other.start()
+    other.join()
+    assert len(loads) == 2
+    for length in (37, 5, 37):  # the other thread's, unused for longest, goes
+        check(length)
+    assert len(loads) == 3
+    assert len(compiled._loaded) == 2
 
 
 def test_what_an_earlier_run_noted_is_not_traced_again(cache, monkeypatch):
