@@ -1,6 +1,7 @@
 """Functions compiled ahead of time: the same numbers, kept for later, whatever lies there."""
 
 import os
+import shutil
 import threading
 from typing import NamedTuple
 
@@ -69,23 +70,23 @@ def test_a_process_loads_a_package_once_a_thread(cache, monkeypatch):
     loads = []
     read = compiled._read
     monkeypatch.setattr(compiled, "_read", lambda package: loads.append(package) or read(package))
+    for _ in range(2):
+        assert_equal(compiled.compile_step(decay, print)(*ARGUMENTS), decay(*ARGUMENTS))
+    (package,) = cache.glob("*.pt2")
+    assert loads == [package]
+
     monkeypatch.setattr(compiled, "LOADED", 2)
-
-    def check(length=37):
-        given = (State(torch.ones(length), torch.zeros(())), torch.ones(length), ARGUMENTS[2])
-        assert_equal(compiled.compile_step(decay, print)(*given), decay(*given))
-
-    for _ in range(3):
-        check()
-    assert len(loads) == 1
-    other = threading.Thread(target=check)  # a loaded package is for one thread
-    other.start()
+    other = threading.Thread(target=compiled._load, args=(package,))
+    other.start()  # a loaded package is for one thread
     other.join()
     assert len(loads) == 2
-    for length in (37, 5, 37):  # the other thread's, unused for longest, goes
-        check(length)
+    copy = shutil.copy(package, package.with_name("copy.pt2"))
+    for path in (package, copy, package):  # the other thread's, unused for longest, goes
+        assert compiled._load(path) is not None
     assert len(loads) == 3
     assert len(compiled._loaded) == 2
+    package.unlink()  # so that it is compiled for other processes too
+    assert compiled._load(package) is None
 
 
 def test_what_an_earlier_run_noted_is_not_traced_again(cache, monkeypatch):
