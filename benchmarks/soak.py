@@ -75,6 +75,7 @@ class Soak:
         overrides = (
             f"training.total_steps={self._steps_each}",
             "evaluation={every: 50_000, episodes: 5}",
+            "training.compile=always",  # also where a run is too short to earn it back
         )
         compile_spec(resolve(ROOT / "specs/ppo/cartpole.yaml", overrides)).write(folder / "spec")
         module = load_module(folder / "spec" / "module.py")
