@@ -53,7 +53,10 @@ def _prebuild(module: Path) -> None:
     try:
         loaded = load_module(module)
         if is_language_model(loaded):
-            terminal.say("nothing to compile: stages of language models run as they are written")
+            terminal.say(
+                "nothing to do beforehand: what a language model's stages compile, each compiles "
+                "as it begins, and finds it kept in later runs"
+            )
             return
         built = prebuild(loaded, terminal.say)
     except RunError as error:

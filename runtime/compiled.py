@@ -76,7 +76,7 @@ def build(
         message(f"compiling {name}: about a minute the first time, seconds after that")
         fused = torch.compile(function, fullgraph=True, dynamic=False)
         return Recorded(fused, arguments) if device == "cuda" else fused
-    folder = _writable(cache_folder())
+    folder = writable(cache_folder())
     note = folder / f"{_source_key(function, arguments)}.json"
     plain = getattr(function, "__closure__", ()) is None  # its source says all that it is
     known = _read_note(note, function, arguments) if plain else None
@@ -168,7 +168,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ppoc"
 
 
-def _writable(folder: Path) -> Path:
+def writable(folder: Path) -> Path:
     """The folder, made if need be; where that cannot be written, a temporary one."""
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from ppoc.compiler.build import write_texts
 from ppoc.compiler.diagnostics import Diagnostic
 from ppoc.compiler.manifest import LOCK, MANIFEST, MODULE, manifest_text
 from ppoc.compiler.plan import Decision
+from ppoc.compiler.rlhf.compiling import COMPILED, choose_compiling
 from ppoc.compiler.rlhf.constants import reference
 from ppoc.compiler.rlhf.emit import emit
 from ppoc.compiler.rlhf.language import RlhfSpec
@@ -59,13 +60,16 @@ def compile_rlhf(resolved: RlhfResolved) -> RlhfCompiled:
     roles = dict(_roles(spec))
     places = dict(_places(resolved))
     files = {role: f"{DATA}/{roles[role]}.jsonl" for role in roles}
-    module = emit(spec, files, places)
+    decisions = choose_compiling(spec, facts)
+    compiled = {stage for stage, decision in decisions.items() if decision.choice == COMPILED}
+    module = emit(spec, files, places, compiled)
     used = dict(_versions())
     lock = lock_text(resolved, used, {roles[role]: name for role, name in files.items()})
     data = {files[role]: facts.files[key].path for role, key in roles.items()}
     checksums = {files[role]: facts.files[key].sha256 for role, key in roles.items()}
     text = manifest_text(spec.name, {MODULE: module, LOCK: lock}, (), used, checksums)
-    return RlhfCompiled(spec.name, module, lock, text, [*resolved.warnings, *warnings], data)
+    found = [*resolved.warnings, *warnings]
+    return RlhfCompiled(spec.name, module, lock, text, found, data, tuple(decisions.values()))
 
 
 def _roles(spec: RlhfSpec) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """A spec of `kind: rlhf` becomes the source text of a training module."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from importlib.metadata import version
 from typing import Any
 
@@ -10,7 +10,7 @@ from ppoc.compiler.literals import Code, prose
 from ppoc.compiler.notation import statements
 from ppoc.compiler.objectives import Objective, policy_objective, value_objective
 from ppoc.compiler.rlhf.constants import ADAM_EPSILON, constants, reference
-from ppoc.compiler.rlhf.language import Optimizer, RlhfSpec
+from ppoc.compiler.rlhf.language import STAGES, Optimizer, RlhfSpec, Stage
 
 LEARNT = {"sft": "supervised fine-tuning", "reward": "the reward model", "ppo": "PPO against it"}
 PENALTIES = {
@@ -20,19 +20,26 @@ PENALTIES = {
 }
 
 
-def emit(spec: RlhfSpec, files: Mapping[str, str], places: Mapping[str, str]) -> str:
+def emit(
+    spec: RlhfSpec,
+    files: Mapping[str, str],
+    places: Mapping[str, str],
+    compiled: Set[Stage] = frozenset(),
+) -> str:
     """The module of a spec. The same spec gives the same bytes.
 
     Args:
         files: role of a data file → its path beside the module.
         places: `model`, `tokenizer`, `policy`, `reward` → where what the spec names is.
+        compiled: stages whose blocks are compiled.
 
     Raises:
         RuntimeError: the text is not Python or its constants are not the spec's: a compiler bug.
     """
     policy, value = policy_objective(spec.ppo), value_objective(spec.ppo)
     groups = [g for g in constants(spec, files, places, policy, value) if g]
-    context = _context(spec, places, policy, value) | {"constants": groups}
+    flags = {f"{stage}_compiled": stage in compiled for stage in STAGES}
+    context = _context(spec, places, policy, value) | flags | {"constants": groups}
     return rendered("rlhf/module.py.jinja", context, groups)
 
 

@@ -370,6 +370,12 @@ class Training(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="auto: CUDA where there is one."
     )
+    compile: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="Whether a transformer block is compiled for gradient steps, which takes half "
+        "a minute of each stage the first time. auto: where that is earned back, which "
+        "`ppoc compile --explain-plan` explains.",
+    )
     checkpoint_every: Count | None = Field(
         None,
         description="Updates of sft and reward, and iterations of ppo, between checkpoints; null: "

@@ -1,5 +1,6 @@
 """What a generated module of `kind: rlhf` calls: data, tokens, models, generation, stages."""
 
+from ppoc.runtime.rlhf.compiled import compile_blocks
 from ppoc.runtime.rlhf.data import read_demonstrations
 from ppoc.runtime.rlhf.forward import hidden_states
 from ppoc.runtime.rlhf.generation import generate
@@ -59,6 +60,7 @@ __all__ = [
     "by_ranking",
     "by_rows",
     "byte_tokenizer",
+    "compile_blocks",
     "demonstrations",
     "draw",
     "generate",

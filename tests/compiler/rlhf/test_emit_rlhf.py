@@ -46,6 +46,7 @@ FEATURES = {
     "ppo.target_kl": [None, "0.1"],
     "evaluation.every": [None, "2"],
     "training.checkpoint_every": [None, "3"],
+    "training.compile": [None, "always", "never"],
     "model.dtype": [None, "bfloat16"],
 }
 
@@ -187,6 +188,7 @@ OTHER = {
     "evaluation.every": "2",
     "training.seed": "2",
     "training.device": "cpu",
+    "training.compile": "always",
     "training.checkpoint_every": "4",
     **{f"{stage}.optimizer.lr": "1e-5" for stage in ("sft", "reward", "ppo")},
     **{f"{stage}.optimizer.schedule": "linear" for stage in ("reward", "ppo")},
