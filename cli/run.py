@@ -165,6 +165,7 @@ def _execute_stages(
         terminal.say(f"run folder: {folder}")
     from ppoc.runtime.failures import RunError
     from ppoc.runtime.rlhf.launch import execute, report
+    from ppoc.runtime.rlhf.stage import UNITS
 
     try:
         result = execute(module, folder, device=device, mode=mode, until=until)
@@ -174,7 +175,8 @@ def _execute_stages(
         terminal.fail(terminal.RUN_FAILED, "stopped")
     if result.stopped:
         terminal.say(
-            f"stopped in {result.stage} at {result.steps:,}; `ppoc run {folder} --resume` goes on"
+            f"stopped in {result.stage} after {result.steps:,} {UNITS[result.stage]}; "
+            f"`ppoc run {folder} --resume` goes on"
         )
         raise typer.Exit(terminal.RUN_FAILED)
     terminal.tell(report(result))

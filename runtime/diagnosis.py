@@ -66,15 +66,20 @@ def stages(folder: Path) -> list[Path]:
 
 def diagnose_stage(folder: Path) -> Diagnosis:
     """Read the folder of one stage, within the run folder of a language model."""
+    from ppoc.runtime.rlhf.stage import UNITS
     from ppoc.runtime.rlhf.symptoms import monitor
 
     notes: list[str] = []
     constants = read_constants(folder.parent / "module.py", notes) or {}
-    return _diagnose(folder, monitor(folder.name, constants), notes)
+    return _diagnose(folder, monitor(folder.name, constants), notes, unit=UNITS[folder.name])
 
 
 def _diagnose(
-    folder: Path, monitor: Monitor, notes: list[str], constants: dict[str, Any] | None = None
+    folder: Path,
+    monitor: Monitor,
+    notes: list[str],
+    constants: dict[str, Any] | None = None,
+    unit: str = "steps",
 ) -> Diagnosis:
     first: dict[str, Finding] = {}
     for step, evaluation, row in health.history(folder, notes):
@@ -88,7 +93,7 @@ def _diagnose(
     total = monitor.trend.total or None
     return Diagnosis(
         folder,
-        _state(folder, monitor, total, events),
+        _state(folder, monitor, total, events, unit),
         monitor.trend.step,
         total,
         checkpoints.newest_good(folder / "checkpoints"),
@@ -128,8 +133,10 @@ def _with_rewards(row: dict[str, float], constants: dict[str, Any]) -> dict[str,
     return {**row, "largest_reward": abs(row.get("episode_return", 0.0)) / length}
 
 
-def _state(folder: Path, monitor: Monitor, total: int | None, events: list[dict[str, Any]]) -> str:
-    reached = f"{monitor.trend.step:,}" + (f" of {total:,}" if total else "") + " steps"
+def _state(
+    folder: Path, monitor: Monitor, total: int | None, events: list[dict[str, Any]], unit: str
+) -> str:
+    reached = f"{monitor.trend.step:,}" + (f" of {total:,}" if total else "") + f" {unit}"
     if _is_running(folder / "run.lock"):
         return f"running, at {reached}"
     result = _document(folder / "result.json")

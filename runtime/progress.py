@@ -118,10 +118,9 @@ class Meter:
         """Share done, steps, rate and time left, for people."""
         rate = self.rate
         steps = f"{self.step:,}/{self.total_steps:,}"
-        if self.unit != "steps":
-            steps += f" {self.unit}"
         if not rate:
-            return f"{self.fraction:4.0%}", steps, "", ""
+            counted = f" {self.unit}" if self.unit != "steps" else ""
+            return f"{self.fraction:4.0%}", f"{steps}{counted}", "", ""
         left = _duration((self.total_steps - self.step) / rate)
         rates = f"{_rate(rate)} {self.unit}/s"
         if self._tokens:

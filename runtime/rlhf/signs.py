@@ -28,7 +28,22 @@ def overfit(row: Row, trend: Trend) -> bool:
     return isinstance(trend, StageTrend) and row["held_out_loss"] > OVERFIT * trend.lowest
 
 
-def held_out_at_chance(row: Row, trend: Trend) -> bool:
+def by_heart(row: Row, trend: Trend) -> bool:
+    """Held-out rankings are at chance, and those that are learnt from are not."""
+    return _held_out_at_chance(row, trend) and _learns(trend)
+
+
+def learns_nothing(row: Row, trend: Trend) -> bool:
+    """Held-out rankings are at chance, and those that are learnt from too."""
+    return _held_out_at_chance(row, trend) and not _learns(trend)
+
+
+def _learns(trend: Trend) -> bool:
+    training = trend.training if isinstance(trend, StageTrend) else None
+    return training is not None and training.lately > USEFUL
+
+
+def _held_out_at_chance(row: Row, trend: Trend) -> bool:
     """After half of the epochs, fewer pairs are right than is of use, and not by chance."""
     count = max(row.get("held_out_rankings", 0.0), 1.0)
     error = math.sqrt(USEFUL * (1 - USEFUL) / count)  # a standard error, of a useful model

@@ -16,6 +16,7 @@ from ppoc.runtime.rlhf.tokens import Tokenizer, pretrained_tokenizer, save_token
 from ppoc.runtime.run import Checkpoint, Run
 
 STAGES = ("sft", "reward", "ppo")
+UNITS = {"sft": "updates", "reward": "updates", "ppo": "answers"}  # that steps are
 TOKENIZER = "tokenizer"
 
 
@@ -36,7 +37,7 @@ class Stage(Run):
             constants: of the module, such as `vars(module)`: they say what is unhealthy for it.
         """
         self.root, self.name, self.stage = root, name, name
-        self.unit = "answers" if name == "ppo" else "updates"
+        self.unit = UNITS[name]
         self.limits = LIMITS[name]
         folder = root / name
         folder.mkdir(exist_ok=True)
@@ -67,7 +68,7 @@ class Stage(Run):
         """Append an evaluation on what was held out to evaluations.jsonl, and say it."""
         evaluations.append(self.folder, {"steps": steps, **values})
         text = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items())
-        self.message(f"{self.name}, held out, at {steps:,}: {text}")
+        self.message(f"{self.name}, held out, after {steps:,} {self.unit}: {text}")
         self._watch.check_evaluation(steps, values)
 
 

@@ -54,8 +54,9 @@ def monitor(stage: str, constants: Mapping[str, Any]) -> Monitor:
     if "ARCHITECTURE" in constants:
         known["NEW_MODEL"] = 1
     total = known.get("NUM_ITERATIONS", 0) * known.get("ROLLOUT_SIZE", 0) if stage == "ppo" else 0
-    evaluations = StageTrend(known, 0), HELD_OUT.get(stage, ())
-    return Monitor(StageTrend(known, int(total)), SYMPTOMS[stage], evaluations)
+    trend = StageTrend(known, int(total))
+    evaluations = StageTrend(known, 0, training=trend), HELD_OUT.get(stage, ())
+    return Monitor(trend, SYMPTOMS[stage], evaluations)
 
 
 def _not_finite(stage: str, *metrics: str) -> list[Symptom]:
@@ -285,16 +286,29 @@ HELD_OUT: dict[str, tuple[Symptom, ...]] = {
             INSTRUCT,
         ),
     ),
-    "reward": (
+    "reward": tuple(
         Symptom(
             "reward-at-chance",
             "held_out_accuracy",
             1,
-            signs.held_out_at_chance,
+            shown,
             "{value} of held-out pairs are ranked as people do, and a coin gets half",
-            "What it learnt does not carry over: it learnt rankings by heart, or nothing of use.",
-            remedies.fewer_epochs("reward"),
+            cause,
+            changes,
             STIENNON,
-        ),
+        )
+        for shown, cause, changes in (
+            (
+                signs.by_heart,
+                "It learnt rankings by heart, and that does not carry over to others.",
+                remedies.fewer_epochs("reward"),
+            ),
+            (
+                signs.learns_nothing,
+                "It learns nothing, of those that it learns from either: steps are too small or "
+                "too large, or people disagree.",
+                remedies.faster("reward"),
+            ),
+        )
     ),
 }

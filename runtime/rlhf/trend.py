@@ -13,8 +13,12 @@ RANKINGS = 2000  # that the reward model's accuracy is a mean over
 class StageTrend(Trend):
     """How a stage goes: its score, its accuracy of late, and its lowest loss."""
 
-    def __init__(self, constants: Mapping[str, Any], total: int) -> None:
+    def __init__(
+        self, constants: Mapping[str, Any], total: int, training: "StageTrend | None" = None
+    ) -> None:
+        """A trend of iterations; or of evaluations, and then `training` is that of iterations."""
         super().__init__(constants, total=total, returns="score")
+        self.training = training
         size = max(1, int(constants.get("REWARD_BATCH_SIZE", 1)))
         self._accuracies: deque[float] = deque(maxlen=-(-RANKINGS // size))
         self.lowest = math.inf
@@ -31,5 +35,9 @@ class StageTrend(Trend):
     @property
     def accuracy(self) -> float:
         """The mean accuracy over the last RANKINGS rankings; NaN before there are so many."""
-        seen = self._accuracies
-        return sum(seen) / len(seen) if len(seen) == seen.maxlen else math.nan
+        return self.lately if len(self._accuracies) == self._accuracies.maxlen else math.nan
+
+    @property
+    def lately(self) -> float:
+        """The same over what there is."""
+        return sum(self._accuracies) / max(len(self._accuracies), 1)

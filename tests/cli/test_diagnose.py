@@ -179,10 +179,10 @@ def test_the_stages_of_a_language_model_are_read_with_its_own_keys(ppoc, languag
     assert done.code == 0
     sft, _, ppo = done.out.partition("\n\n")
     assert sft == (
-        f"{language_model / 'sft'}: ended without a result, after 2 steps\n"
+        f"{language_model / 'sft'}: ended without a result, after 2 updates\n"
         "nothing unhealthy was seen"
     )
-    assert f"{language_model / 'ppo'}: ended without a result, after 4,480 of 5,120 steps" in ppo
+    assert f"{language_model / 'ppo'}: ended without a result, after 4,480 of 5,120 answers" in ppo
     assert "1. high-kl" in ppo
     assert "try: ppo.optimizer.lr: 0.01 → 2e-05 (-s ppo.optimizer.lr=2e-05)" in ppo
     assert "try: ppo.target_kl: null → 0.1" in ppo

@@ -46,6 +46,28 @@ def test_rate_leaves_out_the_time_before_the_first_update():
     assert meter.texts() == (" 30%", "3,000/10,000", "2,000 steps/s", "0:04 left")
 
 
+def test_what_is_counted_is_said_and_tokens_too():
+    meter = Meter(4096, unit="answers")
+    meter.advance(128, 0.0, 1000)
+    assert meter.texts() == ("  3%", "128/4,096 answers", "", "")
+    meter.advance(256, 40.0, 20_000)
+    rate = "3.2 answers/s  500 tokens/s"
+    assert meter.texts() == ("  6%", "256/4,096", rate, "20:00 left")
+
+
+def test_json_of_a_stage_says_which_and_what_it_counts(capsys):
+    with progress("json", 100, unit="updates", stage="sft") as display:
+        display.message("hello")
+        display.message("line", {"symptom": "overfit"})
+        display.update(10, {"loss": 0.5}, 320)
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
+        {"event": "message", "stage": "sft", "text": "hello"},
+        {"event": "health", "stage": "sft", "symptom": "overfit"},
+        {"event": "update", "stage": "sft", "step": 10, "unit": "updates", "tokens": 320}
+        | {"loss": 0.5},
+    ]
+
+
 def test_rate_forgets_the_past():
     meter = Meter(10**9)
     for second in range(61):

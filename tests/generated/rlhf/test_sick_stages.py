@@ -6,6 +6,7 @@ import random
 import shutil
 
 import pytest
+from conftest import ROOT
 from typer.testing import CliRunner
 
 from ppoc.cli.app import app
@@ -13,6 +14,7 @@ from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime import health
 from ppoc.runtime.diagnosis import diagnose_stage
 from ppoc.runtime.rlhf.launch import execute
+from ppoc.runtime.rlhf.stage import Stage
 from rlhf_toy import write_toy
 
 pytest.importorskip("transformers")
@@ -161,3 +163,79 @@ def test_an_overfit_stage_finds_the_same_when_it_is_resumed(ran):
     again = CliRunner().invoke(app, ["run", str(out), "--resume", "-q", "--until", "sft"])
     assert again.exit_code == 0, again.output
     assert list(health.read(out / "sft")) == whole
+
+
+def test_a_stage_of_an_earlier_version_goes_on_with_its_own_columns(
+    toy_module, tmp_path, monkeypatch
+):
+    """Its module says no tokens, and its metrics.csv has steps_per_second."""
+    log = Stage.log
+    monkeypatch.setattr(Stage, "log", lambda run, steps, row, tokens: log(run, steps, row))
+    execute(toy_module(), tmp_path, mode="quiet", until="sft")
+    columns = next(csv.reader((tmp_path / "sft" / "metrics.csv").open()))
+    assert columns == ["step", "loss", "grad_norm", "learning_rate", "steps_per_second"]
+
+
+# The spec of the zoo, made sick on purpose: what is named first, and what to change first.
+TINY = {
+    "nothing changed": ("ppo", (), None, None),
+    "sft rate 1": ("sft", ("sft.optimizer.lr=1.0",), "loss-explosion", "sft.optimizer.lr"),
+    "sft of 60 examples": (
+        "sft",
+        ("data.held_out=0.94", "sft.epochs=60"),
+        "overfit",
+        "sft.epochs",
+    ),
+    "reward rate 1e-8": (
+        "reward",
+        ("reward.optimizer.lr=1e-8",),
+        "reward-at-chance",
+        "reward.optimizer.lr",
+    ),
+    "ppo rate 0.1": ("ppo", ("ppo.optimizer.lr=0.1",), "kl-explosion", "ppo.optimizer.lr"),
+    "β 0, no target": (
+        "ppo",
+        ("ppo.kl={beta: 0, target: null}", "ppo.optimizer.lr=1e-3"),
+        "far-from-reference",
+        "ppo.kl.beta",
+    ),
+    "value coefficient 0": (
+        "ppo",
+        ("ppo.losses.value.coefficient=0",),
+        "useless-critic",
+        "ppo.losses.value.coefficient",
+    ),
+    "4 tokens": (
+        "ppo",
+        ("ppo.generation.max_new_tokens=4",),
+        "cut-answers",
+        "ppo.generation.max_new_tokens",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def tiny_steps(tmp_path_factory):
+    """A run of the zoo's spec up to its reward model."""
+    out = tmp_path_factory.mktemp("tiny") / "run"
+    arguments = ["run", str(ROOT / "specs/rlhf/tiny.yaml"), "-o", str(out), "--json"]
+    done = CliRunner().invoke(app, [*arguments, "--until", "reward"])
+    assert done.exit_code == 0, done.output
+    assert not told(done)
+    return out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", TINY)
+def test_the_first_cause_is_named(tiny_steps, tmp_path, setting):
+    stage, overrides, symptom, path = TINY[setting]
+    start = ("stages=[ppo]", f"start={{policy: {tiny_steps}, reward: {tiny_steps}}}")
+    changes = [*(start if stage == "ppo" else ()), *overrides]
+    out = tmp_path / "run"
+    arguments = ["run", str(ROOT / "specs/rlhf/tiny.yaml"), "-o", str(out), "-q", "--until", stage]
+    done = CliRunner().invoke(app, [*arguments, *(word for x in changes for word in ("-s", x))])
+    assert done.exit_code in (0, 3), done.output
+    findings = diagnose_stage(out / stage).findings
+    print(f"\n{setting}:", [(x.symptom, x.step, x.value, str(x.changes[0])) for x in findings])
+    assert (findings[0].symptom if findings else None) == symptom
+    assert not findings or findings[0].changes[0].path == path

@@ -133,10 +133,11 @@ def test_every_symptom_is_tried():
 
 
 def test_held_out_rankings_at_chance_are_found_after_half_of_the_epochs():
-    found = watch("reward", None, lambda i: {"accuracy": 0.47})
-    assert [(x.symptom, x.metric, x.step) for x in found] == [
-        ("reward-at-chance", "held_out_accuracy", 60)
-    ]
+    for learns, change in ((0.9, "reward.epochs"), (0.53, "reward.optimizer.lr")):
+        chance = {"accuracy": 0.47}
+        (found,) = watch("reward", lambda i: {"accuracy": learns}, lambda i: chance)  # noqa: B023
+        assert (found.symptom, found.step) == ("reward-at-chance", 60)
+        assert (found.metric, found.changes[0].path) == ("held_out_accuracy", change)
     assert watch("reward", None, lambda i: {"accuracy": 0.47, "rankings": 12}) == []
 
 
