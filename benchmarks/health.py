@@ -22,7 +22,7 @@ import torch
 from ppoc.compiler.build import compile_spec
 from ppoc.compiler.resolve import resolve
 from ppoc.runtime import run as runs
-from ppoc.runtime.diagnosis import read_constants, stages
+from ppoc.runtime.diagnosis import STAGES, read_constants
 from ppoc.runtime.divergence import Recording, offence
 from ppoc.runtime.health import Monitor, Watch
 from ppoc.runtime.launch import load_module
@@ -78,9 +78,9 @@ def main() -> None:
 def _stages(folder: Path) -> None:
     """Print what the stages of a run cost to watch, of the time that they took."""
     print("| stage | update or iteration, ms | check, µs | together |\n| --- | --- | --- | --- |")
-    for stage in stages(folder):
+    constants = read_constants(folder / "module.py", []) or {}
+    for stage in filter(Path.is_dir, (folder / name for name in STAGES)):
         rows = list(read_metrics(stage / "metrics.csv", []))
-        constants = read_constants(folder / "module.py", []) or {}
         unit = "answers" if stage.name == "ppo" else "updates"
         each = constants["ROLLOUT_SIZE"] if stage.name == "ppo" else 1
         whole = statistics.median(each / row[f"{unit}_per_second"] for _, row in rows)

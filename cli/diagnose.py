@@ -38,24 +38,17 @@ def diagnose(
         _replay(folder, format, modified, trust)
         return
     from ppoc.runtime.diagnosis import diagnose as read
-    from ppoc.runtime.diagnosis import diagnose_stage, stages
 
-    if found := stages(folder):
-        diagnoses = [diagnose_stage(stage) for stage in found]
-        if format == "json":
-            documents = {stage.folder.name: _document(stage) for stage in diagnoses}
-            print(_json({"format": FORMAT, "folder": str(folder), "stages": documents}))
-        else:
-            print("\n\n".join(map(_text, diagnoses)))
-        return
     try:
-        diagnosis = read(folder)
+        found = read(folder)
     except ValueError as error:
         terminal.fail(terminal.MISUSE, str(error))
-    if format == "json":
-        print(_json(_document(diagnosis)))
+    if isinstance(found, dict):
+        documents = {name: _document(stage) for name, stage in found.items()}
+        whole = {"format": FORMAT, "folder": str(folder), "stages": documents}
+        print(_json(whole) if format == "json" else "\n\n".join(map(_text, found.values())))
     else:
-        print(_text(diagnosis))
+        print(_json(_document(found)) if format == "json" else _text(found))
 
 
 def _replay(folder: Path, format: str, modified: bool, trust: bool) -> None:

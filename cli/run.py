@@ -1,9 +1,10 @@
 """`ppoc run`: train, evaluate, and leave a run folder."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
@@ -13,6 +14,13 @@ from ppoc.cli.options import Overrides, Seed, Trust
 
 if TYPE_CHECKING:
     from ppoc.runtime.progress import Mode
+
+
+class Ended(NamedTuple):
+    """How training ended."""
+
+    stopped: str | None  # where a signal stopped it
+    lines: Sequence[str] = ()  # what it came to
 
 
 def run(
@@ -53,12 +61,9 @@ def run(
         folder = _prepare(target, changes, out, trust, modified)
     witness.split(folder)
     module = import_module(folder, modified=modified, trust=trust)
-    if is_language_model(module):
-        _execute_stages(module, folder, device, mode, until)
-    elif until is not None:
+    if until is not None and not is_language_model(module):
         terminal.fail(terminal.MISUSE, "--until is for specs of `kind: rlhf`")
-    else:
-        _execute(module, folder, device, resume, mode)
+    _execute(module, folder, device, resume, mode, until)
 
 
 def _folder_to_resume(target: Path, changes: list[str], out: Path | None) -> Path:
@@ -131,55 +136,63 @@ def new_folder(out: Path | None, name: str) -> Path:
 
 
 def _execute(
-    module: ModuleType, folder: Path, device: str | None, resume: bool, mode: "Mode"
+    module: ModuleType,
+    folder: Path,
+    device: str | None,
+    resume: bool,
+    mode: "Mode",
+    until: str | None,
 ) -> None:
     if mode != "quiet":
         terminal.say(f"run folder: {folder}")
     from ppoc.runtime.failures import RunError
+
+    try:
+        if is_language_model(module):
+            ended = _train_stages(module, folder, device, until, mode)
+        else:
+            ended = _train(module, folder, device, resume, mode)
+    except RunError as error:
+        terminal.fail(terminal.RUN_FAILED, str(error))
+    except KeyboardInterrupt:  # before training began, between stages, or after it ended
+        terminal.fail(terminal.RUN_FAILED, "stopped")
+    if ended.stopped:
+        terminal.say(f"stopped {ended.stopped}; `ppoc run {folder} --resume` goes on")
+        raise typer.Exit(terminal.RUN_FAILED)
+    for line in (*ended.lines, f"run folder: {folder}"):
+        terminal.tell(line)
+
+
+def _train(
+    module: ModuleType, folder: Path, device: str | None, resume: bool, mode: "Mode"
+) -> Ended:
     from ppoc.runtime.launch import execute
     from ppoc.runtime.run import describe
 
-    try:
-        result = execute(module, folder, device=device, resume=resume, mode=mode)
-    except RunError as error:
-        terminal.fail(terminal.RUN_FAILED, str(error))
-    except KeyboardInterrupt:  # before training began, or after it ended
-        terminal.fail(terminal.RUN_FAILED, "stopped")
+    result = execute(module, folder, device=device, resume=resume, mode=mode)
     if not result.finished:
-        terminal.say(f"stopped at {result.steps:,} steps; `ppoc run {folder} --resume` goes on")
-        raise typer.Exit(terminal.RUN_FAILED)
+        return Ended(f"at {result.steps:,} steps")
+    lines = []
     if result.earlier:
-        terminal.tell(f"the run is finished, at {result.steps:,} steps; there is nothing to resume")
+        lines = [f"the run is finished, at {result.steps:,} steps; there is nothing to resume"]
     elif result.evaluation is not None:
-        terminal.tell(f"{result.steps:,} steps in {result.seconds:.1f} s, evaluation included")
+        lines = [f"{result.steps:,} steps in {result.seconds:.1f} s, evaluation included"]
     if result.evaluation is not None:
-        terminal.tell(describe(result.evaluation))
-    terminal.tell(f"run folder: {folder}")
+        lines.append(describe(result.evaluation))
+    return Ended(None, lines)
 
 
-def _execute_stages(
-    module: ModuleType, folder: Path, device: str | None, mode: "Mode", until: str | None
-) -> None:
+def _train_stages(
+    module: ModuleType, folder: Path, device: str | None, until: str | None, mode: "Mode"
+) -> Ended:
     """Train a language model, stage by stage; stages that the folder has are not repeated."""
-    if mode != "quiet":
-        terminal.say(f"run folder: {folder}")
-    from ppoc.runtime.failures import RunError
     from ppoc.runtime.rlhf.launch import execute, report
     from ppoc.runtime.rlhf.stage import UNITS
 
-    try:
-        result = execute(module, folder, device=device, mode=mode, until=until)
-    except RunError as error:
-        terminal.fail(terminal.RUN_FAILED, str(error))
-    except KeyboardInterrupt:  # between the stages, or after them
-        terminal.fail(terminal.RUN_FAILED, "stopped")
+    result = execute(module, folder, device=device, mode=mode, until=until)
     if result.stopped:
-        terminal.say(
-            f"stopped in {result.stage} after {result.steps:,} {UNITS[result.stage]}; "
-            f"`ppoc run {folder} --resume` goes on"
-        )
-        raise typer.Exit(terminal.RUN_FAILED)
-    terminal.tell(report(result))
+        return Ended(f"in {result.stage} after {result.steps:,} {UNITS[result.stage]}")
+    lines = [report(result)]
     if not result.finished:
-        terminal.tell(f"{result.stage} is done; `ppoc run {folder} --resume` goes on")
-    terminal.tell(f"run folder: {folder}")
+        lines.append(f"{result.stage} is done; `ppoc run {folder} --resume` goes on")
+    return Ended(None, lines)

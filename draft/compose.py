@@ -175,23 +175,24 @@ def fitted(full: dict[str, Value], below: Mapping[str, Any], notes: list[Note]) 
     if steps % envs:
         nearest = _nearest_rollout(steps, envs, size)
         why = f"the nearest to {steps} that {envs} environments can share evenly"
-        _move(full, notes, "update.rollout_steps", nearest, why)
+        adapt(full, notes, "update.rollout_steps", nearest, why)
         steps = nearest
     rollouts = number("update.buffer.rollouts") if below.get("update.buffer", 0) is not None else 1
     samples = steps * (rollouts or 1)
     if size != "all" and samples % size:
         nearest = _nearest_divisor(samples, size)
         why = f"the nearest to {size} that divides {samples} samples"
-        _move(full, notes, "update.minibatch_size", nearest, why)
+        adapt(full, notes, "update.minibatch_size", nearest, why)
     return full
 
 
-def _move(full: dict[str, Value], notes: list[Note], path: str, value: Any, why: str) -> None:
+def adapt(full: dict[str, Value], notes: list[Note], path: str, value: Any, why: str) -> None:
+    """Put a value in the place of one that does not fit, and note it where words asked for that."""
     said = full.get(path)
     words = said.words if said is not None else ""
     full[path] = Value(path, value, "adapted" if words else "default", words, why)
     note = Note("adapted", words, f"`{path}` is {value}, {why}")
-    if note not in notes:
+    if words and note not in notes:
         notes.append(note)
 
 

@@ -1,6 +1,7 @@
 """A request as a row of items: numbers, terms of the glossary, environments, words, punctuation."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from ppoc.draft import environments
@@ -67,7 +68,7 @@ def lex(request: str) -> list[Item]:
         item, taken = _longest(raw, at, language)
         items.append(item)
         at += taken
-    return _in_clauses(_misspelt_environments(_percent(items), text))
+    return in_clauses(_misspelt_environments(_percent(items), text), _separates)
 
 
 def _folded(request: str) -> str:
@@ -219,18 +220,22 @@ def _misspelt_environments(items: list[Item], text: str) -> list[Item]:
     return items
 
 
-def _in_clauses(items: list[Item]) -> list[Item]:
-    """Items numbered by sentence and clause."""
+def in_clauses(items: list[Item], separates: Callable[[list[Item], int], bool]) -> list[Item]:
+    """Items numbered by sentence, and by clause, of which `separates` tells where one begins."""
     sentence = clause = 0
     found: list[Item] = []
     for at, item in enumerate(items):
         if _ends_sentence(items, at):
             sentence += 1
             clause += 1
-        elif item.text in SEPARATORS and not _joins_roles(items, at):
+        elif separates(items, at):
             clause += 1
         found.append(replace(item, sentence=sentence, clause=clause))
     return found
+
+
+def _separates(items: list[Item], at: int) -> bool:
+    return items[at].text in SEPARATORS and not _joins_roles(items, at)
 
 
 def _joins_roles(items: list[Item], at: int) -> bool:

@@ -40,14 +40,18 @@ class Diagnosis(NamedTuple):
     """What could not be read, and what else is worth knowing."""
 
 
-def diagnose(folder: Path) -> Diagnosis:
-    """Read a run folder, finished, running or broken.
+def diagnose(folder: Path) -> Diagnosis | dict[str, Diagnosis]:
+    """Read a run folder, finished, running or broken; a language model's by the stages it came to.
 
     Raises:
         ValueError: it is no run folder: there is neither a module nor a metrics.csv in it.
     """
     notes: list[str] = []
     constants = read_constants(folder / "module.py", notes)
+    if constants is not None and constants.get("KIND") == "rlhf":
+        there = [stage for stage in STAGES if (folder / stage).is_dir()]
+        if there:
+            return {stage: _diagnose_stage(folder / stage, constants) for stage in there}
     if constants is None and not (folder / "metrics.csv").exists():
         raise ValueError(f"{folder} is no run folder: it has neither module.py nor metrics.csv")
     known = constants or {"SHAPES": {}}
@@ -56,22 +60,11 @@ def diagnose(folder: Path) -> Diagnosis:
     return diagnosis
 
 
-def stages(folder: Path) -> list[Path]:
-    """The folders of the stages that a language model's run came to; of an agent's run, none."""
-    constants = read_constants(folder / "module.py", [])
-    if constants is None or constants.get("KIND") != "rlhf":
-        return []
-    return [folder / stage for stage in STAGES if (folder / stage).is_dir()]
-
-
-def diagnose_stage(folder: Path) -> Diagnosis:
-    """Read the folder of one stage, within the run folder of a language model."""
+def _diagnose_stage(folder: Path, constants: dict[str, Any]) -> Diagnosis:
     from ppoc.runtime.rlhf.stage import UNITS
     from ppoc.runtime.rlhf.symptoms import monitor
 
-    notes: list[str] = []
-    constants = read_constants(folder.parent / "module.py", notes) or {}
-    return _diagnose(folder, monitor(folder.name, constants), notes, unit=UNITS[folder.name])
+    return _diagnose(folder, monitor(folder.name, constants), [], unit=UNITS[folder.name])
 
 
 def _diagnose(

@@ -27,12 +27,36 @@ class RunError(Exception):
     """A run that cannot start or go on; its text says why and what is left."""
 
 
+class Interrupted(BaseException):
+    """A signal ends the run at once. No Exception, so that nothing on the way takes it for one."""
+
+
 @contextlib.contextmanager
-def under_way(folder: Path) -> Iterator[None]:
-    """Name the run that this process is busy with."""
+def in_one_message(
+    folder: Path, *, root: Path | None = None, less_memory: str = LESS_MEMORY
+) -> Iterator[None]:
+    """Whatever ends the run within, its owner gets one message and what is kept of it in `folder`.
+
+    Args:
+        root: the run folder, where `folder` is a stage's part of it.
+        less_memory: what to change where memory ran out.
+
+    Raises:
+        RunError: the run failed, or was interrupted.
+    """
     _under_way.append(folder)
     try:
         yield
+    except RunError:
+        raise
+    except Interrupted as error:
+        raise RunError(f"stopped at once, by {error}\n{kept(folder)}") from error
+    except SystemExit as error:  # which would end the process as if all were well
+        said = f"the run was ended by sys.exit({error.code!r}) in code of others"
+        raise RunError(f"{said}\n{kept(folder)}") from error
+    except Exception as error:
+        said = describe_failure(error, root or folder, less_memory)
+        raise RunError(f"{said}\n{kept(folder)}") from error
     finally:
         _under_way.remove(folder)
 
@@ -53,11 +77,8 @@ def end_process(message: str) -> NoReturn:
     os._exit(EXIT_CODE)
 
 
-def describe_failure(error: BaseException, folder: Path, *, less_memory: str = LESS_MEMORY) -> str:
-    """An error in a line or two; one that nobody foresaw leaves its traceback in the run folder.
-
-    `less_memory` says what to change where memory ran out.
-    """
+def describe_failure(error: BaseException, folder: Path, less_memory: str) -> str:
+    """An error in a line or two; one that nobody foresaw leaves its traceback in the run folder."""
     if isinstance(error, EnvironmentFailure | checkpoints.CheckpointError | FormatError):
         return str(error)
     if isinstance(error, OSError) and error.errno is not None:

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from ppoc.runtime.divergence import DivergenceError
-from ppoc.runtime.failures import EXIT_CODE, RunError, describe_failure, kept, under_way
+from ppoc.runtime.failures import EXIT_CODE, RunError, in_one_message
 from ppoc.runtime.formats import FormatError, NewerError, read_regular
 from ppoc.runtime.layout import check_policy
 from ppoc.runtime.progress import Mode
 from ppoc.runtime.results import Result, read_result, write_result
 from ppoc.runtime.run import Run, describe, evaluate_policy, load_newest
-from ppoc.runtime.signals import Interrupted
 from ppoc.runtime.statistics import Summary
 from ppoc.runtime.video import record
 
@@ -69,22 +68,11 @@ def execute(
     if resume and (earlier := finished_result(module, folder)):
         return earlier
     start = time.perf_counter()
-    try:
-        device = device or module.DEVICE
-        with under_way(folder):
-            steps, finished = _train(module, folder, device, resume, mode)
-            evaluation = evaluate_run(module, folder) if finished else None
-            result = Result(folder, finished, steps, time.perf_counter() - start, evaluation)
-            write_result(result)
-    except RunError:
-        raise
-    except Interrupted as error:
-        raise RunError(f"stopped at once, by {error}\n{kept(folder)}") from error
-    except SystemExit as error:  # which would end the process as if all were well
-        said = f"the run was ended by sys.exit({error.code!r}) in code of others"
-        raise RunError(f"{said}\n{kept(folder)}") from error
-    except Exception as error:  # whatever it is, the run's owner gets one message and what is kept
-        raise RunError(f"{describe_failure(error, folder)}\n{kept(folder)}") from error
+    with in_one_message(folder):
+        steps, finished = _train(module, folder, device or module.DEVICE, resume, mode)
+        evaluation = evaluate_run(module, folder) if finished else None
+        result = Result(folder, finished, steps, time.perf_counter() - start, evaluation)
+        write_result(result)
     return result
 
 

@@ -5,15 +5,12 @@ them. So those are kept, and taken again.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ppoc.runtime.envs import Floats, Step, VectorEnv
-
-if TYPE_CHECKING:
-    from gymnasium import Space
 
 FIRST_CAPACITY = 256  # steps, doubled where they do not suffice
 
@@ -27,19 +24,12 @@ class Recorder:
 
     def __init__(self, envs: VectorEnv) -> None:
         self.num_envs = envs.num_envs
+        self.observation_space, self.action_space = envs.observation_space, envs.action_space
         self._envs = envs
         self._seed = 0
         self._count = 0
         self._actions: NDArray[Any] | None = None
         self._observations: Floats | None = None
-
-    @property
-    def observation_space(self) -> "Space[Any]":
-        return self._envs.observation_space
-
-    @property
-    def action_space(self) -> "Space[Any]":
-        return self._envs.action_space
 
     def reset(self, seed: int) -> Floats:
         self._seed, self._count = seed, 0

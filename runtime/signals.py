@@ -9,15 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from ppoc.runtime.failures import end_process
+from ppoc.runtime.failures import Interrupted, end_process
 
 # A terminal or `timeout` may send one request twice, to a process and to the group it is in.
 AGAIN_SECONDS = 0.5
 GRACE_SECONDS = 5.0
-
-
-class Interrupted(BaseException):
-    """A signal ends the run at once. No Exception, so that nothing on the way takes it for one."""
 
 
 class StopSignals:

@@ -8,15 +8,12 @@ process that reads the same clock does: `ppoc run` has one (`ppoc.cli.witness`).
 import struct
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
 from ppoc.runtime.envs import Floats, Step, VectorEnv
 from ppoc.runtime.failures import end_process
-
-if TYPE_CHECKING:
-    from gymnasium import Space
 
 # Seconds of the monotonic clock when the step under way began, or 0, and how long it may take.
 CLOCK = struct.Struct("dd")
@@ -33,18 +30,11 @@ class WatchedEnvs:
 
     def __init__(self, envs: VectorEnv, env_id: str, seconds: float) -> None:
         self.num_envs = envs.num_envs
+        self.observation_space, self.action_space = envs.observation_space, envs.action_space
         self._envs = envs
         self._env_id, self._seconds = env_id, seconds
         self._closed = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
-
-    @property
-    def observation_space(self) -> "Space[Any]":
-        return self._envs.observation_space
-
-    @property
-    def action_space(self) -> "Space[Any]":
-        return self._envs.action_space
 
     def reset(self, seed: int) -> Floats:
         CLOCK.pack_into(clock, 0, time.monotonic(), self._seconds)

@@ -10,7 +10,7 @@ from ppoc.compiler.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.resolve import Document, resolve_any_text
 from ppoc.draft import write
 from ppoc.draft.claims import Note, Reading, plain
-from ppoc.draft.compose import ROUNDS, Draft, NothingToDraftError, Value
+from ppoc.draft.compose import ROUNDS, Draft, NothingToDraftError, Value, adapt
 from ppoc.draft.rlhf.fields import defaults, table
 
 NEEDED = {"sft": "demonstrations", "reward": "preferences", "ppo": "prompts"}
@@ -117,24 +117,15 @@ def fitted(full: dict[str, Value], below: Mapping[str, Any], notes: list[Note]) 
         near = nearest_divisors(rollout, minibatch)
         nearest = min(near, key=lambda size: abs(size - minibatch))
         why = f"the nearest to {minibatch} that divides {rollout} responses"
-        _move(full, notes, "ppo.minibatch_size", nearest, why)
+        adapt(full, notes, "ppo.minibatch_size", nearest, why)
     prompt = number("data.max_prompt_tokens")
     response = max(number("data.max_response_tokens"), number("ppo.generation.max_new_tokens"))
     context = number("model.config.context")
     fresh = any(path.startswith("model.config.") for path in full)
     if fresh and prompt + response > (context or 128):
         why = f"prompts of {prompt} and responses of {response} tokens fit it"
-        _move(full, notes, "model.config.context", prompt + response, why)
+        adapt(full, notes, "model.config.context", prompt + response, why)
     return full
-
-
-def _move(full: dict[str, Value], notes: list[Note], path: str, value: Any, why: str) -> None:
-    said = full.get(path)
-    words = said.words if said is not None else ""
-    full[path] = Value(path, value, "adapted" if words else "default", words, why)
-    note = Note("adapted", words, f"`{path}` is {value}, {why}")
-    if words and note not in notes:
-        notes.append(note)
 
 
 def _without(

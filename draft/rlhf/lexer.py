@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cache
 
 from ppoc.draft.glossary import WORD, even
-from ppoc.draft.lexer import NOTHING, Item, Meanings
+from ppoc.draft.lexer import NOTHING, Item, Meanings, in_clauses
 from ppoc.draft.numbers import Number, Word, digits_at, scale_of, words_at
 from ppoc.draft.rlhf.terms import model_at, terms
 
@@ -26,7 +26,7 @@ def lex(request: str) -> list[Item]:
         item, taken = _longest(raw, at)
         items.append(item)
         at += taken
-    return _in_clauses(_scaled(items))
+    return in_clauses(_scaled(items), lambda items, at: items[at].text in CLAUSES)
 
 
 def _pieces(request: str) -> list[Item]:
@@ -166,25 +166,3 @@ def _scaled(items: list[Item]) -> list[Item]:
         whole = replace(number, value=value, end=item.end)
         found[-1] = replace(found[-1], end=item.end, number=whole)
     return found
-
-
-def _in_clauses(items: list[Item]) -> list[Item]:
-    """Items numbered by sentence and clause."""
-    sentence = clause = 0
-    found: list[Item] = []
-    for at, item in enumerate(items):
-        if _ends_sentence(items, at):
-            sentence += 1
-            clause += 1
-        elif item.text in CLAUSES:
-            clause += 1
-        found.append(replace(item, sentence=sentence, clause=clause))
-    return found
-
-
-def _ends_sentence(items: list[Item], at: int) -> bool:
-    item = items[at]
-    if item.text in (";", "!", "?", "\n"):
-        return True
-    following = items[at + 1] if at + 1 < len(items) else None
-    return item.text == "." and (following is None or following.start > item.end)

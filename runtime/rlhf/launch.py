@@ -13,14 +13,13 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ppoc.runtime.failures import EXIT_CODE, RunError, describe_failure, kept, under_way
+from ppoc.runtime.failures import EXIT_CODE, RunError, in_one_message
 from ppoc.runtime.files import read_lines, write_whole
 from ppoc.runtime.progress import Mode
 from ppoc.runtime.rlhf.comparison import Comparison, compare, table
 from ppoc.runtime.rlhf.stage import Stage
 from ppoc.runtime.rlhf.start import inherit
 from ppoc.runtime.run import choose_device
-from ppoc.runtime.signals import Interrupted
 
 RESULT = "result.json"
 COMPARISON = "comparison.json"
@@ -83,7 +82,7 @@ def execute(
             raise RunError(f"this run has no stage {until}; it has {', '.join(stages)}")
         stages = stages[: stages.index(until) + 1]
     name, steps, stopped = stages[-1], 0, False
-    with _failures(folder, folder):
+    with in_one_message(folder, less_memory=LESS_MEMORY):
         inherit(module, folder)
     for name in stages:
         if finished(folder, name):
@@ -95,7 +94,7 @@ def execute(
     done = all(finished(folder, stage) for stage in module.STAGES)
     comparison = None
     if done and "ppo" in stages:
-        with _failures(folder, folder / "ppo"):
+        with in_one_message(folder / "ppo", root=folder, less_memory=LESS_MEMORY):
             comparison = compare(module, folder, device=device)
         write_json(folder / COMPARISON, comparison.document())
     evaluations = {stage: last_evaluation(folder / stage) for stage in stages}
@@ -108,7 +107,7 @@ def execute(
 def _train(module: ModuleType, folder: Path, name: str, device: str, mode: Mode) -> Stage:
     begun = time.perf_counter()
     with (
-        _failures(folder, folder / name),
+        in_one_message(folder / name, root=folder, less_memory=LESS_MEMORY),
         _precision(module, device),
         Stage(folder, name, device=device, mode=mode, constants=vars(module)) as run,
     ):
@@ -118,21 +117,6 @@ def _train(module: ModuleType, folder: Path, name: str, device: str, mode: Mode)
             row = {"finished": True, "steps": run.steps, "seconds": seconds}
             write_json(folder / name / RESULT, row)
     return run
-
-
-@contextlib.contextmanager
-def _failures(folder: Path, stage: Path) -> Iterator[None]:
-    """Whatever goes wrong, the run's owner gets one message and what is kept."""
-    try:
-        with under_way(stage):
-            yield
-    except RunError:
-        raise
-    except Interrupted as error:
-        raise RunError(f"stopped at once, by {error}\n{kept(stage)}") from error
-    except Exception as error:
-        said = describe_failure(error, folder, less_memory=LESS_MEMORY)
-        raise RunError(f"{said}\n{kept(stage)}") from error
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from ppoc.cli.app import app
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime import health
-from ppoc.runtime.diagnosis import diagnose_stage
+from ppoc.runtime.diagnosis import diagnose
 from ppoc.runtime.rlhf.launch import execute
 from ppoc.runtime.rlhf.stage import Stage
 from rlhf_toy import write_toy
@@ -65,9 +65,7 @@ def check_what_was_said(done, out, stage):
     first = {}
     for row in said:
         first.setdefault(row["symptom"], row)
-    found = {
-        finding.symptom: finding.document() for finding in diagnose_stage(out / stage).findings
-    }
+    found = {finding.symptom: finding.document() for finding in diagnose(out)[stage].findings}
     for name, row in first.items():
         assert {**json.loads(json.dumps(found.pop(name))), "stage": stage, "event": "health"} == row
     assert not found
@@ -235,7 +233,7 @@ def test_the_first_cause_is_named(tiny_steps, tmp_path, setting):
     arguments = ["run", str(ROOT / "specs/rlhf/tiny.yaml"), "-o", str(out), "-q", "--until", stage]
     done = CliRunner().invoke(app, [*arguments, *(word for x in changes for word in ("-s", x))])
     assert done.exit_code in (0, 3), done.output
-    findings = diagnose_stage(out / stage).findings
+    findings = diagnose(out)[stage].findings
     print(f"\n{setting}:", [(x.symptom, x.step, x.value, str(x.changes[0])) for x in findings])
     assert (findings[0].symptom if findings else None) == symptom
     assert not findings or findings[0].changes[0].path == path
