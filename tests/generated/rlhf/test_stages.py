@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -171,4 +172,13 @@ def test_too_little_memory_is_one_message(toy_module, tmp_path, monkeypatch):
     module = toy_module()
     monkeypatch.setattr(module, "train_sft", greedy)
     with pytest.raises(RunError, match=r"(?s)out of memory: Unable to .*ppo\.minibatch_size"):
+        execute(module, tmp_path, mode="quiet")
+
+
+def test_code_of_others_does_not_end_the_process_as_if_all_were_well(
+    toy_module, tmp_path, monkeypatch
+):
+    module = toy_module()
+    monkeypatch.setattr(module, "train_sft", lambda run: sys.exit(0))
+    with pytest.raises(RunError, match=r"ended by sys\.exit\(0\)"):
         execute(module, tmp_path, mode="quiet")
