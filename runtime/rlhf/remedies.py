@@ -8,28 +8,34 @@ from ppoc.runtime.findings import Change
 Constants = Mapping[str, Any]
 Changes = Callable[[Constants], list[Change]]
 
-SMALL = 1e-3  # a rate for a new model, which is a small one
-LORA = 2e-4  # for low-rank changes (Hu et al. 2022, table 11)
-WHOLE = 2e-5  # for all weights of a model that has learnt already
+# Rates that are usual for a new model, which is a small one; for low-rank changes (Hu et al. 2022);
+# and for all weights of a model that has learnt already.
+USUAL = {
+    "sft": (1e-3, 2e-4, 2e-5),
+    "reward": (1e-3, 1e-4, 1e-5),
+    "ppo": (3e-4, 5e-5, 1e-5),
+    "value": (1e-3, 1e-4, 1e-4),
+}
 WILD = 10  # times such a rate
 PREFIX = {"sft": "SFT_", "reward": "REWARD_", "ppo": ""}
 
 
-def _usual(constants: Constants) -> float:
+def _usual(constants: Constants, of: str) -> float:
+    new, low_rank, whole = USUAL[of]
     if "NEW_MODEL" in constants:
-        return SMALL
-    return LORA if "LORA_RANK" in constants else WHOLE
+        return new
+    return low_rank if "LORA_RANK" in constants else whole
 
 
 def _wild(constants: Constants) -> bool:
-    return constants.get("LEARNING_RATE", 0.0) > WILD * _usual(constants)
+    return constants.get("LEARNING_RATE", 0.0) > WILD * _usual(constants, "ppo")
 
 
 def slower(stage: str) -> Changes:
     """A smaller learning rate, and a limit of the gradient where a stage has none."""
 
     def changes(constants: Constants) -> list[Change]:
-        usual, prefix = _usual(constants), PREFIX[stage]
+        usual, prefix = _usual(constants, stage), PREFIX[stage]
         rate = constants.get(f"{prefix}LEARNING_RATE")
         found = []
         if rate is not None:
@@ -46,7 +52,8 @@ def faster(stage: str) -> Changes:
     """A learning rate that something can be learnt with, whichever side it is on now."""
 
     def changes(constants: Constants) -> list[Change]:
-        usual, rate = _usual(constants), constants.get(f"{PREFIX[stage]}LEARNING_RATE")
+        usual = _usual(constants, stage)
+        rate = constants.get(f"{PREFIX[stage]}LEARNING_RATE")
         if rate is None:
             return []
         new = rate * 3 if usual / WILD <= rate <= usual else usual
@@ -118,7 +125,7 @@ def valuing(constants: Constants) -> list[Change]:
         changes.append(Change("ppo.losses.value.coefficient", coefficient, 0.1))
     rate = constants.get("VALUE_LEARNING_RATE")
     if rate is not None:
-        usual = _usual(constants)
+        usual = _usual(constants, "value")
         changes.append(Change("ppo.value_optimizer.lr", rate, max(usual, 3 * rate)))
     if "VALUE_CLIP_RANGE" in constants:
         changes.append(Change("ppo.losses.value.clip", constants["VALUE_CLIP_RANGE"], "null"))
@@ -130,7 +137,7 @@ def calmer_values(constants: Constants) -> list[Change]:
     rate, changes = constants.get("VALUE_LEARNING_RATE"), slower("ppo")(constants)
     if rate is None:
         return changes
-    usual = _usual(constants)
+    usual = _usual(constants, "value")
     own = Change("ppo.value_optimizer.lr", rate, usual if rate > WILD * usual else rate / 3)
     return [*changes, own] if _wild(constants) else [own, *changes]
 

@@ -184,11 +184,11 @@ def test_the_stages_of_a_language_model_are_read_with_its_own_keys(ppoc, languag
     )
     assert f"{language_model / 'ppo'}: ended without a result, after 4,480 of 5,120 answers" in ppo
     assert "1. high-kl" in ppo
-    assert "try: ppo.optimizer.lr: 0.01 → 2e-05 (-s ppo.optimizer.lr=2e-05)" in ppo
+    assert "try: ppo.optimizer.lr: 0.01 → 1e-05 (-s ppo.optimizer.lr=1e-05)" in ppo
     assert "try: ppo.target_kl: null → 0.1" in ppo
     assert "2. useless-critic" in ppo
     assert "try: ppo.losses.value.coefficient: 0.01 → 0.1" in ppo
-    assert "try: ppo.value_optimizer.lr: 1e-05 → 3e-05" in ppo
+    assert "try: ppo.value_optimizer.lr: 1e-05 → 0.0001" in ppo
     assert "env." not in ppo
 
 

@@ -174,6 +174,7 @@ def test_a_stage_of_an_earlier_version_goes_on_with_its_own_columns(
     assert columns == ["step", "loss", "grad_norm", "learning_rate", "steps_per_second"]
 
 
+SHORT = "ppo.episodes=2560"
 # The spec of the zoo, made sick on purpose: what is named first, and what to change first.
 TINY = {
     "nothing changed": ("ppo", (), None, None),
@@ -191,6 +192,7 @@ TINY = {
         "reward.optimizer.lr",
     ),
     "ppo rate 0.1": ("ppo", ("ppo.optimizer.lr=0.1",), "kl-explosion", "ppo.optimizer.lr"),
+    "ppo rate 0.01": ("ppo", ("ppo.optimizer.lr=0.01",), "high-kl", "ppo.optimizer.lr"),
     "β 0, no target": (
         "ppo",
         ("ppo.kl={beta: 0, target: null}", "ppo.optimizer.lr=1e-3"),
@@ -227,7 +229,7 @@ def tiny_steps(tmp_path_factory):
 @pytest.mark.parametrize("setting", TINY)
 def test_the_first_cause_is_named(tiny_steps, tmp_path, setting):
     stage, overrides, symptom, path = TINY[setting]
-    start = ("stages=[ppo]", f"start={{policy: {tiny_steps}, reward: {tiny_steps}}}")
+    start = ("stages=[ppo]", f"start={{policy: {tiny_steps}, reward: {tiny_steps}}}", SHORT)
     changes = [*(start if stage == "ppo" else ()), *overrides]
     out = tmp_path / "run"
     arguments = ["run", str(ROOT / "specs/rlhf/tiny.yaml"), "-o", str(out), "-q", "--until", stage]
