@@ -164,6 +164,7 @@ def contenders(pythons: list[str]) -> dict[str, Contender]:
     """By name: ppoc, and TRL in each of its versions."""
     found = {
         "ppoc": Contender("run_rlhf", sys.executable),
+        "ppoc, compiled": Contender("run_rlhf", sys.executable, ("compiled",)),
         "ppoc, value: shared": Contender("run_rlhf", sys.executable, ("shared",), ("ppo",)),
     }
     for python in pythons:
@@ -181,7 +182,13 @@ def run_one(contender: Contender, task: RlhfTask) -> dict[str, Any]:
     """One measurement, or why there is none."""
     script = str(CONTENDERS / f"{contender.script}.py")
     command = [contender.python, script, json.dumps(asdict(task)), *contender.arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+        "PPOC_CACHE": f"{task.folder}/cache",  # what one repeat compiles, the next ones find
+        "TORCHINDUCTOR_COMPILE_THREADS": "1",
+    }
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]

@@ -2,7 +2,8 @@
 
 As the others, it starts PPO's policy from the task's model and reads the reward model and the value
 function, each a model of its own, off the task's scorer. `shared` makes the value function a head
-on the policy instead, which is what ppoc does unless it is told otherwise.
+on the policy instead, which is what ppoc does unless it is told otherwise; `compiled` compiles the
+blocks of the models that learn.
 """
 
 import csv
@@ -54,7 +55,11 @@ def spec(task: RlhfTask, stage: str) -> dict[str, Any]:
             "value_optimizer": None,
             "value": "shared" if "shared" in sys.argv[2:] else "separate",
         },
-        "training": {"seed": task.seed, "checkpoint_every": 1_000_000},
+        "training": {
+            "seed": task.seed,
+            "checkpoint_every": 1_000_000,
+            "compile": "always" if "compiled" in sys.argv[2:] else "never",
+        },
     }
 
 
@@ -80,7 +85,7 @@ def save_scorer(task: RlhfTask, folder: Path) -> None:
 
 
 def measure(task: RlhfTask) -> None:
-    from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401 (before the clock)
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from ppoc.compiler.build import compile_document
     from ppoc.compiler.resolve import resolve_any
@@ -101,17 +106,21 @@ def measure(task: RlhfTask) -> None:
     class Timed(Stage):
         """Keeps the time at which each iteration was logged."""
 
-        def log(self, steps: int, metrics: Mapping[str, float]) -> None:
-            super().log(steps, metrics)
+        def log(self, steps: int, metrics: Mapping[str, float], **more: Any) -> None:
+            super().log(steps, metrics, **more)
             times.append(time.process_time())
 
     times: list[float] = []
+    # What a model's own code imports is imported before the clock, as by TRL's side.
+    AutoModelForCausalLM.from_pretrained(Path(task.folder) / "model")
+    AutoTokenizer.from_pretrained(Path(task.folder) / "model")
     start = time.process_time()
     compiled(task.stage, Path("run"))
     module = load_module(Path("run") / "module.py")
     require(module)
     inherit(module, Path("run"))
-    with Timed(Path("run"), task.stage, device="cpu", mode="quiet") as run:
+    known = vars(module)
+    with Timed(Path("run"), task.stage, device="cpu", mode="quiet", constants=known) as run:
         getattr(module, f"train_{task.stage}")(run)
     end = time.process_time()
 

@@ -54,7 +54,7 @@ def start(folder, stage="none", updates=0, number=0):
     """The exit code of a process that trains in a folder."""
     command = [sys.executable, "-c", CHILD, str(folder), stage, str(updates), str(int(number))]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, env=environment, capture_output=True, timeout=240).returncode
+    return subprocess.run(command, env=environment, capture_output=True, timeout=480).returncode
 
 
 def state(folder):
@@ -75,17 +75,20 @@ def state(folder):
     return found
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def uninterrupted(folder, *overrides):
     """A compiled folder, and the state of its uninterrupted run."""
     from ppoc.compiler.build import compile_document
     from ppoc.compiler.resolve import resolve_any
 
-    folder = tmp_path_factory.mktemp("whole")
-    compiled = compile_document(resolve_any(write_toy(folder), VARIANT))
+    compiled = compile_document(resolve_any(write_toy(folder), (*VARIANT, *overrides)))
     compiled.write(folder / "run")
     assert start(folder / "run") == 0
     return compiled, state(folder / "run")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return uninterrupted(tmp_path_factory.mktemp("whole"))
 
 
 MOMENTS = (("sft", 8), ("reward", 1), ("reward", 7), ("ppo", 2))
@@ -100,7 +103,20 @@ MOMENTS = (("sft", 8), ("reward", 1), ("reward", 7), ("ppo", 2))
     ],
 )
 def test_interrupted_and_resumed(whole, number, moments, tmp_path):
-    compiled, expected = whole
+    interrupt(*whole, number, moments, tmp_path)
+
+
+@pytest.mark.slow
+def test_with_compiled_blocks(tmp_path, monkeypatch):
+    monkeypatch.setenv("PPOC_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "resumed").mkdir()
+    compiled, expected = uninterrupted(tmp_path / "whole", "training.compile=always")
+    assert compiled.module.count("compile_blocks") == 3
+    interrupt(compiled, expected, signal.SIGKILL, MOMENTS, tmp_path / "resumed")
+
+
+def interrupt(compiled, expected, number, moments, tmp_path):
+    """A run into which signals come ends as it is expected."""
     compiled.write(tmp_path)
     for stage, updates in moments:
         code = start(tmp_path, stage, updates, number)
