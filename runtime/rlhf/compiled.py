@@ -11,7 +11,10 @@ from ppoc.runtime.compiled import OPTIONS, cache_folder, writable
 from ppoc.runtime.rlhf.forward import hidden_states
 
 # Dropout draws from torch's own generator, as it does where nothing is compiled.
-BLOCK_OPTIONS = OPTIONS | {"fallback_random": True}
+BLOCK_OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {
+    **OPTIONS,
+    "fallback_random": True,
+}
 
 
 def compile_blocks(
@@ -81,4 +84,5 @@ def _warm_up(trunk: nn.Module, alike: bool) -> None:
     tokens = rows.unsqueeze(1).repeat(1, 12)
     tokens[1::2, -2:] = 6  # what neighbours differ in
     with torch.enable_grad():
-        hidden_states(trunk, tokens, torch.ones_like(tokens, dtype=torch.bool)).sum().backward()
+        states = hidden_states(trunk, tokens, torch.ones_like(tokens, dtype=torch.bool))
+        torch.autograd.backward(states.sum())

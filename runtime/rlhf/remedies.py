@@ -28,7 +28,8 @@ def _usual(constants: Constants, of: str) -> float:
 
 
 def _wild(constants: Constants) -> bool:
-    return constants.get("LEARNING_RATE", 0.0) > WILD * _usual(constants, "ppo")
+    rate: float = constants.get("LEARNING_RATE", 0.0)
+    return rate > WILD * _usual(constants, "ppo")
 
 
 def slower(stage: str) -> Changes:

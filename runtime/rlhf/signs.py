@@ -52,14 +52,15 @@ def _held_out_at_chance(row: Row, trend: Trend) -> bool:
 
 
 def high_kl(row: Row, trend: Trend) -> bool:
-    return row["approx_kl"] > max(HIGH_KL, TARGETS * trend.constants.get("TARGET_KL", 0.0))
+    target: float = trend.constants.get("TARGET_KL", 0.0)
+    return row["approx_kl"] > max(HIGH_KL, TARGETS * target)
 
 
 def clipped(row: Row, trend: Trend) -> bool:
     """Most tokens are clipped that can be: in the first minibatch of a rollout none is."""
     size = max(trend.constants.get("MINIBATCH_SIZE", 1), 1)
     passes = math.ceil(trend.constants.get("ROLLOUT_SIZE", 0) / size)
-    updates = max(trend.constants.get("EPOCHS", 1) * passes, 1)
+    updates: int = max(trend.constants.get("EPOCHS", 1) * passes, 1)
     return row["clip_fraction"] > CLIPPED * (1 - 1 / updates)
 
 
@@ -67,7 +68,8 @@ def far(row: Row, trend: Trend) -> bool:
     """The policy is much farther from the reference than it is to be, or than helps anybody."""
     kl = row["kl_to_reference"]
     if "KL_TARGET" in trend.constants:
-        return kl > FAR * trend.constants["KL_TARGET"]
+        target: float = trend.constants["KL_TARGET"]
+        return kl > FAR * target
     return kl > min(FAR_ANSWER, FAR_TOKEN * max(row.get("response_length", 0.0), 1.0))
 
 
