@@ -19,12 +19,14 @@ class Trend:
         *,
         total: int | None = None,
         returns: str = "episode_return",
+        averaged: int = AVERAGED,
     ) -> None:
         """The trend of a run of a module with such constants, such as `vars(module)`.
 
         Args:
             total: steps of the whole run, 0 where nobody knows; None: as the constants say.
             returns: the metric that is to rise.
+            averaged: how many of it in a row are judged by their mean.
         """
         self.constants = constants
         if total is None:
@@ -37,13 +39,13 @@ class Trend:
         self.spread = 0.0
         """Standard deviation of the first returns."""
         self.best = -math.inf
-        """The highest mean of AVERAGED returns in a row."""
+        """The highest mean of as many returns in a row as are averaged."""
         self.now = math.nan
-        """The mean of the last AVERAGED returns."""
+        """The mean of the last of them."""
         self.first: dict[str, float] = {}
         """The first finite value of each metric."""
         self._metric = returns
-        self._returns: deque[float] = deque(maxlen=AVERAGED)
+        self._returns: deque[float] = deque(maxlen=averaged)
 
     def take(self, step: int, row: Row) -> None:
         """Take in an iteration."""
@@ -57,13 +59,14 @@ class Trend:
         if not math.isfinite(value):
             return
         self._returns.append(value)
-        if len(self._returns) < AVERAGED:
+        count = len(self._returns)
+        if count < (self._returns.maxlen or 0):
             return
-        self.now = sum(self._returns) / AVERAGED
+        self.now = sum(self._returns) / count
         if math.isnan(self.started):
             self.started = self.now
             squares = sum((x - self.now) ** 2 for x in self._returns)
-            self.spread = math.sqrt(squares / AVERAGED)
+            self.spread = math.sqrt(squares / count)
         self.best = max(self.best, self.now)
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 from ppoc.runtime.trend import Row, Trend
 
 RANKINGS = 2000  # that the reward model's accuracy is a mean over
+SCORES = 3  # rollouts; each score is a mean already, and much is learnt in ten of them
 
 
 class StageTrend(Trend):
@@ -17,7 +18,7 @@ class StageTrend(Trend):
         self, constants: Mapping[str, Any], total: int, training: "StageTrend | None" = None
     ) -> None:
         """A trend of iterations; or of evaluations, and then `training` is that of iterations."""
-        super().__init__(constants, total=total, returns="score")
+        super().__init__(constants, total=total, returns="score", averaged=SCORES)
         self.training = training
         size = max(1, int(constants.get("REWARD_BATCH_SIZE", 1)))
         self._accuracies: deque[float] = deque(maxlen=-(-RANKINGS // size))

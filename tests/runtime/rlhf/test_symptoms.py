@@ -141,6 +141,10 @@ def test_held_out_rankings_at_chance_are_found_after_half_of_the_epochs():
     assert watch("reward", None, lambda i: {"accuracy": 0.47, "rankings": 12}) == []
 
 
+def test_what_is_learnt_in_the_first_rollouts_is_an_improvement():
+    assert watch("ppo", lambda i: {"score": min(1.0, 0.2 * i)}) == []
+
+
 def test_an_overfit_model_is_told_the_epochs_that_were_of_use():
     (finding,) = watch("sft", *SICK["sft", "overfit"])
     assert finding.changes[0] == ("sft.epochs", 10, 5)
