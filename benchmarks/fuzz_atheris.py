@@ -8,6 +8,8 @@ libFuzzer's flags follow the parser: `-max_total_time=60`, or a folder of inputs
 """
 
 import contextlib
+import hashlib
+import json
 import sys
 import tempfile
 from collections.abc import Callable
@@ -18,8 +20,12 @@ import atheris
 with atheris.instrument_imports(include=["ppoc"]):
     from ppoc.compiler.diagnostics import SpecError
     from ppoc.compiler.manifest import FolderError, read_manifest
-    from ppoc.compiler.resolve import examine
+    from ppoc.compiler.objectives import policy_objective
+    from ppoc.compiler.resolve import examine, resolve_text
     from ppoc.importing.rl_zoo import convert
+    from ppoc.importing.sb3 import read_model, read_statistics
+    from ppoc.runtime import checkpoint as checkpoints
+    from ppoc.runtime import evaluations
     from ppoc.runtime.formats import FormatError, parse_document
     from ppoc.runtime.metrics import read_rows
     from ppoc.runtime.results import read_result
@@ -44,6 +50,29 @@ def result(data: bytes) -> None:
     read_result(HERE)
 
 
+def checkpoint(data: bytes) -> None:
+    """Tensors of a checkpoint, whose checksum fits them."""
+    folder = HERE / "step-000000000001"
+    folder.mkdir(exist_ok=True)
+    (folder / checkpoints.TENSORS).write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    document = {"format": 1, "step": 1, "sha256": digest, "metadata": {"steps": 1}}
+    (folder / checkpoints.DOCUMENT).write_text(json.dumps(document))
+    checkpoints.load(folder)
+
+
+def evaluation_rows(data: bytes) -> None:
+    written(evaluations.NAME, data)
+    evaluations.drop_after(HERE, 256)
+
+
+def formula(data: bytes) -> None:
+    text = json.dumps(data.decode(errors="replace"))
+    losses = f"losses: {{policy: {{objective: {text}}}}}\n"
+    spec = f"ppoc: 1\nname: x\nalgorithm: ppo\nenv: {{id: CartPole-v1}}\n{losses}"
+    policy_objective(resolve_text(spec, "spec.yaml").spec)
+
+
 def rl_zoo(data: bytes) -> None:
     list(convert(written("ppo.yml", data), "ppo"))
 
@@ -55,6 +84,11 @@ PARSERS: dict[str, Callable[[bytes], object]] = {
     "metrics": lambda data: list(read_rows(written("metrics.csv", data))),
     "result": result,
     "rl-zoo": rl_zoo,
+    "checkpoint": checkpoint,
+    "evaluations": evaluation_rows,
+    "formula": formula,
+    "sb3": lambda data: read_model(written("model.zip", data)),
+    "statistics": lambda data: read_statistics(written("statistics.npz", data)),
 }
 
 
@@ -65,7 +99,7 @@ def main() -> None:
         sys.exit(f"give a parser, one of: {', '.join(PARSERS)}")
 
     def try_one(data: bytes) -> None:
-        with contextlib.suppress(SpecError, FolderError, FormatError):
+        with contextlib.suppress(SpecError, FolderError, FormatError, checkpoints.CheckpointError):
             PARSERS[name](data)
 
     atheris.Setup([sys.argv[0], *flags], try_one)
