@@ -51,6 +51,7 @@ def test_the_main_job_solves_cartpole(module_of, tmp_path):
     assert result.evaluation.mean >= 475
 
 
+@pytest.mark.slow
 def test_rollouts_on_the_device_solve_cartpole(module_of, tmp_path):
     module = module_of("ppo/cartpole", "training.compile=always")
     assert hasattr(module, "collect_in_chunks")

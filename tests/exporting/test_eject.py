@@ -42,7 +42,10 @@ SPECS = {
 UPDATE = ("update={rollout_steps: 128, minibatch_size: 64, epochs: 2}",)
 
 
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param("compiled", marks=pytest.mark.slow), *(n for n in SPECS if n != "compiled")],
+)
 def test_a_module_runs_without_ppoc_to_the_same_parameters(name, compiled_of, module_of, tmp_path):
     variant = (*SPECS[name], *SHORT, *(UPDATE if name != "search" else ()))
     own, alone = tmp_path / "own", tmp_path / "alone"

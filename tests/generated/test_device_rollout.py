@@ -70,7 +70,7 @@ def test_a_rollout_is_the_one_through_numpy(module_of, kind):
     np.testing.assert_allclose(envs.dynamics.observe(after.inner), last, atol=2e-3)
 
 
-@pytest.mark.parametrize("kind", ["categorical", "gaussian"])
+@pytest.mark.parametrize("kind", ["categorical", pytest.param("gaussian", marks=pytest.mark.slow)])
 def test_chunks_that_are_compiled_give_the_same(module_of, kind):
     module = module_of(*SPECS[kind], "env.backend=torch", "training.compile=always")
     arguments = start(module)

@@ -251,7 +251,7 @@ def test_update_waits_for_no_device(module_of, name):
     assert metrics.device == meta
 
 
-@pytest.mark.parametrize("target_kl", ["null", "1.0"])
+@pytest.mark.parametrize("target_kl", [pytest.param("null", marks=pytest.mark.slow), "1.0"])
 def test_compiled_update_equals_eager(module_of, target_kl):
     module = module_of("ppo/halfcheetah", f"update.target_kl={target_kl}")
     params, batch = random_batch(module, 7, torch.float32)

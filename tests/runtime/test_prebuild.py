@@ -24,7 +24,10 @@ SPECS = {
 }
 
 
-@pytest.mark.parametrize("kind", SPECS)
+@pytest.mark.parametrize(
+    "kind",
+    ["ppo", *(pytest.param(kind, marks=pytest.mark.slow) for kind in SPECS if kind != "ppo")],
+)
 def test_a_run_after_it_compiles_nothing(module_of, tmp_path, monkeypatch, kind):
     spec, functions = SPECS[kind]
     monkeypatch.setenv("PPOC_CACHE", str(tmp_path / "cache"))
