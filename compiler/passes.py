@@ -119,17 +119,24 @@ def choose_fisher_product(plan: Plan) -> Plan:
     return plan.decide(choice, compile_fisher=compiled)
 
 
-def _worth_compiling(
-    plan: Plan, count: int, what: str, gain_each: float, cost: float = SECONDS_TO_COMPILE
-) -> tuple[bool, str]:
-    """Whether to compile something called so often, and why."""
-    wanted = plan.spec.training.compile
+def compile_settled(wanted: str) -> tuple[bool, str] | None:
+    """Whether to compile, and why, where that needs no weighing; None where it does."""
     if wanted == "never":
         return False, "training.compile is never"
     if not any(shutil.which(name) for name in CXX_COMPILERS):
         return False, f"that needs a C++ compiler ({', '.join(CXX_COMPILERS)}), and none is found"
     if wanted == "always":
         return True, "training.compile is always"
+    return None
+
+
+def _worth_compiling(
+    plan: Plan, count: int, what: str, gain_each: float, cost: float = SECONDS_TO_COMPILE
+) -> tuple[bool, str]:
+    """Whether to compile something called so often, and why."""
+    settled = compile_settled(plan.spec.training.compile)
+    if settled is not None:
+        return settled
     gain = count * gain_each
     reason = (
         f"{count:,} {what} gain about {gain:.0f} s from being compiled, "

@@ -1,8 +1,6 @@
 """Which stages of a spec of `kind: rlhf` compile the blocks of their model, and why."""
 
-import shutil
-
-from ppoc.compiler.passes import CXX_COMPILERS
+from ppoc.compiler.passes import compile_settled
 from ppoc.compiler.plan import Decision
 from ppoc.compiler.rlhf.constants import iterations
 from ppoc.compiler.rlhf.language import RlhfSpec, Stage
@@ -37,13 +35,9 @@ def choose_compiling(spec: RlhfSpec, facts: RlhfFacts) -> dict[Stage, Decision]:
 
 
 def _worth(spec: RlhfSpec, facts: RlhfFacts, stage: Stage) -> tuple[bool, str]:
-    wanted = spec.training.compile
-    if wanted == "never":
-        return False, "training.compile is never"
-    if not any(shutil.which(name) for name in CXX_COMPILERS):
-        return False, f"that needs a C++ compiler ({', '.join(CXX_COMPILERS)}), and none is found"
-    if wanted == "always":
-        return True, "training.compile is always"
+    settled = compile_settled(spec.training.compile)
+    if settled is not None:
+        return settled
     if spec.training.device == "cuda":
         return False, "what it gains was measured on the CPU only; `training.compile: always` asks"
     if facts.sizes is None:
