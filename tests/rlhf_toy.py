@@ -41,7 +41,9 @@ def write_toy(folder: Path) -> Path:
     for number in range(60):
         prompt = f"say {number % 20}:"
         demonstrations.append({"prompt": prompt, "response": answer()})
-        answers = sorted({answer() for _ in range(2 + number % 2)}, key=lambda a: a.count("red"))
+        answers = sorted(
+            {answer() for _ in range(2 + number % 2)}, key=lambda a: (a.count("red"), a)
+        )
         if len(answers) == 2:
             preferences.append({"prompt": prompt, "chosen": answers[1], "rejected": answers[0]})
         elif len(answers) > 2:
