@@ -14,7 +14,7 @@ import re
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ppoc.exporting.scopes import Names, names_of
 from ppoc.exporting.source import EjectError, Item, SourceFile, folder
@@ -200,14 +200,15 @@ class _Ejection:
         end = self.module.tree.body[0].end_lineno or 1  # of the docstring
         docstring, own = own[:end], self._without_imports(own)
         docstring[-1] = docstring[-1].removesuffix('"""')
-        parts = [text for name in self._order() for text in self._file_text(name)]
+        files = {name: list(self._file_text(name)) for name in self._order()}
+        parts = [text for texts in files.values() for text in texts]
         return "\n".join(
             [
                 *docstring,
                 *textwrap.wrap(NOTE, WIDTH),
                 '"""',
                 "",
-                *self._imports("\n".join(parts)),
+                *self._imports(files),
                 *parts,
                 *own[end:],
             ]
@@ -272,14 +273,18 @@ class _Ejection:
         kept = [lines[n] for n in _extent(file.lines, node) if n not in removed]
         return re.sub(r"\n\n\n+", "\n\n", "\n".join(kept).rstrip()).split("\n")
 
-    def _imports(self, parts: str) -> list[str]:
-        """Import statements for all names that the file uses, standard library first."""
+    def _imports(self, files: Mapping[str, Sequence[str]]) -> list[str]:
+        """Import statements for all names that the file uses, standard library first.
+
+        Args:
+            files: file of the runtime → the texts that are taken from it.
+        """
         needed = dict(self.module.imports)
         typing: set[str] = set()
-        for name in self._order():
+        for name, parts in files.items():
             file = self._file(name)
             here = [self._definition(item) for item in self.used if item[0] == name]
-            texts = "\n".join(t for t in self._file_text(name))
+            texts = "\n".join(parts)
             used = {n.id for node in here for n in names_of(node).used}
             for bound, statement in file.imports.items():
                 if bound not in used or not re.search(rf"\b{re.escape(bound)}\b", texts):
