@@ -13,9 +13,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # several side by side: a thread for ea
 
 import pytest
 import torch
+from pydantic import BaseModel
 
 from ppoc.compiler.build import Compiled, compile_spec
+from ppoc.compiler.language import model_of
 from ppoc.compiler.resolve import resolve
+from ppoc.runtime.findings import Finding
 from ppoc.runtime.launch import load_module
 
 # A shell ignores them in what it runs in the background, and so would the runs that tests stop.
@@ -159,6 +162,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that takes a `variant` over the zoo and every branch of the templates."""
     if "variant" in metafunc.fixturenames:
         metafunc.parametrize("variant", VARIANTS.values(), ids=VARIANTS.keys())
+
+
+def check_changes(language: type[BaseModel], name: str, finding: Finding) -> None:
+    """Each change of a finding names a key of a language, and another value than there is now."""
+    for path, old, new in finding.changes:
+        model = language
+        *sections, key = path.split(".")
+        for section in sections:
+            model = model_of(model.model_fields[section].annotation)
+        assert key in model.model_fields, (name, path)
+        assert old != new
 
 
 MODULES = tempfile.TemporaryDirectory(prefix="ppoc-test-")  # removed when the tests are over

@@ -4,8 +4,8 @@ import json
 import math
 
 import pytest
+from conftest import check_changes
 
-from ppoc.compiler.language import model_of
 from ppoc.compiler.rlhf.language import RlhfSpec
 from ppoc.runtime.rlhf.symptoms import HELD_OUT, SYMPTOMS, monitor
 
@@ -172,13 +172,7 @@ def test_changes_are_values_of_the_spec(odd):
     """Each change names a key that specs have, and another value than the module has now."""
     for (stage, name), change in SICK.items():
         for finding in watch(stage, *change, **odd):
-            for path, old, new in finding.changes:
-                model = RlhfSpec
-                *sections, key = path.split(".")
-                for section in sections:
-                    model = model_of(model.model_fields[section].annotation)
-                assert key in model.model_fields, (name, path)
-                assert old != new
+            check_changes(RlhfSpec, name, finding)
 
 
 def test_constants_that_are_none_of_a_module_are_left_out():
