@@ -22,11 +22,12 @@ with atheris.instrument_imports(include=["ppoc"]):
     from ppoc.compiler.manifest import FolderError, read_manifest
     from ppoc.compiler.objectives import policy_objective
     from ppoc.compiler.resolve import examine, resolve_text
+    from ppoc.formats.documents import parse_document
+    from ppoc.formats.reading import FormatError
     from ppoc.importing.rl_zoo import convert
     from ppoc.importing.sb3 import read_model, read_statistics
     from ppoc.runtime import checkpoint as checkpoints
     from ppoc.runtime import evaluations
-    from ppoc.runtime.formats import FormatError, parse_document
     from ppoc.runtime.metrics import read_rows
     from ppoc.runtime.results import read_result
 

@@ -93,9 +93,10 @@ def _prepare(
 
 def _copied(target: Path, out: Path | None, trust: bool, modified: bool) -> Path:
     """A new run folder with the files of a compiled one."""
-    from ppoc.compiler.build import LOCK, MANIFEST, MODULE, write_whole
+    from ppoc.compiler.build import LOCK, MANIFEST, MODULE
     from ppoc.compiler.manifest import FolderError, read_file
     from ppoc.compiler.rlhf.build import COPIES, copy_whole
+    from ppoc.formats.files import write_whole
 
     texts = {MODULE: module_text(target, modified=modified, trust=trust)}
     try:

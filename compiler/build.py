@@ -1,6 +1,5 @@
 """From a resolved spec to the three files of a compiled folder."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,6 +17,7 @@ from ppoc.compiler.passes import run_passes
 from ppoc.compiler.plan import Decision, Plan
 from ppoc.compiler.probe import probe, versions
 from ppoc.compiler.resolve import Document, Resolved
+from ppoc.formats.files import write_whole
 
 if TYPE_CHECKING:
     from ppoc.compiler.rlhf.build import RlhfCompiled
@@ -64,24 +64,6 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
     for name, text in texts.items():
         write_whole(folder / name, text)
     ownership.remember(sha256(texts[MODULE]))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file, on the disk before it has its name, so that it is whole whatever happens.
-
-    Raises:
-        OSError: it cannot be written. What was there before still is, and nothing is left beside.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def compile_document(resolved: Document, *, trust: bool = False) -> "Compiled | RlhfCompiled":

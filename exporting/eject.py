@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from ppoc.exporting.scopes import Names, names_of
-from ppoc.exporting.source import EjectError, Item, SourceFile, folder
+from ppoc.exporting.source import EjectError, Item, SourceFile, path_of
 
 WIDTH = 100
 # Bases whose methods only our own code calls.
@@ -53,7 +53,7 @@ class _Ejection:
             raise EjectError("the module does not import ppoc.runtime: is it ejected already?")
         self.files: dict[str, SourceFile] = {}
         self.constants: dict[Item, dict[str, str]] = {}
-        self.exports = self._file("__init__").runtime_names
+        self.exports = self._file("runtime.__init__").runtime_names
         self.module_uses = list(self._module_references())
         self._note_constants()
         self.files.clear()  # to be read again, without the branches that those rule out
@@ -122,7 +122,7 @@ class _Ejection:
     def _definition(self, item: Item) -> ast.stmt:
         found = self._file(item[0]).definitions.get(item[1])
         if found is None:
-            raise EjectError(f"ppoc.runtime.{item[0]} does not define {item[1]}")
+            raise EjectError(f"ppoc.{item[0]} does not define {item[1]}")
         return found
 
     def _references(self, item: Item) -> Iterator[tuple[Item, Place]]:
@@ -248,7 +248,7 @@ class _Ejection:
     def _file_text(self, name: str) -> Iterator[str]:
         """A heading, and the used definitions of a file."""
         file = self._file(name)
-        heading = f"# ── ppoc.runtime.{name} "
+        heading = f"# ── ppoc.{name} "
         yield f"\n\n{heading}{'─' * (WIDTH - len(heading))}"
         after = "\n"
         for own, node in file.definitions.items():
@@ -308,7 +308,7 @@ class _Ejection:
 @functools.lru_cache(maxsize=256)
 def _read(name: str, constants: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]) -> SourceFile:
     """A file of the runtime without the branches that constant arguments of functions rule out."""
-    path = folder() / f"{name}.py"
+    path = path_of(name)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -318,6 +318,7 @@ def _read(name: str, constants: tuple[tuple[str, tuple[tuple[str, str], ...]], .
 
 def _with_file(file: str, name: str) -> str:
     """A name with its file's in front, spelt as names of its kind are."""
+    file = file.rpartition(".")[2]
     private, plain = "_" if name.startswith("_") else "", name.lstrip("_")
     if plain.isupper():
         return f"{private}{file.upper()}_{plain}"

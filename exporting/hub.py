@@ -16,8 +16,8 @@ from ppoc.compiler.language import AgentSpec
 from ppoc.compiler.manifest import FolderError, read_manifest
 from ppoc.compiler.resolve import resolve
 from ppoc.exporting.policy import ExportError
+from ppoc.formats.reading import FormatError
 from ppoc.runtime import checkpoint as checkpoints
-from ppoc.runtime.formats import FormatError
 from ppoc.runtime.launch import evaluate_run
 from ppoc.runtime.layout import check_policy, whole_steps
 from ppoc.runtime.results import read_result

@@ -6,21 +6,22 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-PACKAGE = "ppoc.runtime"
+PACKAGES = ("ppoc.runtime", "ppoc.formats")  # the runtime, and what it stands on
 
-Item = tuple[str, str]  # file of the runtime, name in it
+Item = tuple[str, str]  # file of the runtime as `runtime.files`, name in it
 
 
 class EjectError(Exception):
     """A module that cannot be ejected; the text says why."""
 
 
-def folder() -> Path:
-    """Where the runtime's files lie."""
-    spec = find_spec(PACKAGE)
+def path_of(name: str) -> Path:
+    """Where a file of the runtime lies, such as `runtime.files`."""
+    package, _, file = name.partition(".")
+    spec = find_spec(f"ppoc.{package}")
     if spec is None or not spec.submodule_search_locations:
-        raise EjectError(f"{PACKAGE} is not installed")
-    return Path(next(iter(spec.submodule_search_locations)))
+        raise EjectError(f"ppoc.{package} is not installed")
+    return Path(next(iter(spec.submodule_search_locations))) / f"{file}.py"
 
 
 class SourceFile:
@@ -69,10 +70,10 @@ class SourceFile:
         module = getattr(statement, "module", None)
         for alias in statement.names:
             name = alias.asname or alias.name.partition(".")[0]
-            if module == PACKAGE:
-                self.runtime_files[name] = alias.name
-            elif module is not None and module.startswith(f"{PACKAGE}."):
-                self.runtime_names[name] = (module.removeprefix(f"{PACKAGE}."), alias.name)
+            if module in PACKAGES:
+                self.runtime_files[name] = f"{module.removeprefix('ppoc.')}.{alias.name}"
+            elif of_runtime(module):
+                self.runtime_names[name] = (str(module).removeprefix("ppoc."), alias.name)
             else:
                 tail = f" as {alias.asname}" if alias.asname else ""
                 into[name] = f"{f'from {module} ' if module else ''}import {alias.name}{tail}"
@@ -83,16 +84,16 @@ def hoist(text: str) -> str:
     lines = text.split("\n")
     moved = []
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ImportFrom) and node.col_offset and of_runtime(node):
+        if isinstance(node, ast.ImportFrom) and node.col_offset and of_runtime(node.module):
             moved.append(ast.unparse(node))
             for number in range(node.lineno - 1, node.end_lineno or node.lineno):
                 lines[number] = ""
     return "\n".join([*lines, *moved])
 
 
-def of_runtime(node: ast.ImportFrom) -> bool:
-    """Whether an import is from the runtime."""
-    return node.module is not None and f"{node.module}.".startswith(f"{PACKAGE}.")
+def of_runtime(module: str | None) -> bool:
+    """Whether a module, by its whole name, is of the runtime or of what that stands on."""
+    return f"{module}.".startswith(tuple(f"{package}." for package in PACKAGES))
 
 
 def fold(text: str, function: str, values: Mapping[str, str]) -> str:

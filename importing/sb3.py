@@ -23,11 +23,12 @@ from ppoc.compiler.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.probe import package_of
 from ppoc.compiler.resolve import resolve_text
 from ppoc.compiler.source import Node
+from ppoc.formats.documents import parse_document
+from ppoc.formats.reading import read_regular
 from ppoc.importing.entry import Entry
 from ppoc.importing.hyperparameters import DEFAULTS, Algorithm, sections
 from ppoc.importing.policy import class_name
 from ppoc.runtime import checkpoint as checkpoints
-from ppoc.runtime.formats import parse_document, read_regular
 from ppoc.runtime.launch import load_module
 
 MAX_BYTES = {"data": 50_000_000, "policy.pth": 4_000_000_000}

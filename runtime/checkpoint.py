@@ -25,8 +25,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ppoc.runtime.files import sync_folder, write_whole
-from ppoc.runtime.formats import Format, FormatError, NewerError, read_document, read_regular
+from ppoc.formats.documents import Format, NewerError, read_document
+from ppoc.formats.files import sync_folder, write_whole
+from ppoc.formats.reading import FormatError, read_regular
 
 CHECKPOINT = Format("checkpoint", 1)
 MAX_TENSORS = 2**34  # bytes

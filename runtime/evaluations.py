@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ppoc.runtime.files import append_line, read_lines, write_whole
-from ppoc.runtime.formats import Format, FormatError, NewerError, parse_document
+from ppoc.formats.documents import Format, NewerError, parse_document
+from ppoc.formats.files import append_line, read_lines, write_whole
+from ppoc.formats.reading import FormatError
 
 NAME = "evaluations.jsonl"
 # Before version 1 nobody said it; nothing else has changed.

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
+from ppoc.formats.files import write_whole
+from ppoc.formats.reading import FormatError
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime.envs import EnvironmentFailure
-from ppoc.runtime.files import write_whole
-from ppoc.runtime.formats import FormatError
 
 EXIT_CODE = 3
 LESS_MEMORY = (

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ppoc.formats.files import append_line, write_whole
 from ppoc.runtime import evaluations
-from ppoc.runtime.files import append_line, write_whole
 from ppoc.runtime.findings import Finding
 from ppoc.runtime.metrics import read_metrics
 from ppoc.runtime.symptoms import SYMPTOMS, Symptom

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ppoc.formats.documents import NewerError
+from ppoc.formats.reading import FormatError, read_regular
 from ppoc.runtime.divergence import DivergenceError
 from ppoc.runtime.failures import EXIT_CODE, RunError, in_one_message
-from ppoc.runtime.formats import FormatError, NewerError, read_regular
 from ppoc.runtime.layout import check_policy
 from ppoc.runtime.progress import Mode
 from ppoc.runtime.results import Result, read_result, write_result

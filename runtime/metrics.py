@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ppoc.runtime.files import LineFile, read_lines, write_whole
-from ppoc.runtime.formats import FormatError
+from ppoc.formats.files import LineFile, read_lines, write_whole
+from ppoc.formats.reading import FormatError
 
 FLUSH_SECONDS = 5.0
 LARGEST_FILE = 256 * 2**20  # bytes of a metrics.csv that is read: some million iterations

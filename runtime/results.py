@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
-from ppoc.runtime.files import write_whole
-from ppoc.runtime.formats import Format, FormatError, read_document
+from ppoc.formats.documents import Format, read_document
+from ppoc.formats.files import write_whole
+from ppoc.formats.reading import FormatError
 from ppoc.runtime.statistics import Summary
 
 NAME = "result.json"

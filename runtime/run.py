@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ppoc.formats.files import remove_parts, sync_folder
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime import evaluations
 from ppoc.runtime.compiled import Function, compile_step
@@ -27,7 +28,6 @@ from ppoc.runtime.divergence import (
 from ppoc.runtime.envs import EnvironmentFailure, Floats, VectorEnv
 from ppoc.runtime.evaluate import Policy, evaluate
 from ppoc.runtime.failures import RunError
-from ppoc.runtime.files import remove_parts, sync_folder
 from ppoc.runtime.health import Monitor, Watch, append
 from ppoc.runtime.layout import Groups, check_training, whole_steps
 from ppoc.runtime.metrics import MetricsWriter

@@ -27,13 +27,13 @@ from ppoc.compiler.manifest import FolderError, read_manifest
 from ppoc.compiler.objectives import policy_objective
 from ppoc.compiler.resolve import resolve, resolve_text
 from ppoc.draft.grounding import answer_paths, grounded
+from ppoc.formats.reading import FormatError
 from ppoc.importing.rl_zoo import convert
 from ppoc.importing.sb3 import read_model, read_statistics
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime import evaluations
 from ppoc.runtime.checkpoint import CheckpointError
 from ppoc.runtime.curves import read_curve
-from ppoc.runtime.formats import FormatError
 from ppoc.runtime.launch import load_module
 from ppoc.runtime.layout import Groups, check_training, whole_steps
 from ppoc.runtime.metrics import read_rows

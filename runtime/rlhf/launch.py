@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from ppoc.formats.files import read_lines, write_whole
 from ppoc.runtime.failures import EXIT_CODE, RunError, in_one_message
-from ppoc.runtime.files import read_lines, write_whole
 from ppoc.runtime.progress import Mode
 from ppoc.runtime.rlhf.comparison import Comparison, compare, table
 from ppoc.runtime.rlhf.stage import Stage

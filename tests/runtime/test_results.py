@@ -5,7 +5,8 @@ import math
 
 import pytest
 
-from ppoc.runtime.formats import FormatError, NewerError
+from ppoc.formats.documents import NewerError
+from ppoc.formats.reading import FormatError
 from ppoc.runtime.results import Result, read_result, write_result
 from ppoc.runtime.statistics import summarize
 

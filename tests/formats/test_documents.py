@@ -6,14 +6,8 @@ import tracemalloc
 
 import pytest
 
-from ppoc.runtime.formats import (
-    Format,
-    FormatError,
-    NewerError,
-    parse_document,
-    read_document,
-    read_regular,
-)
+from ppoc.formats.documents import Format, NewerError, parse_document, read_document
+from ppoc.formats.reading import FormatError, read_regular
 
 THINGS = Format(
     "thing",

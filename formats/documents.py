@@ -1,26 +1,22 @@
-"""Files that anybody may have made: read within bounds, and by the version they carry.
+"""Documents that anybody may have made: read within bounds, and by the version they carry.
 
-A file must be a regular one. JSON may be neither large, nor deep, nor have a key twice. A document
-says its version as `format`: a newer one than this version reads is refused, an older one goes
-through the migrations, one version at a time.
+JSON may be neither large, nor deep, nor have a key twice. A document says its version as `format`:
+a newer one than this version reads is refused, an older one goes through the migrations, one
+version at a time.
 """
 
 import json
-import os
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ppoc.formats.reading import FormatError, read_regular
+
 MAX_DOCUMENT = 16_000_000  # bytes
 MAX_DEPTH = 32
 
 Document = dict[str, Any]
-
-
-class FormatError(ValueError):
-    """A file that is not what its name says; the text says why, without the file's name."""
 
 
 class NewerError(FormatError):
@@ -66,32 +62,6 @@ class Format:
             document = {**self.migrations[found](document), "format": found + 1}
             found += 1
         return document
-
-
-def read_regular(path: Path, limit: int) -> bytes:
-    """The bytes of a regular file; never waits for a pipe or a device.
-
-    Raises:
-        OSError: it is missing or cannot be read.
-        FormatError: it is a link or no file, or larger than `limit` bytes.
-    """
-    if path.is_symlink():
-        raise FormatError("it is a symbolic link, which is not followed: put the file itself there")
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise FormatError("it is not a regular file")
-        if found.st_size > limit:
-            raise FormatError(f"it is larger than {limit:,} bytes")
-        with open(descriptor, "rb", closefd=False) as file:
-            # Not limit + 1, of which Python would ask the system for the memory at once.
-            data = file.read(found.st_size + 1)
-    finally:
-        os.close(descriptor)
-    if len(data) > found.st_size:
-        raise FormatError("it grew while it was read")
-    return data
 
 
 def parse_document(data: bytes) -> Document:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ppoc.runtime.files import LineFile, append_line, read_lines, remove_parts, write_whole
+from ppoc.formats.files import LineFile, append_line, read_lines, remove_parts, write_whole
 
 
 def limited(code, path):
@@ -17,7 +17,7 @@ def limited(code, path):
     """
     code = (
         "import pathlib, resource, signal, sys\n"
-        "from ppoc.runtime.files import LineFile, write_whole\n"
+        "from ppoc.formats.files import LineFile, write_whole\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         f"path = pathlib.Path(sys.argv[1])\n{code}"
@@ -88,7 +88,7 @@ def test_lines_are_appended(tmp_path):
 def test_what_a_killed_writer_left_is_removed(tmp_path):
     code = (
         "import os, signal, sys, pathlib\n"
-        "from ppoc.runtime import files\n"
+        "from ppoc.formats import files\n"
         "files.os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)\n"
         "files.write_whole(pathlib.Path(sys.argv[1]), 'new')"
     )

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from ppoc.runtime.formats import FormatError, read_regular
+from ppoc.formats.reading import FormatError, read_regular
 
 MAX_LINES = 2**30  # bytes
 
