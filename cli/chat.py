@@ -61,7 +61,10 @@ def chat(
     except (RunError, CheckpointError) as error:
         terminal.fail(terminal.RUN_FAILED, str(error))
     for prompt in _prompts():
-        text = answer(prompt)
+        try:
+            text = answer(prompt)
+        except RunError as error:
+            terminal.fail(terminal.RUN_FAILED, str(error))
         print(encoder.dumps({"prompt": prompt, "answer": text}) if json else text, flush=True)
 
 

@@ -41,7 +41,7 @@ def diagnose(
 
     try:
         found = read(folder)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         terminal.fail(terminal.MISUSE, str(error))
     if isinstance(found, dict):
         documents = {name: _document(stage) for name, stage in found.items()}

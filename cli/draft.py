@@ -1,7 +1,6 @@
 """`ppoc draft`: English in, a spec out."""
 
 import json
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 
 from ppoc.cli import terminal
 from ppoc.compiler.diagnostics import to_json
+from ppoc.formats.files import write_whole
 
 if TYPE_CHECKING:
     from ppoc.draft.claims import Note
@@ -149,12 +149,9 @@ def _show(
 
 def _write(path: Path, text: str) -> None:
     """Write a whole file or none."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
+        write_whole(path, text)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         terminal.fail(terminal.MISUSE, f"cannot write {path}: {error.strerror}")
 
 

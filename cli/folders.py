@@ -46,7 +46,11 @@ def is_language_model(module: ModuleType) -> bool:
 
 def import_module(folder: Path, *, modified: bool, trust: bool) -> ModuleType:
     """The module of a folder, imported; else the command ends."""
-    text = module_text(folder, modified=modified, trust=trust)
+    return import_text(folder, module_text(folder, modified=modified, trust=trust))
+
+
+def import_text(folder: Path, text: str) -> ModuleType:
+    """The module of a folder, whose text may be run, imported; else the command ends."""
     from ppoc.compiler.manifest import MODULE
     from ppoc.runtime.failures import RunError
     from ppoc.runtime.launch import load_module

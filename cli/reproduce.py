@@ -16,6 +16,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 import typer
 
 from ppoc.cli import terminal
+from ppoc.formats.documents import read_document
+from ppoc.formats.files import write_whole
+from ppoc.formats.folders import check_folder
 
 
 class Cell(NamedTuple):
@@ -88,16 +91,17 @@ def _prepare(folder: Path, steps: int) -> None:
     settings = folder / "settings.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        check_folder(folder)
         if settings.exists():
-            before = json.loads(settings.read_text(encoding="utf-8")).get("steps")
+            before = read_document(settings).get("steps")
             if before != steps:
                 message = f"{folder} has runs of {before} steps; give another --out, or --steps"
                 terminal.fail(terminal.MISUSE, message)
         elif any(folder.iterdir()):
             terminal.fail(terminal.MISUSE, f"{folder} is not empty; give another --out")
         else:
-            settings.write_text(json.dumps({"steps": steps}) + "\n", encoding="utf-8")
-    except (OSError, ValueError, AttributeError) as error:
+            write_whole(settings, json.dumps({"steps": steps}) + "\n")
+    except (OSError, ValueError) as error:
         terminal.fail(terminal.MISUSE, f"cannot use {folder}: {error}")
 
 
@@ -205,8 +209,8 @@ def _summarise(description: dict[str, Any], out: Path, figure: str) -> None:
             }
     if not panels:
         return
-    (out / f"{figure}.json").write_text(json.dumps(numbers) + "\n", encoding="utf-8")
-    (out / f"{figure}.md").write_text(_table(description, numbers), encoding="utf-8")
+    write_whole(out / f"{figure}.json", json.dumps(numbers) + "\n")
+    write_whole(out / f"{figure}.md", _table(description, numbers))
     terminal.say(f"table: {out / f'{figure}.md'}")
     try:
         draw(panels, out / f"{figure}.png")

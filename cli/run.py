@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import typer
 
 from ppoc.cli import terminal, witness
-from ppoc.cli.folders import Modified, import_module, is_language_model, module_text
+from ppoc.cli.folders import Modified, import_text, is_language_model, module_text
 from ppoc.cli.options import Overrides, Seed, Trust
 
 if TYPE_CHECKING:
@@ -59,8 +59,9 @@ def run(
         folder = _folder_to_resume(target, changes, out)
     else:
         folder = _prepare(target, changes, out, trust, modified)
+    text = module_text(folder, modified=modified, trust=trust)  # before anything is written there
     witness.split(folder)
-    module = import_module(folder, modified=modified, trust=trust)
+    module = import_text(folder, text)
     if until is not None and not is_language_model(module):
         terminal.fail(terminal.MISUSE, "--until is for specs of `kind: rlhf`")
     _execute(module, folder, device, resume, mode, until)
@@ -95,8 +96,8 @@ def _copied(target: Path, out: Path | None, trust: bool, modified: bool) -> Path
     """A new run folder with the files of a compiled one."""
     from ppoc.compiler.build import LOCK, MANIFEST, MODULE
     from ppoc.compiler.manifest import FolderError, read_file
-    from ppoc.compiler.rlhf.build import COPIES, copy_whole
-    from ppoc.formats.files import write_whole
+    from ppoc.compiler.rlhf.build import COPIES
+    from ppoc.formats.files import copy_whole, write_whole
 
     texts = {MODULE: module_text(target, modified=modified, trust=trust)}
     try:

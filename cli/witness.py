@@ -24,6 +24,7 @@ from typing import Any
 import typer
 
 from ppoc.cli import terminal
+from ppoc.formats.files import create_file
 
 CRASH = "crash.txt"
 STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -55,7 +56,7 @@ def split(folder: Path) -> None:
             signal.signal(number, _stop_early)
     atexit.register(shared.__setitem__, ENDED, 1)
     with contextlib.suppress(OSError):
-        faulthandler.enable((folder / CRASH).open("w"))
+        faulthandler.enable(create_file(folder / CRASH))
     from ppoc.runtime import watchdog  # loads torch, so not before
 
     watchdog.clock = shared
@@ -84,7 +85,7 @@ def _wait(child: int, folder: Path, shared: mmap.mmap) -> int:
         _, status = os.waitpid(child, 0)
     crash = folder / CRASH
     with contextlib.suppress(OSError):
-        if not crash.stat().st_size:
+        if not crash.lstat().st_size:
             crash.unlink()
     if stuck:
         return _say(stuck, folder)

@@ -12,6 +12,8 @@ from pathlib import Path
 from ppoc.compiler.diagnostics import Diagnostic, SpecError, ordered
 from ppoc.compiler.recovery import checked
 from ppoc.compiler.resolve import Document, Examined, Resolved, examine
+from ppoc.compiler.source import MAX_BYTES
+from ppoc.formats.reading import FormatError, open_regular
 
 SUFFIXES = (".yaml", ".yml")
 # A key that every spec has at its top level, so that other YAML files of a folder are left alone.
@@ -113,11 +115,12 @@ def specs_in(folder: Path) -> tuple[list[Path], int]:
         files += [path for path in visible if path.suffix in SUFFIXES]
     specs = []
     for path in files:
-        if path.exists() and not path.is_file():
-            continue  # a pipe would wait for its writer
         try:
-            if SPEC.search(path.read_bytes()):
-                specs.append(path)
+            with open_regular(path, follow=True) as file:
+                if SPEC.search(file.read(MAX_BYTES)):
+                    specs.append(path)
+        except FormatError:
+            continue  # a pipe or a folder
         except OSError as error:
             refuse(error)
     return specs, len(files) - len(specs)

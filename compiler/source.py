@@ -6,9 +6,7 @@ more: `3e-4`, `1e6` and `1_000_000` are numbers, `yes` and `on` are strings.
 """
 
 import copy
-import os
 import re
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 
 from ppoc.compiler.diagnostics import Diagnostic, Span, SpecError
 from ppoc.compiler.scalars import plain_scalar
+from ppoc.formats.reading import open_regular
 
 INHERITED = "optimizer.actor"  # origin of what the critic's optimiser takes from the actor's
 MAX_BYTES = 1_000_000
@@ -76,11 +75,8 @@ def read(path: Path) -> str:
         SpecError: E001 where it cannot be read or is not UTF-8, E004 where it is too large.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise ValueError("it is not a regular file")
-        # A pipe that took its place since then is not waited for.
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as f:
-            data = f.read(MAX_BYTES + 1) or b""
+        with open_regular(path, follow=True) as file:
+            data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: no path, such as one with a NUL
         help = "give the path of a YAML file; `ppoc zoo list` lists the specs that come with ppoc"
         message = f"cannot read {path}: {getattr(error, 'strerror', None) or error}"

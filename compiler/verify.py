@@ -5,7 +5,6 @@ change its checksum too; so a module that was not written here is compiled again
 must come out the same.
 """
 
-import os
 from pathlib import Path
 
 from ppoc.compiler import ownership
@@ -20,8 +19,9 @@ from ppoc.compiler.manifest import (
     sha256,
 )
 from ppoc.compiler.resolve import resolve_any
+from ppoc.formats.folders import check_folder
+from ppoc.formats.reading import FormatError
 
-MAX_ENTRIES = 100_000
 ANYWAY = "read it, and give --modified to run it as it is"
 
 
@@ -29,14 +29,18 @@ def verified(folder: Path, *, modified: bool = False, trust: bool = False) -> st
     """The text of a folder's module, which may be run.
 
     Args:
-        modified: take the module as it is; links that lead out of the folder are refused still.
+        modified: take the module as it is; links that lead out of the folder, pipes and devices
+            are refused still.
         trust: import code that the lock names, to compile it again.
 
     Raises:
         FolderError: the folder is no compiled folder, or its module is not that of its lock.
         SpecError: the lock does not compile here.
     """
-    _check_links(folder)
+    try:
+        check_folder(folder)
+    except (FormatError, OSError) as error:
+        raise FolderError(str(error)) from error
     text = read_file(folder / MODULE)
     if modified:
         return text
@@ -64,27 +68,3 @@ def _compare(folder: Path, text: str, manifest: Manifest, *, trust: bool) -> Non
             f"{folder / MODULE} is not what its {LOCK} compiles to here (its manifest says ppoc "
             f"{theirs}): compile it again with `ppoc compile {lock}`, or {ANYWAY}"
         )
-
-
-def _check_links(folder: Path) -> None:
-    """Refuse a folder in which a link leads out: what is written there would land elsewhere."""
-    home = folder.resolve()
-    entries = 0
-    for place, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            entries += 1
-            path = Path(place) / name
-            if entries > MAX_ENTRIES:
-                raise FolderError(f"{folder} has more than {MAX_ENTRIES:,} files: no run folder")
-            if path.is_symlink() and not _target(path).is_relative_to(home):
-                raise FolderError(
-                    f"{path} is a link that leads out of {folder}: put the file itself there, or "
-                    "link the whole folder"
-                )
-
-
-def _target(link: Path) -> Path:
-    try:
-        return link.resolve()
-    except (OSError, RuntimeError):  # a loop of links
-        return Path(link.anchor or "/")

@@ -4,7 +4,6 @@ The folder is a run folder too, so that whoever downloads it can `ppoc eval` it.
 """
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +15,7 @@ from ppoc.compiler.language import AgentSpec
 from ppoc.compiler.manifest import FolderError, read_manifest
 from ppoc.compiler.resolve import resolve
 from ppoc.exporting.policy import ExportError
+from ppoc.formats.files import copy_whole, write_whole
 from ppoc.formats.reading import FormatError
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime.launch import evaluate_run
@@ -54,15 +54,15 @@ def export(module: ModuleType, folder: Path, out: Path) -> None:
     metadata = {**metadata, "policy_only": True}
     saved = checkpoints.save(out / "checkpoints", steps, kept, metadata)
     for name in (MODULE, LOCK, MANIFEST):
-        shutil.copyfile(folder / name, out / name)
+        copy_whole(folder / name, out / name)
     text = compact(spec)
-    (out / SPEC).write_text(text, encoding="utf-8")
+    write_whole(out / SPEC, text)
     row = {"steps": steps, **summary._asdict()}
-    (out / EVALUATION).write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
+    write_whole(out / EVALUATION, json.dumps(row, indent=2) + "\n")
     weights = (saved / checkpoints.TENSORS).relative_to(out)
     origin = "trained by Stable-Baselines3" if metadata.get("source") else "trained by ppoc"
     card = "\n".join(_card(spec, text, row, origin, str(weights), manifest.versions))
-    (out / CARD).write_text(card + "\n", encoding="utf-8")
+    write_whole(out / CARD, card + "\n")
 
 
 def compact(spec: AgentSpec) -> str:

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from ppoc.formats.documents import Format, NewerError, read_document
 from ppoc.formats.files import sync_folder, write_whole
-from ppoc.formats.reading import FormatError, read_regular
+from ppoc.formats.reading import FormatError, open_regular, read_regular
 
 CHECKPOINT = Format("checkpoint", 1)
 MAX_TENSORS = 2**34  # bytes
@@ -178,10 +178,10 @@ def newest_good(folder: Path) -> Path | None:
 
 def _matches(path: Path) -> bool:
     try:
-        expected = json.loads((path / DOCUMENT).read_bytes())["sha256"]
-        with (path / TENSORS).open("rb") as file:
+        expected = read_document(path / DOCUMENT).get("sha256")
+        with open_regular(path / TENSORS) as file:
             return bool(hashlib.file_digest(file, "sha256").hexdigest() == expected)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, FormatError):
         return False
 
 

@@ -1,5 +1,6 @@
 """Learning curves of several runs: read, brought to one grid, and drawn as panels with bands."""
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ppoc.formats.files import write_whole
 from ppoc.runtime.metrics import read_rows
 
 Array = NDArray[np.float64]
@@ -91,4 +93,6 @@ def draw(panels: Mapping[str, Mapping[str, Band]], path: Path, *, columns: int =
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=9)
     for axis in axes[max(0, len(panels) - columns) : len(panels)]:
         axis.set_xlabel("environment steps", fontsize=8)
-    figure.savefig(path, dpi=150)
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=150, format=path.suffix.removeprefix(".") or None)
+    write_whole(path, picture.getvalue())

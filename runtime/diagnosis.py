@@ -4,13 +4,16 @@ Nothing of the folder is imported or trusted. What is damaged is left out, and s
 """
 
 import ast
-import json
 import math
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ppoc.formats.documents import read_document
+from ppoc.formats.folders import check_folder
+from ppoc.formats.reading import FormatError, read_regular
 from ppoc.runtime import checkpoint as checkpoints
-from ppoc.runtime import health
+from ppoc.runtime import evaluations, health
 from ppoc.runtime.findings import Finding
 from ppoc.runtime.health import Monitor
 from ppoc.runtime.postmortem import dumps
@@ -44,8 +47,13 @@ def diagnose(folder: Path) -> Diagnosis | dict[str, Diagnosis]:
     """Read a run folder, finished, running or broken; a language model's by the stages it came to.
 
     Raises:
-        ValueError: it is no run folder: there is neither a module nor a metrics.csv in it.
+        ValueError: it is no run folder: there is neither a module nor a metrics.csv in it, or
+            things that no run makes, such as links that lead elsewhere.
+        OSError: a folder in it cannot be read.
     """
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is no run folder: there is no such folder")
+    check_folder(folder)
     notes: list[str] = []
     constants = read_constants(folder / "module.py", notes)
     if constants is not None and constants.get("KIND") == "rlhf":
@@ -54,9 +62,9 @@ def diagnose(folder: Path) -> Diagnosis | dict[str, Diagnosis]:
             return {stage: _diagnose_stage(folder / stage, constants) for stage in there}
     if constants is None and not (folder / "metrics.csv").exists():
         raise ValueError(f"{folder} is no run folder: it has neither module.py nor metrics.csv")
-    known = constants or {"SHAPES": {}}
+    known = constants or {}
     diagnosis = _diagnose(folder, Monitor(Trend(known)), notes, known)
-    notes += _evaluations(folder, notes)
+    notes += _evaluations(folder)
     return diagnosis
 
 
@@ -82,11 +90,11 @@ def _diagnose(
             found = monitor.check(step, _with_rewards(row, constants or {}))
         for finding in found:
             first.setdefault(finding.symptom, finding)
-    events = [row for row in health.read(folder) if row.get("event") != "finding"]
+    events = _events(folder, notes)
     total = monitor.trend.total or None
     return Diagnosis(
         folder,
-        _state(folder, monitor, total, events, unit),
+        _state(folder, monitor, total, events, unit, notes),
         monitor.trend.step,
         total,
         checkpoints.newest_good(folder / "checkpoints"),
@@ -100,22 +108,34 @@ def _diagnose(
 def read_constants(path: Path, notes: list[str]) -> dict[str, Any] | None:
     """The constants of a generated module, without importing it; None where it cannot be read."""
     try:
-        if path.stat().st_size > LARGEST_MODULE:
-            raise ValueError("it is larger than any generated module")
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        with warnings.catch_warnings(action="ignore"):
+            tree = ast.parse(read_regular(path, LARGEST_MODULE).decode())
     except FileNotFoundError:
         return None
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
         notes.append(f"{path.name} cannot be read: {error}")
         return None
-    constants = {"SHAPES": {}, "_scales_rewards": "scale_rewards" in ast.dump(tree)}
+    constants: dict[str, Any] = {}
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             try:
                 constants[node.targets[0].id] = ast.literal_eval(node.value)
             except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
                 continue
+    names = (getattr(node, "attr", getattr(node, "id", "")) for node in ast.walk(tree))
+    constants["_scales_rewards"] = "scale_rewards" in names
     return constants
+
+
+def _events(folder: Path, notes: list[str]) -> list[dict[str, Any]]:
+    """Divergences and what was done about them."""
+    try:
+        return [row for row in health.read(folder) if row.get("event") != "finding"]
+    except FormatError as error:
+        notes.append(str(error))
+    except OSError as error:
+        notes.append(f"{health.FILE} cannot be read: {error.strerror}")
+    return []
 
 
 def _with_rewards(row: dict[str, float], constants: dict[str, Any]) -> dict[str, float]:
@@ -127,12 +147,17 @@ def _with_rewards(row: dict[str, float], constants: dict[str, Any]) -> dict[str,
 
 
 def _state(
-    folder: Path, monitor: Monitor, total: int | None, events: list[dict[str, Any]], unit: str
+    folder: Path,
+    monitor: Monitor,
+    total: int | None,
+    events: list[dict[str, Any]],
+    unit: str,
+    notes: list[str],
 ) -> str:
     reached = f"{monitor.trend.step:,}" + (f" of {total:,}" if total else "") + f" {unit}"
     if _is_running(folder / "run.lock"):
         return f"running, at {reached}"
-    result = _document(folder / "result.json")
+    result = _result(folder / "result.json", notes)
     if result.get("finished") is True:
         return f"finished after {reached}"
     diverged = [row for row in events if row.get("event") == "divergence"]
@@ -145,12 +170,14 @@ def _state(
     return f"ended without a result, after {reached}"
 
 
-def _document(path: Path) -> dict[str, Any]:
+def _result(path: Path, notes: list[str]) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_bytes()[:LARGEST_MODULE])
-    except (OSError, ValueError, RecursionError):
+        return read_document(path)
+    except FileNotFoundError:
         return {}
-    return document if isinstance(document, dict) else {}
+    except (OSError, FormatError) as error:
+        notes.append(f"{path.name} cannot be read: {error}")
+        return {}
 
 
 def _is_running(lock: Path) -> bool:
@@ -164,27 +191,18 @@ def _is_running(lock: Path) -> bool:
     return any(field.split(":")[2:] == [str(inode)] for fields in held for field in fields)
 
 
-def _evaluations(folder: Path, notes: list[str]) -> list[str]:
+def _evaluations(folder: Path) -> list[str]:
     """A note where a later evaluation was much worse than an earlier one."""
-    rows, torn = [], 0
-    try:
-        text = (folder / "evaluations.jsonl").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return []
-    for line in text.splitlines():
-        try:
-            row = json.loads(line)
-            mean, steps, std = float(row["mean"]), int(row["steps"]), float(row["std"])
-            if all(map(math.isfinite, (mean, std))):
-                rows.append((mean, steps, std))
-        except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
-            torn += 1
-    found = [f"evaluations.jsonl has {torn} lines that are torn or no evaluations"] * bool(torn)
+    rows = [
+        (row["mean"], steps, row["std"])
+        for steps, row in evaluations.read(folder, [])
+        if math.isfinite(row.get("mean", math.nan)) and math.isfinite(row.get("std", math.nan))
+    ]
     if len(rows) > 1:
         best, last = max(rows), rows[-1]
         if last[0] < best[0] - max(2 * best[2], 0.2 * abs(best[0])):
-            found.append(
+            return [
                 f"the evaluation at step {best[1]:,} had a mean return of {best[0]:.4g}, the last "
                 f"one {last[0]:.4g}: the policy got worse"
-            )
-    return found
+            ]
+    return []

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ppoc.formats.files import append_line, write_whole
+from ppoc.formats.documents import parse_document
+from ppoc.formats.files import append_line, read_lines, write_whole
+from ppoc.formats.reading import FormatError
 from ppoc.runtime import evaluations
 from ppoc.runtime.findings import Finding
 from ppoc.runtime.metrics import read_metrics
@@ -19,6 +21,7 @@ from ppoc.runtime.trend import Row, Trend
 
 FORMAT = 1
 FILE = "health.jsonl"
+LARGEST = 64 * 2**20  # bytes
 Say = Callable[[str, Mapping[str, Any]], None]
 
 RECOVERY = 10  # iterations without a symptom, before it may be reported again
@@ -147,7 +150,7 @@ class Watch:
 def history(folder: Path, notes: list[str]) -> Iterator[tuple[int, bool, dict[str, float]]]:
     """What a folder has of a run, in its order: steps, whether it is an evaluation, and numbers."""
     iterations = ((step, False, row) for step, row in read_metrics(folder / "metrics.csv", notes))
-    evaluated = ((step, True, row) for step, row in evaluations.read(folder))
+    evaluated = ((step, True, row) for step, row in evaluations.read(folder, notes))
     return heapq.merge(iterations, evaluated, key=lambda found: found[:2])
 
 
@@ -161,18 +164,26 @@ def append(folder: Path, event: str, document: Mapping[str, Any]) -> None:
     append_line(folder / FILE, line)
 
 
-def read(folder: Path) -> Iterator[dict[str, Any]]:
-    """The events in a folder's health.jsonl, without lines that are torn or not of this format."""
+def read(folder: Path) -> list[dict[str, Any]]:
+    """The events in a folder's health.jsonl, without lines that are torn or not of this format.
+
+    Raises:
+        OSError: it cannot be read.
+        FormatError: it is no regular file, or too large.
+    """
     try:
-        text = (folder / FILE).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return
-    for line in text.splitlines():
+        return list(_events(read_lines(folder / FILE, LARGEST)))
+    except FileNotFoundError:
+        return []
+
+
+def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for line in lines:
         try:
-            document = json.loads(line)
-        except (ValueError, RecursionError):
+            document = parse_document(line.encode())
+        except FormatError:
             continue
-        if isinstance(document, dict) and document.get("format") == FORMAT:
+        if document.get("format") == FORMAT:
             yield document
 
 
@@ -180,7 +191,8 @@ def cut(folder: Path, step: int, rollbacks: int) -> None:
     """Drop what a run that goes on from `step`, gone back so often, will meet again.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: the file cannot be read or written.
+        FormatError: it is no regular file, or too large.
     """
     path = folder / FILE
     if not path.exists():

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ppoc.formats.files import LineFile, read_lines, write_whole
-from ppoc.formats.reading import FormatError
+from ppoc.formats.reading import FormatError, open_regular
 
 FLUSH_SECONDS = 5.0
 LARGEST_FILE = 256 * 2**20  # bytes of a metrics.csv that is read: some million iterations
 LONGEST_LINE = 2**16
+STEP = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 
 class MetricsWriter:
@@ -170,7 +171,7 @@ def read_rows(path: Path) -> Iterator[list[str]]:
                 columns = row
                 if row[:1] != ["step"] or len(set(row)) < len(row):
                     raise FormatError(f"{path}: line 1 does not name columns, `step` first")
-            elif len(row) != len(columns) or not re.fullmatch(r"[0-9]{1,15}", row[0]):
+            elif len(row) != len(columns) or not re.fullmatch(STEP, row[0]):
                 message = f"line {number} is no row of {len(columns)} fields with a step first"
                 raise FormatError(f"{path}: {message}; remove it, or the file")
             yield row
@@ -190,10 +191,9 @@ def read_metrics(path: Path, notes: list[str]) -> Iterator[tuple[int, dict[str, 
     """Steps and metrics of a metrics.csv; rows that are torn or no numbers are left out."""
     skipped = 0
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            notes.append(f"{path.name} is larger than {LARGEST_FILE >> 20} MiB: not read")
-            return
-        with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        with io.TextIOWrapper(
+            open_regular(path, LARGEST_FILE), encoding="utf-8", errors="replace", newline=""
+        ) as file:
             lines = (line for line in file if len(line) < LONGEST_LINE and "\0" not in line)
             reader = csv.reader(lines)
             columns = next(reader, [])
@@ -203,12 +203,14 @@ def read_metrics(path: Path, notes: list[str]) -> Iterator[tuple[int, dict[str, 
                         raise ValueError
                     values = zip(columns[1:], fields[1:], strict=True)
                     row = {name: float(value) for name, value in values if value}
+                    if not re.fullmatch(STEP, fields[0]):
+                        raise ValueError
                     yield int(fields[0]), row
                 except (ValueError, OverflowError):
                     skipped += 1
     except FileNotFoundError:
         notes.append(f"there is no {path.name}: no iteration was finished")
-    except (OSError, csv.Error) as error:
+    except (OSError, FormatError, csv.Error) as error:
         notes.append(f"{path.name} cannot be read: {error}")
     if skipped:
         notes.append(f"{path.name} has {skipped} lines that are torn or no numbers")

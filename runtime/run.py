@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ppoc.formats.files import remove_parts, sync_folder
+from ppoc.formats.files import open_to_write, remove_parts, sync_folder
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime import evaluations
 from ppoc.runtime.compiled import Function, compile_step
@@ -372,7 +372,7 @@ def _exclusive(folder: Path) -> Iterator[None]:
     """Hold a folder's lock file, which the operating system releases whatever ends the process."""
     import fcntl
 
-    file = os.open(folder / "run.lock", os.O_CREAT | os.O_RDWR, 0o644)
+    file = open_to_write(folder / "run.lock")
     try:
         deadline = time.monotonic() + LOCK_SECONDS
         while True:

@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from ppoc.runtime.constants import usable
+
 AVERAGED = 10  # episode returns that the trend is judged by
 
 Row = Mapping[str, float]
@@ -23,14 +25,17 @@ class Trend:
     ) -> None:
         """The trend of a run of a module with such constants, such as `vars(module)`.
 
+        Those that no generated module has are left out.
+
         Args:
             total: steps of the whole run, 0 where nobody knows; None: as the constants say.
             returns: the metric that is to rise.
             averaged: how many of it in a row are judged by their mean.
         """
-        self.constants = constants
+        self.constants: Mapping[str, Any] = usable(constants)
         if total is None:
-            total = constants.get("NUM_ITERATIONS", 0) * constants.get("BATCH_SIZE", 0)
+            known = self.constants
+            total = int(known.get("NUM_ITERATIONS", 0)) * int(known.get("BATCH_SIZE", 0))
         self.total = total
         self.iterations = 0
         self.step = 0

@@ -1,6 +1,5 @@
 """From a resolved spec of `kind: rlhf` to a compiled folder, its data beside its module."""
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -17,6 +16,7 @@ from ppoc.compiler.rlhf.language import RlhfSpec
 from ppoc.compiler.rlhf.lock import lock_text
 from ppoc.compiler.rlhf.probe import probe
 from ppoc.compiler.rlhf.resolved import RlhfResolved
+from ppoc.formats.files import copy_whole
 
 DATA = "data"
 COPIES = tuple(f"{DATA}/{role}.jsonl" for role in ("demonstrations", "preferences", "prompts"))
@@ -110,17 +110,3 @@ def _versions() -> Iterator[tuple[str, str]]:
             yield name, version(name)
         except PackageNotFoundError:
             yield name, "not installed"
-
-
-def copy_whole(source: Path, target: Path) -> None:
-    """Copy a file that is there whole or not at all.
-
-    Raises:
-        OSError: one cannot be read, or the other not written.
-    """
-    if target.exists() and target.samefile(source):
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.part")
-    shutil.copyfile(source, part)
-    part.replace(target)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ppoc.compiler.diagnostics import Diagnostic
 from ppoc.compiler.rlhf.records import Entry, FaultError, Line, entries, kind, lines
 from ppoc.compiler.rlhf.resolved import RlhfResolved, shown
+from ppoc.formats.reading import FormatError, open_regular
 
 MOST_FAULTS = 10  # of a file that are told one by one
 Record = Mapping[str, Entry]
@@ -76,7 +77,7 @@ def _survey_file(resolved: RlhfResolved, name: str) -> tuple[Facts | None, list[
     read = READERS[name]
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
+        with open_regular(path, follow=True) as file:
             while block := file.read(1 << 20):
                 digest.update(block)
         for line, fault in lines(path, shown(path)):
@@ -91,8 +92,8 @@ def _survey_file(resolved: RlhfResolved, name: str) -> tuple[Facts | None, list[
                 left += len(found) >= MOST_FAULTS
                 if len(found) < MOST_FAULTS:
                     found.append(_diagnostic(line, wrong))
-    except OSError as error:
-        message = f"cannot read {shown(path)}: {error.strerror}"
+    except (OSError, FormatError) as error:
+        message = f"cannot read {shown(path)}: {getattr(error, 'strerror', None) or error}"
         help = "a path is relative to the file that has it, and of a flag to the current folder"
         return None, [resolved.error("E410", ("data", name), message, help=help)]
     if left:

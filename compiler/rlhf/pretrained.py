@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from ppoc.compiler.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.rlhf.checks import lengths_within
 from ppoc.compiler.rlhf.resolved import RlhfResolved, shown
+from ppoc.formats.documents import parse_document
+from ppoc.formats.reading import FormatError, open_regular, read_regular
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
 MOST_BYTES = 10_000_000  # of a configuration
@@ -76,17 +78,7 @@ def _wrong(resolved: RlhfResolved, message: str, help: str) -> Diagnostic:
 
 
 def _object(path: Path) -> Mapping[str, Any]:
-    with path.open("rb") as file:
-        data = file.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise ValueError(f"larger than {MOST_BYTES:,} bytes")
-    try:
-        value = json.loads(data)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    if not isinstance(value, dict):
-        raise ValueError("it is not an object")
-    return value
+    return parse_document(read_regular(path, MOST_BYTES, follow=True))  # hubs' caches are of links
 
 
 def sizes_of(config: Mapping[str, Any]) -> Sizes | None:
@@ -215,7 +207,7 @@ def _digest(resolved: RlhfResolved) -> str:
         start = resolved.spec.start.policy
         return "the policy's run" if start is not None else "nothing"
     try:
-        with resolved.file("data", "demonstrations").open("rb") as file:
+        with open_regular(resolved.file("data", "demonstrations"), follow=True) as file:
             return f"demonstrations {hashlib.file_digest(file, 'sha256').hexdigest()[:12]}"
-    except OSError:
+    except (OSError, FormatError):
         return "demonstrations that are not there"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ppoc.compiler.diagnostics import Span
+from ppoc.formats.reading import open_regular
 
 LONGEST_LINE = 16 * 2**20  # bytes; a longer one is no example but a damaged file
 DECODER = json.JSONDecoder()
@@ -48,8 +49,9 @@ def lines(path: Path, source: str) -> Iterator[tuple[Line, FaultError | None]]:
 
     Raises:
         OSError: the file cannot be read.
+        FormatError: it is no regular file.
     """
-    with path.open("rb") as file:
+    with open_regular(path, follow=True) as file:
         for number, data in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), b""), 1):
             data = data.rstrip(b"\r\n")
             if not data.strip():

@@ -28,20 +28,22 @@ from ppoc.runtime.rlhf.models import (
     without_lora,
 )
 from ppoc.runtime.rlhf.stage import STAGES, Stage, rng, saved, seed_of
+from ppoc.runtime.rlhf.tokenizers import (
+    Tokenizer,
+    bpe_tokenizer,
+    byte_tokenizer,
+    pretrained_tokenizer,
+)
 from ppoc.runtime.rlhf.tokens import (
     Limits,
     Padded,
     Rankings,
     Rows,
-    Tokenizer,
-    bpe_tokenizer,
     by_ranking,
-    byte_tokenizer,
     draw,
     pad,
     pad_rankings,
     pair_accuracy,
-    pretrained_tokenizer,
     rows,
 )
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ppoc.runtime.rlhf.generation import generate
 from ppoc.runtime.rlhf.learning import by_rows, prompts
 from ppoc.runtime.rlhf.stage import load_tokenizer
-from ppoc.runtime.rlhf.tokens import Tokenizer, pad, rows
+from ppoc.runtime.rlhf.tokenizers import Tokenizer
+from ppoc.runtime.rlhf.tokens import pad, rows
 from ppoc.runtime.run import choose_device
 
 RESAMPLES = 2000

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from ppoc.formats.reading import FormatError, open_regular
 from ppoc.runtime.failures import RunError
 
 LONGEST_LINE = 16 * 2**20  # bytes; a longer one is no example but a damaged file
@@ -115,18 +116,19 @@ def _hash(prompt: str, seed: int) -> bytes:
 
 def _rows(path: Path) -> Iterator[tuple[dict[str, Any], Place]]:
     """The objects of a file, with their places; empty lines are passed over."""
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file")
     try:
-        with path.open("rb") as file:
+        with open_regular(path, follow=True) as file:
             count = 0
             for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), b""), 1):
                 place = Place(str(path), number)
                 if line.strip():
                     count += 1
                     yield _object(line, place), place
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such file") from error
+    except (OSError, FormatError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot be read: {why}") from error
     if count == 0:
         raise DataError(f"{path}: it has no line")
 

@@ -140,7 +140,7 @@ def last_evaluation(stage: Path) -> dict[str, float]:
     try:
         row = json.loads(read_lines(stage / "evaluations.jsonl")[-1])
         return {key: float(row[key]) for key in row if key not in ("format", "steps")}
-    except (OSError, IndexError, ValueError, TypeError, RecursionError):
+    except (OSError, IndexError, ValueError, TypeError, RecursionError, OverflowError):
         return {}
 
 

@@ -19,12 +19,12 @@ from ppoc.runtime.rlhf.data import (
     split,
 )
 from ppoc.runtime.rlhf.stage import Stage, rng
+from ppoc.runtime.rlhf.tokenizers import Tokenizer
 from ppoc.runtime.rlhf.tokens import (
     Limits,
     Padded,
     Rankings,
     Rows,
-    Tokenizer,
     by_ranking,
     encode_demonstrations,
     encode_prompts,

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ppoc.formats.folders import check_files
 from ppoc.runtime.failures import RunError
 from ppoc.runtime.rlhf.forward import fuse_activations
 
@@ -78,6 +79,8 @@ def pretrained_model(name: str, vocabulary: int, revision: str | None = None) ->
             "with save_pretrained(folder)"
         )
     try:
+        if folder.is_dir():
+            check_files(folder)
         model = AutoModelForCausalLM.from_pretrained(
             name,
             revision=revision,

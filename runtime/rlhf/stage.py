@@ -6,18 +6,21 @@ from typing import Any
 
 import numpy as np
 
+from ppoc.formats.folders import check_files
+from ppoc.formats.reading import FormatError
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime import evaluations
 from ppoc.runtime.failures import RunError
 from ppoc.runtime.layout import Groups
 from ppoc.runtime.progress import Mode
 from ppoc.runtime.rlhf.symptoms import LIMITS, monitor
-from ppoc.runtime.rlhf.tokens import Tokenizer, pretrained_tokenizer, save_tokenizer
+from ppoc.runtime.rlhf.tokenizers import Tokenizer, pretrained_tokenizer, save_tokenizer
 from ppoc.runtime.run import Checkpoint, Run
 
 STAGES = ("sft", "reward", "ppo")
 UNITS = {"sft": "updates", "reward": "updates", "ppo": "answers"}  # that steps are
 TOKENIZER = "tokenizer"
+MAX_TOKENIZER = 2**28  # bytes of one of its files
 
 
 class Stage(Run):
@@ -81,6 +84,10 @@ def load_tokenizer(root: Path) -> Tokenizer:
     folder = root / TOKENIZER
     if not folder.is_dir():
         raise RunError(f"{root} has no tokenizer yet; train with `ppoc run` first")
+    try:
+        check_files(folder, MAX_TOKENIZER)
+    except (OSError, FormatError) as error:
+        raise RunError(f"no tokenizer at {folder}: {error}") from error
     return Tokenizer(pretrained_tokenizer(str(folder)))
 
 

@@ -4,10 +4,12 @@ import shutil
 from pathlib import Path
 from types import ModuleType
 
+from ppoc.formats.folders import check_folder
+from ppoc.formats.reading import FormatError, read_regular
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime.failures import RunError
 from ppoc.runtime.rlhf.models import load, merge_lora, trained
-from ppoc.runtime.rlhf.stage import STAGES, TOKENIZER, load_tokenizer, saved
+from ppoc.runtime.rlhf.stage import MAX_TOKENIZER, STAGES, TOKENIZER, load_tokenizer, saved
 
 BACKEND = "tokenizer.json"
 
@@ -39,16 +41,27 @@ def _tokenizer(other: Path, root: Path) -> None:
     theirs, own = other / TOKENIZER, root / TOKENIZER
     if not theirs.is_dir():
         raise RunError(f"{other} is not the folder of an rlhf run: it has no tokenizer")
+    try:
+        check_folder(other)
+    except (OSError, FormatError) as error:
+        raise RunError(f"cannot start from {other}: {error}") from error
     if not own.is_dir():
         part = root / f".{TOKENIZER}.part"
         shutil.rmtree(part, ignore_errors=True)
         shutil.copytree(theirs, part)
         part.rename(own)
-    elif (theirs / BACKEND).read_bytes() != (own / BACKEND).read_bytes():
+    elif _backend(theirs) != _backend(own):
         raise RunError(
             f"{other} has another tokenizer than the other run that this one starts from, and a "
             "reward model must read what the policy writes"
         )
+
+
+def _backend(tokenizer: Path) -> bytes:
+    try:
+        return read_regular(tokenizer / BACKEND, MAX_TOKENIZER)
+    except (OSError, FormatError) as error:
+        raise RunError(f"cannot read {tokenizer / BACKEND}: {error}") from error
 
 
 def _policy(module: ModuleType, other: Path, root: Path) -> None:

@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ppoc.runtime.constants import usable
 from ppoc.runtime.health import Monitor
 from ppoc.runtime.rlhf import remedies, signs
 from ppoc.runtime.rlhf.trend import RANKINGS, StageTrend
@@ -48,9 +49,7 @@ DEAD = 15  # iterations
 
 def monitor(stage: str, constants: Mapping[str, Any]) -> Monitor:
     """A monitor of a stage of a module with such constants, which may be anybody's."""
-    # What is left out here is so for a run and for who reads its folder: a module says no limit of
-    # a gradient as infinity, which is not read as a constant.
-    known = {k: v for k, v in constants.items() if type(v) in (int, float) and abs(v) < 1e15}
+    known = usable(constants)
     if "ARCHITECTURE" in constants:
         known["NEW_MODEL"] = 1
     total = known.get("NUM_ITERATIONS", 0) * known.get("ROLLOUT_SIZE", 0) if stage == "ppo" else 0

@@ -20,7 +20,7 @@ class StageTrend(Trend):
         """A trend of iterations; or of evaluations, and then `training` is that of iterations."""
         super().__init__(constants, total=total, returns="score", averaged=SCORES)
         self.training = training
-        size = max(1, int(constants.get("REWARD_BATCH_SIZE", 1)))
+        size = max(1, int(self.constants.get("REWARD_BATCH_SIZE", 1)))
         self._accuracies: deque[float] = deque(maxlen=-(-RANKINGS // size))
         self.lowest = math.inf
 
