@@ -91,9 +91,11 @@ def _parameters(run: Path) -> Any:
 def _draw(relative: dict[str, float], path: Path) -> None:
     """Relative variances as points on a logarithmic axis, which has no zero to draw bars from."""
     try:
+        import matplotlib
         from matplotlib.figure import Figure
     except ImportError:
         terminal.fail(terminal.MISUSE, "--plot needs matplotlib: pip install 'ppoc[plot]'")
+    matplotlib.rcdefaults()  # not those of a matplotlibrc in the current folder
     figure = Figure(figsize=(7, 1 + 0.5 * len(relative)), layout="constrained")
     axes = figure.add_subplot()
     axes.plot(list(relative.values()), range(len(relative)), "o", markersize=8)

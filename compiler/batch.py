@@ -13,6 +13,7 @@ from ppoc.compiler.diagnostics import Diagnostic, SpecError, ordered
 from ppoc.compiler.recovery import checked
 from ppoc.compiler.resolve import Document, Examined, Resolved, examine
 from ppoc.compiler.source import MAX_BYTES
+from ppoc.formats.processes import can_be_safe, restore, safe_path
 from ppoc.formats.reading import FormatError, open_regular
 
 SUFFIXES = (".yaml", ".yml")
@@ -85,15 +86,20 @@ def check_all(
 ) -> list[Report]:
     """The reports of several specs, in their order; many are shared among the machine's cores.
 
+    The processes for that import nothing from the current folder, which may be of the specs.
+
     Raises:
         BrokenProcessPool: making an environment ended the process.
     """
     one = partial(check, overrides=tuple(overrides), probe=probe, trust=trust)
     processes = min(os.cpu_count() or 1, len(paths) // PER_PROCESS)
-    if processes < 2:
+    if processes < 2 or not can_be_safe():
         return [one(path) for path in paths]
     context = multiprocessing.get_context("spawn")  # a fork would copy a caller's threads half
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+    with (
+        safe_path() as before,
+        ProcessPoolExecutor(processes, context, initializer=restore, initargs=(before,)) as pool,
+    ):
         return list(pool.map(one, paths, chunksize=4))
 
 

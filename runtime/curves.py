@@ -66,9 +66,11 @@ def draw(panels: Mapping[str, Mapping[str, Band]], path: Path, *, columns: int =
         ImportError: there is no matplotlib.
         OSError, ValueError: the file cannot be written, or its ending is of no known format.
     """
+    import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.ticker import EngFormatter
 
+    matplotlib.rcdefaults()  # not those of a matplotlibrc in the current folder
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(3.4 * columns, 2.7 * rows), layout="constrained")

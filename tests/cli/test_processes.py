@@ -1,0 +1,60 @@
+"""No process that ppoc starts imports anything from the folder that it stands in."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SPECS = Path(__file__).parents[2] / "specs"
+# What Python, multiprocessing, torch and ppoc itself import once they run.
+PLANTED = (
+    *("multiprocessing", "signal", "pickle", "threading", "socket", "struct", "tempfile", "random"),
+    *("logging", "argparse", "torch", "numpy", "typer", "gymnasium", "rich", "sitecustomize"),
+    *("click", "pydantic", "ruamel", "_posixsubprocess", "resource", "selectors", "runpy"),
+)
+
+
+@pytest.fixture
+def here(tmp_path):
+    """A stranger's folder: 20 specs, with modules beside them that leave a mark when they run."""
+    for number in range(20):
+        shutil.copyfile(SPECS / "ppo" / "cartpole.yaml", tmp_path / f"{number}.yaml")
+    for name in PLANTED:
+        (tmp_path / f"{name}.py").write_text("open('/dev/stderr', 'w').write('PLANTED')\n1 / 0\n")
+    return tmp_path
+
+
+MANY_CORES = (
+    "import os, sys; os.cpu_count = lambda: 4; sys.argv[0] = 'ppoc'; "
+    "from ppoc.cli.app import main; main()"
+)
+STARTS = {
+    "the command": [Path(sys.executable).parent / "ppoc"],
+    "the package": [sys.executable, "-m", "ppoc.cli"],
+    "without an environment": [sys.executable, "-E", "-P", "-m", "ppoc.cli"],
+    "many cores": [sys.executable, "-P", "-c", MANY_CORES],
+}
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("flags", [["--no-probe"], []])
+def test_specs_are_checked_beside_planted_modules(here, start, flags):
+    command = [*STARTS[start], "check", *flags, "."]
+    done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
+    assert "PLANTED" not in done.stderr
+    assert (done.returncode, done.stdout) == (0, "ok: 20 specs checked\n"), done.stderr
+
+
+def test_what_environments_start_searches_what_it_searched_before(monkeypatch):
+    from ppoc.formats.processes import restore, safe_path
+
+    for before in (None, "1"):
+        monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+        restore(before)
+        with safe_path() as kept:
+            assert os.environ["PYTHONSAFEPATH"] == "1"
+            assert kept == before
+        assert os.environ.get("PYTHONSAFEPATH") == before
