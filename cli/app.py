@@ -61,7 +61,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        print(f"ppoc {version('ppoc')}")
+        terminal.show(f"ppoc {version('ppoc')}")
         raise typer.Exit
 
 

@@ -38,8 +38,6 @@ def chat(
 
     Where the input is no terminal, each line of it is answered on a line of the output.
     """
-    import json as encoder
-
     from ppoc.runtime.checkpoint import CheckpointError
     from ppoc.runtime.failures import RunError
     from ppoc.runtime.rlhf.chat import answerer
@@ -65,7 +63,10 @@ def chat(
             text = answer(prompt)
         except RunError as error:
             terminal.fail(terminal.RUN_FAILED, str(error))
-        print(encoder.dumps({"prompt": prompt, "answer": text}) if json else text, flush=True)
+        if json:
+            terminal.document({"prompt": prompt, "answer": text}, indent=None)
+        else:
+            terminal.write(text)
 
 
 def _prompts() -> Iterator[str]:

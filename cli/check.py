@@ -48,7 +48,7 @@ def check(
 
         text = getattr(formats, f"as_{format}")(reports)
         if text:
-            print(text)
+            (terminal.write if format == "github" else terminal.data)(text)
     _conclude(reports, others, quiet=format != "text")
 
 
@@ -83,7 +83,8 @@ def _conclude(reports: Sequence["Report"], others: int, *, quiet: bool) -> None:
         parts.append(f"{terminal.count(others, 'other YAML file')} left alone")
     if not wrong:
         if not quiet:
-            print(", ".join([f"ok: {terminal.count(len(reports), 'spec')} checked", *parts]))
+            ok = f"ok: {terminal.count(len(reports), 'spec')} checked"
+            terminal.show(", ".join([ok, *parts]))
         return
     total = terminal.count(len(errors), "error")
     of = f" in {wrong} of {terminal.count(len(reports), 'spec')}" if len(reports) > 1 else ""

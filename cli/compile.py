@@ -39,10 +39,10 @@ def compile(
         terminal.fail(terminal.MISUSE, f"cannot write {folder}: {error.strerror}")
     if explain_plan:
         for decision in compiled.decisions:
-            print(f"{decision.name}: {decision.choice}\n    {decision.reason}")
+            terminal.show(f"{decision.name}: {decision.choice}\n    {decision.reason}")
     if prebuild:
         _prebuild(folder / MODULE)
-    print(folder / MODULE)
+    terminal.show(str(folder / MODULE))
 
 
 def _prebuild(module: Path) -> None:

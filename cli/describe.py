@@ -17,6 +17,6 @@ def describe(
     from ppoc.draft.describe import describe as in_english
 
     text, unsaid = in_english(resolve_any(spec))
-    print(textwrap.fill(text, 88))
+    terminal.show(textwrap.fill(text, 88))
     if unsaid:
         terminal.say(f"English has no words here for: {', '.join(unsaid)}")

@@ -1,6 +1,5 @@
 """`ppoc diagnose`: what went wrong in this run, and what should be tried?"""
 
-import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,6 +9,7 @@ import typer
 from ppoc.cli import terminal
 from ppoc.cli.folders import Modified, import_module
 from ppoc.cli.options import RunFolder, Trust
+from ppoc.formats.text import printable
 
 if TYPE_CHECKING:
     from ppoc.runtime.diagnosis import Diagnosis
@@ -46,9 +46,13 @@ def diagnose(
     if isinstance(found, dict):
         documents = {name: _document(stage) for name, stage in found.items()}
         whole = {"format": FORMAT, "folder": str(folder), "stages": documents}
-        print(_json(whole) if format == "json" else "\n\n".join(map(_text, found.values())))
+        text = "\n\n".join(map(_text, found.values()))
     else:
-        print(_json(_document(found)) if format == "json" else _text(found))
+        whole, text = _document(found), _text(found)
+    if format == "json":
+        _print(whole)
+    else:
+        terminal.show(text)
 
 
 def _replay(folder: Path, format: str, modified: bool, trust: bool) -> None:
@@ -66,22 +70,23 @@ def _replay(folder: Path, format: str, modified: bool, trust: bool) -> None:
         terminal.fail(terminal.RUN_FAILED, str(error))
     if format == "json":
         rows = [{**x._asdict(), "tensors": [t._asdict() for t in x.tensors]} for x in replays]
-        print(_json({"format": FORMAT, "dump": str(kept[-1]), "replays": rows}))
+        _print({"format": FORMAT, "dump": str(kept[-1]), "replays": rows})
         return
-    print(f"{kept[-1]}, made again")
+    terminal.show(f"{kept[-1]}, made again")
     for one in replays:
-        print(f"\n{one.dtype}: {'diverges again' if one.diverged else 'does not diverge'}")
-        print("  " + ", ".join(f"{name} {value:.4g}" for name, value in one.metrics.items()))
+        outcome = "diverges again" if one.diverged else "does not diverge"
+        metrics = ", ".join(f"{name} {value:.4g}" for name, value in one.metrics.items())
+        terminal.show(f"\n{one.dtype}: {outcome}\n  {metrics}")
         if one.first is not None:
-            print(f"  the first that is not finite: {one.first}")
+            terminal.show(f"  the first that is not finite: {one.first}")
         for tensor in one.tensors:
             bad = f"  {tensor.not_finite} not finite" if tensor.not_finite else ""
             extent = f"[{tensor.low:.4g}, {tensor.high:.4g}]"
-            print(f"  {tensor.name:<28} {tensor.shape!s:<14} {extent}{bad}")
+            terminal.show(f"  {tensor.name:<28} {tensor.shape!s:<14} {extent}{bad}")
 
 
-def _json(document: dict[str, Any]) -> str:
-    return json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False)
+def _print(document: dict[str, Any]) -> None:
+    terminal.document(_finite(document), ascii=False)
 
 
 def _finite(value: Any) -> Any:
@@ -106,7 +111,7 @@ def _text(diagnosis: "Diagnosis") -> str:
         lines.append("nothing unhealthy was seen")
     elif any(finding.changes for finding in diagnosis.findings):
         lines += ["", "change one thing at a time, or a better run will not say what helped"]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _cause(number: int, finding: "Finding") -> list[str]:

@@ -27,18 +27,19 @@ def diff(
         terminal.fail(terminal.MISUSE, "one spec is of an agent, the other of a language model")
     rows = differences(*specs)
     if as_json:
-        print(json.dumps([row._asdict() for row in rows], indent=2))
+        terminal.document([row._asdict() for row in rows])
         return
     if not rows:
-        print("the specs mean the same")
+        terminal.show("the specs mean the same")
         return
     width = max(len(row.path) for row in rows)
     for row in rows:
         left_text, right_text = (json.dumps(value) for value in (row.left, row.right))
         origins = f"{row.left_origin} → {row.right_origin}"
-        print(f"{row.path:<{width}}  {left_text} → {right_text}  ({origins})")
+        terminal.show(f"{row.path:<{width}}  {left_text} → {right_text}  ({origins})")
     if len(rows) == 1:
-        print("1 value differs")
+        terminal.show("1 value differs")
         return
-    print(f"{len(rows)} values differ")
-    print(f"change one at a time, or a better run will not say which of them helped ({LECTURE})")
+    terminal.show(f"{len(rows)} values differ")
+    advice = "change one at a time, or a better run will not say which of them helped"
+    terminal.show(f"{advice} ({LECTURE})")

@@ -1,6 +1,5 @@
 """`ppoc draft`: English in, a spec out."""
 
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -72,7 +71,7 @@ def draft(
         terminal.fail(terminal.MISUSE, str(error))
     except NothingToDraftError as error:
         if as_json:
-            print(json.dumps({"spec": None, "values": [], "notes": _notes(error.notes)}, indent=2))
+            terminal.document({"spec": None, "values": [], "notes": _notes(error.notes)})
         _tell(error.notes)
         example = 'such as: ppoc draft "PPO on CartPole for 100k steps, clip 0.2"'
         terminal.fail(terminal.SPEC_IS_WRONG, f"{error}; {example}")
@@ -128,19 +127,19 @@ def _show(
     if target is not None:
         _write(target, done.text)
     if as_json:
-        print(json.dumps(_as_json(done), indent=2, ensure_ascii=False))
+        terminal.document(_as_json(done), ascii=False)
         return
     if edit is not None:
-        print(done.diff(str(edit)), end="")  # type: ignore[union-attr]
+        terminal.write(done.diff(str(edit)), end="")  # type: ignore[union-attr]
     elif target is None:
-        print(done.text, end="")
+        terminal.write(done.text, end="")
     if explain:
         _explain(done)
     _tell(done.notes, target)
     terminal.report(done.warnings)
     if target is None:
         return
-    print(target, file=sys.stderr if edit else sys.stdout)
+    (terminal.say if edit else terminal.show)(str(target))
     if edit is None and _interactive(target) and typer.confirm("Run it now?", err=True):
         from ppoc.cli.run import run
 

@@ -64,14 +64,12 @@ def eval(
             module, folder, episodes=episodes, deterministic=deterministic, seed=seed
         )
         if json:
-            import json as encoder
-
-            print(encoder.dumps(summary._asdict()))
+            terminal.document(summary._asdict(), indent=None)
         else:
-            print(describe(summary))
+            terminal.show(describe(summary))
         if video is not None:
             path = film_run(module, folder, video, deterministic=deterministic, seed=seed)
-            print(path)
+            terminal.show(str(path))
     except (RunError, CheckpointError, EnvironmentFailure, VideoError) as error:
         terminal.fail(terminal.RUN_FAILED, str(error))
 
@@ -101,7 +99,6 @@ def _compare(
             for stage, row in document.items()
         )
     if json:
-        import json as encoder
-
-        text = encoder.dumps(document)
-    print(text)
+        terminal.document(document, indent=None)
+    else:
+        terminal.show(text)

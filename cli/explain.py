@@ -28,7 +28,7 @@ def explain(
     from ppoc.compiler.pages import index
 
     if codes:
-        print(index(), end="")
+        terminal.write(index(), end="")
     elif what is None:
         terminal.fail(terminal.MISUSE, "give a spec, a code such as E104, or --codes")
     elif re.fullmatch(r"[EeWw][0-9]{3}", what) and not Path(what).exists():
@@ -42,7 +42,7 @@ def _explain_code(code: str) -> None:
 
     if code not in pages():
         terminal.fail(terminal.MISUSE, f"there is no code {code}; `ppoc explain --codes` has them")
-    print(pages()[code].text, end="")
+    terminal.write(pages()[code].text, end="")
 
 
 def _explain_spec(spec: Path, overrides: list[str], tex: bool) -> None:
@@ -54,6 +54,6 @@ def _explain_spec(spec: Path, overrides: list[str], tex: bool) -> None:
     resolved = resolve_any(spec, overrides)
     terminal.report(resolved.warnings)
     if isinstance(resolved, RlhfResolved):
-        print(explanation_of_rlhf(resolved, tex=tex))
+        terminal.write(explanation_of_rlhf(resolved, tex=tex))
     elif isinstance(resolved, Resolved):
-        print(explanation(resolved, tex=tex))
+        terminal.write(explanation(resolved, tex=tex))

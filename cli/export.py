@@ -57,7 +57,7 @@ def export(
         terminal.fail(terminal.RUN_FAILED, str(error))
     except OSError as error:
         terminal.fail(terminal.MISUSE, f"cannot write {target}: {error.strerror}")
-    print(target)
+    terminal.show(str(target))
 
 
 def _save_language_model(folder: Path, target: Path, trust: bool, modified: bool) -> None:
@@ -76,4 +76,4 @@ def _save_language_model(folder: Path, target: Path, trust: bool, modified: bool
         terminal.fail(terminal.RUN_FAILED, str(error))
     except OSError as error:
         terminal.fail(terminal.MISUSE, f"cannot write {target}: {error.strerror or error}")
-    print(target)
+    terminal.show(str(target))

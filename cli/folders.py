@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ppoc.cli import terminal
-from ppoc.compiler.diagnostics import printable
+from ppoc.formats.text import printable
 
 Modified = Annotated[
     bool,

@@ -9,7 +9,7 @@ from ppoc.cli import terminal
 from ppoc.cli.options import Overrides, Trust
 from ppoc.cli.run import new_folder
 from ppoc.cli.zoo import write_new
-from ppoc.compiler.diagnostics import printable
+from ppoc.formats.text import printable
 
 if TYPE_CHECKING:
     from ppoc.compiler.compact import Note
@@ -109,4 +109,4 @@ def sb3(
         write(imported, folder)
     except OSError as error:
         terminal.fail(terminal.MISUSE, f"cannot write {folder}: {error.strerror}")
-    print(f"run folder: {folder}")
+    terminal.show(f"run folder: {folder}")

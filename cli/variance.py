@@ -1,6 +1,5 @@
 """`ppoc variance`: which of these specs has the quieter policy gradient?"""
 
-import json
 import math
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,12 +43,12 @@ def variance(
     if plot is not None:
         _draw({name: row["relative"] for name, row in rows.items()}, plot)
     if as_json:
-        print(json.dumps(rows, indent=2))
+        terminal.document(rows)
         return
     width = max(map(len, rows))
-    print(f"{'':<{width}}  batch  |mean|     variance   relative  cosine")
+    terminal.show(f"{'':<{width}}  batch  |mean|     variance   relative  cosine")
     for name, row in rows.items():
-        print(
+        terminal.show(
             f"{name:<{width}}  {row['batch_size']:>5}  {row['mean_norm']:<9.4g}  "
             f"{row['variance']:<9.4g}  {row['relative']:>8.3g}  {row['cosine']:>6.3f}"
         )

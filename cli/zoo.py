@@ -41,13 +41,13 @@ def _find(name: str) -> str:
 def list_specs() -> None:
     """List the specs, a line each."""
     for name, text in _specs().items():
-        print(f"{name:<20} {text.splitlines()[0].removeprefix('# ')}")
+        terminal.show(f"{name:<20} {text.splitlines()[0].removeprefix('# ')}")
 
 
 @app.command()
 def show(name: Name) -> None:
     """Print a spec."""
-    print(_find(name), end="")
+    terminal.write(_find(name), end="")
 
 
 @app.command()
@@ -79,7 +79,7 @@ def _copy_data(data: Path, to: Path, force: bool) -> None:
         terminal.fail(terminal.MISUSE, f"{to} exists; --force overwrites what the spec reads in it")
     except OSError as error:
         terminal.fail(terminal.MISUSE, f"cannot write {to}: {error.strerror}")
-    print(to)
+    terminal.show(str(to))
 
 
 def write_new(path: Path, text: str, force: bool) -> None:
@@ -91,4 +91,4 @@ def write_new(path: Path, text: str, force: bool) -> None:
         terminal.fail(terminal.MISUSE, f"{path} exists; --force overwrites it")
     except OSError as error:
         terminal.fail(terminal.MISUSE, f"cannot write {path}: {error.strerror}")
-    print(path)
+    terminal.show(str(path))

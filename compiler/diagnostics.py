@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ppoc.formats.text import is_printable, printable, shortened
+
 
 @dataclass(frozen=True)
 class Span:
@@ -120,18 +122,12 @@ def _render_one(diagnostic: Diagnostic, color: bool) -> str:
     return "\n".join(lines)
 
 
-def printable(text: str) -> str:
-    """One printable line: what a spec or a library says must not steer the terminal."""
-    line = text.replace("\n", " ")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
-
-
 def _excerpt(span: Span) -> tuple[str, str]:
     """The part of a span's line around it, one column a character, and the caret below."""
     start = max(0, span.column - 1 - WIDTH // 2) if len(span.text) > WIDTH else 0
     end = start + WIDTH
     shown = span.text[start:end].replace("\t", " ")
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown)
+    text = "".join(c if is_printable(c) else "\N{REPLACEMENT CHARACTER}" for c in shown)
     before, after = ("…" if start else ""), ("…" if end < len(span.text) else "")
     column = span.column - 1 - start + len(before)
     length = max(1, min(span.end_column - 1, end) - (span.column - 1))
@@ -147,14 +143,14 @@ def to_json(diagnostics: Sequence[Diagnostic]) -> list[dict[str, Any]]:
             {
                 "code": diagnostic.code,
                 "severity": diagnostic.severity,
-                "message": diagnostic.message,
+                "message": shortened(diagnostic.message),
                 "source": span.source if span else None,
                 "line": span.line if span else None,
                 "column": span.column if span else None,
                 "end_column": span.end_column if span else None,
                 "via": span.via if span else "",
-                "why": diagnostic.why,
-                "help": diagnostic.help,
+                "why": shortened(diagnostic.why),
+                "help": shortened(diagnostic.help),
             }
         )
     return rows

@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import quote
 
 from ppoc.compiler.batch import Report
-from ppoc.compiler.diagnostics import Diagnostic, printable, to_json
+from ppoc.compiler.diagnostics import Diagnostic, to_json
 from ppoc.compiler.pages import pages
+from ppoc.formats.text import printable
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

@@ -21,6 +21,7 @@ from ppoc.compiler.manifest import (
 from ppoc.compiler.resolve import resolve_any
 from ppoc.formats.folders import check_folder
 from ppoc.formats.reading import FormatError
+from ppoc.formats.text import printable
 
 ANYWAY = "read it, and give --modified to run it as it is"
 
@@ -63,7 +64,7 @@ def _compare(folder: Path, text: str, manifest: Manifest, *, trust: bool) -> Non
         )
     compiled = compile_document(resolve_any(lock), trust=trust)
     if compiled.module != text:
-        theirs = manifest.versions.get("ppoc", "unknown")[:40]
+        theirs = printable(manifest.versions.get("ppoc", "unknown"), 40)
         raise FolderError(
             f"{folder / MODULE} is not what its {LOCK} compiles to here (its manifest says ppoc "
             f"{theirs}): compile it again with `ppoc compile {lock}`, or {ANYWAY}"

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from ppoc.formats.text import printable
+
 UPDATE = "update ppoc: `pip install --upgrade ppoc`"
 
 Document = TypeVar("Document")
@@ -38,7 +40,9 @@ class Format(Generic[Document]):
         """
         reads = f"this ppoc reads {self.name} {self.version}"
         if type(found) is not int:
-            raise VersionError(f"{str(found)[:40]} is no version of a {self.name}; {reads}")
+            raise VersionError(
+                f"{printable(str(found), 40)} is no version of a {self.name}; {reads}"
+            )
         if found > self.version:
             raise VersionError(f"{self.name} {found} is of a newer ppoc; {reads}")
         for version in range(found, self.version):

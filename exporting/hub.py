@@ -17,6 +17,7 @@ from ppoc.compiler.resolve import resolve
 from ppoc.exporting.policy import ExportError
 from ppoc.formats.files import copy_whole, write_whole
 from ppoc.formats.reading import FormatError
+from ppoc.formats.text import markdown, markdown_block, markdown_code, printable
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime.launch import evaluate_run
 from ppoc.runtime.layout import check_policy, whole_steps
@@ -25,6 +26,7 @@ from ppoc.runtime.run import load_newest
 from ppoc.runtime.statistics import Summary
 
 CARD, SPEC, EVALUATION = "README.md", "spec.yaml", "evaluation.json"
+MOST_VERSIONS = 20
 NEEDED = ("parameters", "observations", "std")  # groups of a checkpoint that acting reads
 
 
@@ -89,7 +91,7 @@ def _card(
     versions: Mapping[str, str],
 ) -> Iterator[str]:
     """The lines of the model card; the front matter is as model hubs of agents read it."""
-    env, algorithm = json.dumps(spec.env.id), json.dumps(spec.algorithm)
+    env, algorithm = _yaml(spec.env.id), _yaml(spec.algorithm)
     reward = f"{row['mean']:.2f} +/- {row['std']:.2f}"
     yield from (
         "---",
@@ -97,7 +99,7 @@ def _card(
         "pipeline_tag: reinforcement-learning",
         f"tags: [reinforcement-learning, deep-reinforcement-learning, ppoc, {algorithm}, {env}]",
         "model-index:",
-        f"  - name: {json.dumps(spec.name)}",
+        f"  - name: {_yaml(spec.name)}",
         "    results:",
         "      - task: {type: reinforcement-learning, name: reinforcement-learning}",
         f"        dataset: {{name: {env}, type: {env}}}",
@@ -105,10 +107,10 @@ def _card(
         f"          - {{type: mean_reward, value: {reward}, name: mean_reward, verified: false}}",
         "---",
         "",
-        f"# {spec.name}",
+        f"# {markdown(spec.name)}",
         "",
-        f"An agent for `{spec.env.id}`, {origin} with `{spec.algorithm}` for {row['steps']:,} "
-        "steps. ppoc is the compiler for policy-gradient agents.",
+        f"An agent for {markdown_code(spec.env.id)}, {origin} with {markdown_code(spec.algorithm)} "
+        f"for {row['steps']:,} steps. ppoc is the compiler for policy-gradient agents.",
         "",
         "## Evaluation",
         "",
@@ -130,9 +132,18 @@ def _card(
         "",
         "## Spec",
         "",
-        "```yaml",
-        text.rstrip(),
-        "```",
+        markdown_block(text.rstrip(), "yaml"),
         "",
-        f"Made with {', '.join(f'{name} {number}' for name, number in sorted(versions.items()))}.",
+        f"Made with {', '.join(_made_with(versions))}.",
     )
+
+
+def _made_with(versions: Mapping[str, str]) -> list[str]:
+    """Packages and their versions, as the manifest has them, which may be anybody's."""
+    known = sorted(versions.items())[:MOST_VERSIONS]
+    return [f"{markdown(name[:80])} {markdown(number[:80])}" for name, number in known]
+
+
+def _yaml(text: str) -> str:
+    """A text as YAML reads it back."""
+    return json.dumps(printable(text), ensure_ascii=False)

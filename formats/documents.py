@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ppoc.formats.reading import FormatError, read_regular
+from ppoc.formats.text import printable
 
 MAX_DOCUMENT = 16_000_000  # bytes
 MAX_DEPTH = 32
@@ -50,7 +51,7 @@ class Format:
         found = document.get("format", unversioned)
         reads = f"this version reads format {self.version}"
         if type(found) is not int:
-            raise FormatError(f"the {self.name} has format {str(found)[:40]}; {reads}")
+            raise FormatError(f"the {self.name} has format {printable(str(found), 40)}; {reads}")
         if found > self.version:
             raise NewerError(
                 f"the {self.name} has format {found}; {reads}: a newer ppoc wrote it, so update "

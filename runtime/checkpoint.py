@@ -28,10 +28,12 @@ from torch import Tensor
 from ppoc.formats.documents import Format, NewerError, read_document
 from ppoc.formats.files import sync_folder, write_whole
 from ppoc.formats.reading import FormatError, open_regular, read_regular
+from ppoc.formats.text import is_printable, lines, printable
 
 CHECKPOINT = Format("checkpoint", 1)
 MAX_TENSORS = 2**34  # bytes
 MAX_HEADER = 2**24
+MAX_NAME = 500  # characters
 TENSORS = "tensors.safetensors"
 DOCUMENT = "checkpoint.json"
 _NAME = re.compile(r"step-\d{12,}")
@@ -168,7 +170,7 @@ def _causes(damaged: list[tuple[Path, CheckpointError]]) -> str:
 
 @functools.cache  # what evaluates and then films reads the same checkpoint twice
 def _warn(text: str) -> None:
-    print(f"warning: {text}", file=sys.stderr)
+    print(lines(f"warning: {text}"), file=sys.stderr)
 
 
 def newest_good(folder: Path) -> Path | None:
@@ -231,10 +233,16 @@ def _tensors(path: Path, data: bytes) -> dict[str, Tensor]:
     if header > MAX_HEADER:
         raise CheckpointError(f"the checkpoint {path} is damaged: {TENSORS} has no proper header")
     try:
-        return from_bytes(data)
+        tensors = from_bytes(data)
     # Besides its own error the library raises what torch and Python say of odd types and shapes.
     except (SafetensorError, LookupError, ValueError, RuntimeError, TypeError) as error:
         raise CheckpointError(f"the checkpoint {path} is damaged: {error}") from error
+    odd = next((name for name in tensors if not is_printable(name) or len(name) > MAX_NAME), None)
+    if odd is not None:
+        raise CheckpointError(
+            f"the checkpoint {path} is damaged: a tensor has the name {printable(odd, MAX_NAME)}"
+        )
+    return tensors
 
 
 def _complete(folder: Path) -> list[Path]:

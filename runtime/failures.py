@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from ppoc.formats.files import write_whole
 from ppoc.formats.reading import FormatError
+from ppoc.formats.text import lines
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime.envs import EnvironmentFailure
 
@@ -71,9 +72,9 @@ def kept(folder: Path) -> str:
 
 def end_process(message: str) -> NoReturn:
     """End the process from whichever thread, whatever the others are in, with exit code 3."""
-    lines = [f"error: {message}", *(kept(folder) for folder in _under_way)]
+    said = "\n".join([f"error: {message}", *(kept(folder) for folder in _under_way)])
     with contextlib.suppress(OSError):
-        os.write(2, ("\n" + "\n".join(lines) + "\n").encode())
+        os.write(2, f"\n{lines(said)}\n".encode())
     os._exit(EXIT_CODE)
 
 

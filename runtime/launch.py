@@ -11,6 +11,7 @@ import numpy as np
 
 from ppoc.formats.documents import NewerError
 from ppoc.formats.reading import FormatError, read_regular
+from ppoc.formats.text import lines
 from ppoc.runtime.divergence import DivergenceError
 from ppoc.runtime.failures import EXIT_CODE, RunError, in_one_message
 from ppoc.runtime.layout import check_policy
@@ -95,7 +96,8 @@ def _train(
                 raise
             resume, rollbacks = True, error.rollbacks + 1
             if mode != "quiet":
-                print(f"{error}\ngoing back to it, with other noise", file=sys.stderr)
+                said = lines(f"{error}\ngoing back to it, with other noise")
+                print(said, file=sys.stderr)
 
 
 def evaluate_run(
@@ -192,7 +194,7 @@ def main(module: ModuleType) -> None:
         arguments.out.mkdir(parents=True, exist_ok=True)
         result = execute(module, arguments.out, device=arguments.device, resume=arguments.resume)
     except RunError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(lines(f"error: {error}"), file=sys.stderr)
         sys.exit(EXIT_CODE)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

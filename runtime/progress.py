@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, Protocol, Self, TextIO
 
+from ppoc.formats.text import lines, shortened
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -172,7 +174,7 @@ class RichProgress:
         self._drawn = -math.inf
 
     def message(self, text: str, health: Mapping[str, object] | None = None) -> None:
-        self._live.console.print(text, markup=False, highlight=False)
+        self._live.console.print(lines(text), markup=False, highlight=False, emoji=False)
 
     def update(self, step: int, metrics: Mapping[str, float], tokens: int = 0) -> None:
         now = time.perf_counter()
@@ -220,7 +222,7 @@ class PlainProgress:
         self._written_step = meter.step
 
     def message(self, text: str, health: Mapping[str, object] | None = None) -> None:
-        self._file.write(f"{text}\n")  # in one piece: another thread may write too
+        self._file.write(f"{lines(text)}\n")  # in one piece: another thread may write too
         self._file.flush()
 
     def update(self, step: int, metrics: Mapping[str, float], tokens: int = 0) -> None:
@@ -261,7 +263,7 @@ class JsonProgress:
         if health is not None:
             self._write({**health, **self._stage, "event": "health"})
         else:
-            self._write({"event": "message", **self._stage, "text": text})
+            self._write({"event": "message", **self._stage, "text": shortened(text)})
 
     def update(self, step: int, metrics: Mapping[str, float], tokens: int = 0) -> None:
         # JSON has no NaN: a metric without a value yet is null.

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from ppoc.formats.text import is_printable
+
 # By the names that they are imported under; those that a run does not import do not matter to it.
 PACKAGES = ("torch", "numpy", "gymnasium", "envpool", "mujoco", "ale_py", "Box2D")
 
@@ -40,7 +42,7 @@ def changes(before: Any, now: Mapping[str, str]) -> list[str]:
 
 def _said(value: Any) -> str:
     """A text of a checkpoint, which is anybody's, as it may stand in a terminal."""
-    return value[:80] if isinstance(value, str) and value.isprintable() else "unreadable"
+    return value[:80] if isinstance(value, str) and is_printable(value) else "unreadable"
 
 
 def _processor() -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ppoc.formats.text import escaped
 from ppoc.runtime.rlhf.generation import generate
 from ppoc.runtime.rlhf.learning import by_rows, prompts
 from ppoc.runtime.rlhf.stage import load_tokenizer
@@ -227,4 +228,4 @@ def table(found: Comparison) -> str:
 
 def _one_line(text: str) -> str:
     """Text that can neither break the lines around it nor speak to the terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text).strip()
+    return escaped(text).replace("\n", "\\n").strip()

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ppoc.formats.files import read_lines, write_whole
+from ppoc.formats.text import lines
 from ppoc.runtime.failures import EXIT_CODE, RunError, in_one_message
 from ppoc.runtime.progress import Mode
 from ppoc.runtime.rlhf.comparison import Comparison, compare, table
@@ -165,14 +166,14 @@ def _write_result(result: Result) -> None:
 
 def report(result: Result) -> str:
     """What a run came to, for people."""
-    lines = []
+    said = []
     for stage, row in result.evaluations.items():
         values = [f"{key} {value:.4g}" for key, value in row.items()]
         if values:
-            lines.append(f"{stage}, held out: {', '.join(values)}")
+            said.append(f"{stage}, held out: {', '.join(values)}")
     if result.comparison is not None:
-        lines += ["", table(result.comparison), ""]
-    return "\n".join(lines)
+        said += ["", table(result.comparison), ""]
+    return "\n".join(said)
 
 
 def main(module: ModuleType) -> None:
@@ -190,7 +191,7 @@ def main(module: ModuleType) -> None:
         out.mkdir(parents=True, exist_ok=True)
         result = execute(module, out, device=arguments.device, until=arguments.until)
     except RunError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(lines(f"error: {error}"), file=sys.stderr)
         sys.exit(EXIT_CODE)
-    print(report(result))
+    print(lines(report(result)))
     print(f"run folder: {result.folder}")
