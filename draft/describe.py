@@ -5,7 +5,7 @@ from typing import Any
 
 from ppoc.compiler.resolve import Document
 from ppoc.compiler.rlhf.resolved import RlhfResolved
-from ppoc.draft.compose import compose
+from ppoc.draft.compose import NothingToDraftError, compose
 from ppoc.draft.facts import values_of
 from ppoc.draft.glossary import glossary
 from ppoc.draft.reader import read
@@ -116,11 +116,14 @@ def describe(resolved: Document) -> tuple[str, list[str]]:
     for path in paths:
         _say(path, wanted, said)
     text = _text(wanted, said)
-    for path, value in _differences(text, wanted).items():
-        if not (path in wanted and _say(path, {**wanted, path: value}, said)):
-            continue
-    text = _text(wanted, said)
-    return text, list(_differences(text, wanted))
+    try:
+        for path, value in _differences(text, wanted).items():
+            if path in wanted:
+                _say(path, {**wanted, path: value}, said)
+        text = _text(wanted, said)
+        return text, list(_differences(text, wanted))
+    except NothingToDraftError:  # a lock has values that its algorithm does not use
+        return text, [path for path in paths if not _say(path, wanted, said)]
 
 
 def _text(wanted: Mapping[str, Any], said: Mapping[str, str]) -> str:
@@ -151,8 +154,8 @@ def _say(path: str, wanted: Mapping[str, Any], said: dict[str, str]) -> bool:
 
 
 def _words(path: str, value: Any, wanted: Mapping[str, Any]) -> str | None:
-    sentence = SENTENCES.get((path, value if not isinstance(value, list) else None))
-    if sentence is not None and not (isinstance(value, list)):
+    sentence = None if isinstance(value, list | dict) else SENTENCES.get((path, value))
+    if sentence is not None:
         return sentence
     role = "critic" if path.split(".")[1:2] == ["critic"] else "actor"
     general = path.replace(".critic.", ".actor.", 1) if role == "critic" else path

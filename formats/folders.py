@@ -46,9 +46,11 @@ def check_files(folder: Path, limit: int | None = None) -> None:
         FormatError: there is one, or a larger file; the text names it.
         OSError: the folder cannot be read, or a link leads nowhere.
     """
-    for path in folder.iterdir():
+    for path in folder.rglob("*"):
         found = path.stat()
-        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        if stat.S_ISDIR(found.st_mode):
+            continue
+        if not stat.S_ISREG(found.st_mode):
             raise FormatError(f"{path} is not a regular file, nor a folder: remove it")
         if limit is not None and found.st_size > limit:
             raise FormatError(f"{path} is larger than {limit:,} bytes")
