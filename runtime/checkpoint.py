@@ -14,10 +14,12 @@ import contextlib
 import functools
 import hashlib
 import json
+import os
 import re
 import shutil
 import sys
 from collections.abc import Mapping
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,9 +27,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ppoc.formats.documents import Format, NewerError, read_document
+from ppoc.formats.documents import Format, NewerError, parse_document, read_document
 from ppoc.formats.files import sync_folder, write_whole
-from ppoc.formats.reading import FormatError, open_regular, read_regular
+from ppoc.formats.reading import FormatError, open_regular
 from ppoc.formats.text import is_printable, lines, printable
 
 CHECKPOINT = Format("checkpoint", 1)
@@ -182,8 +184,9 @@ def _matches(path: Path) -> bool:
     try:
         expected = read_document(path / DOCUMENT).get("sha256")
         with open_regular(path / TENSORS) as file:
+            _check_size(file, path)
             return bool(hashlib.file_digest(file, "sha256").hexdigest() == expected)
-    except (OSError, FormatError):
+    except (OSError, FormatError, CheckpointError):
         return False
 
 
@@ -208,7 +211,9 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     try:
         document = CHECKPOINT.current(read_document(path / DOCUMENT))
-        data = read_regular(path / TENSORS, MAX_TENSORS)
+        with open_regular(path / TENSORS, MAX_TENSORS) as file:
+            _check_size(file, path)
+            data = file.read()
     except FileNotFoundError as error:
         raise CheckpointError(f"no checkpoint at {path}: {error.filename} is missing") from error
     except NewerError as error:
@@ -225,13 +230,33 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return _tensors(path, data), metadata
 
 
+def _check_size(file: BufferedReader, path: Path) -> None:
+    """See that a file of tensors is as large as its header says, before it is read to its end.
+
+    Raises:
+        CheckpointError: it is not, or has no proper header.
+    """
+    size, length = os.fstat(file.fileno()).st_size, int.from_bytes(file.read(8), "little")
+    try:
+        if length > MAX_HEADER:
+            raise FormatError("it is too long")
+        entries = parse_document(file.read(length)).items()
+        ends = [int(entry["data_offsets"][1]) for name, entry in entries if name != "__metadata__"]
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        raise CheckpointError(
+            f"the checkpoint {path} is damaged: {TENSORS} has no proper header ({error})"
+        ) from error
+    if size != 8 + length + max(ends, default=0):
+        raise CheckpointError(
+            f"the checkpoint {path} is damaged: {TENSORS} is not as large as its header says"
+        )
+    file.seek(0)
+
+
 def _tensors(path: Path, data: bytes) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load as from_bytes
 
-    header = int.from_bytes(data[:8], "little")
-    if header > MAX_HEADER:
-        raise CheckpointError(f"the checkpoint {path} is damaged: {TENSORS} has no proper header")
     try:
         tensors = from_bytes(data)
     # Besides its own error the library raises what torch and Python say of odd types and shapes.
