@@ -8,6 +8,8 @@ import typer
 from ppoc.cli import terminal
 from ppoc.cli.folders import is_language_model
 from ppoc.cli.options import Overrides, Trust
+from ppoc.formats.folders import check_folder
+from ppoc.formats.reading import FormatError
 
 
 def compile(
@@ -34,7 +36,11 @@ def compile(
     terminal.report(compiled.warnings)
     folder = out or Path("compiled") / compiled.name
     try:
+        if folder.exists():
+            check_folder(folder)
         compiled.write(folder)
+    except FormatError as error:
+        terminal.fail(terminal.MISUSE, str(error))
     except OSError as error:
         terminal.fail(terminal.MISUSE, f"cannot write {folder}: {error.strerror}")
     if explain_plan:

@@ -1,6 +1,6 @@
 """`ppoc zoo`: the specs that come with ppoc."""
 
-import shutil
+import os
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ppoc.cli import terminal
+from ppoc.formats.files import copy_whole, open_to_write
 
 app = typer.Typer(help="Specs that come with ppoc: list, show, copy.", no_args_is_help=True)
 
@@ -74,7 +75,7 @@ def _copy_data(data: Path, to: Path, force: bool) -> None:
     try:
         to.mkdir(exist_ok=force)
         for file in sorted(data.glob("*.*")):
-            shutil.copyfile(file, to / file.name)
+            copy_whole(file, to / file.name)
     except FileExistsError:
         terminal.fail(terminal.MISUSE, f"{to} exists; --force overwrites what the spec reads in it")
     except OSError as error:
@@ -85,7 +86,8 @@ def _copy_data(data: Path, to: Path, force: bool) -> None:
 def write_new(path: Path, text: str, force: bool) -> None:
     """Write a file that must not exist yet, unless forced."""
     try:
-        with path.open("w" if force else "x", encoding="utf-8") as file:
+        flags = os.O_TRUNC if force else os.O_EXCL
+        with open(open_to_write(path, flags), "w", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
         terminal.fail(terminal.MISUSE, f"{path} exists; --force overwrites it")

@@ -24,7 +24,7 @@ from ppoc.compiler.probe import package_of
 from ppoc.compiler.resolve import resolve_text
 from ppoc.compiler.source import Node
 from ppoc.formats.documents import parse_document
-from ppoc.formats.reading import read_regular
+from ppoc.formats.reading import open_regular, read_regular
 from ppoc.importing.entry import Entry
 from ppoc.importing.hyperparameters import DEFAULTS, Algorithm, sections
 from ppoc.importing.policy import class_name
@@ -95,8 +95,10 @@ def read_model(path: Path) -> Model:
         SpecError: E903, it is no such file, damaged, or of an algorithm that has no spec.
     """
     try:
-        packed = read_regular(path, MAX_BYTES["policy.pth"])
-        with zipfile.ZipFile(io.BytesIO(packed)) as file:
+        with (
+            open_regular(path, MAX_BYTES["policy.pth"]) as packed,
+            zipfile.ZipFile(packed) as file,
+        ):
             data = parse_document(_part(file, "data"))
             weights_bytes = _part(file, "policy.pth")
     except Exception as error:  # zipfile and zlib raise as many kinds as a file can be wrong
