@@ -1,7 +1,6 @@
 """Probing the environment: does it exist, what does it take and give, and what runs it."""
 
 import contextlib
-import importlib.util
 import re
 import warnings
 from dataclasses import replace
@@ -15,6 +14,7 @@ from ppoc.compiler.language import Environment
 from ppoc.compiler.resolve import Resolved
 from ppoc.compiler.suggest import did_you_mean
 from ppoc.compiler.trust import imported, require_trust
+from ppoc.formats.processes import import_entry_point, import_safely
 
 ID = ("env", "id")
 RANDOM_STEPS = 200
@@ -132,7 +132,7 @@ def list_environments() -> tuple[str, ...]:
 def _check_registered(resolved: Resolved, env_id: str, package: str | None) -> None:
     if package is not None:
         try:
-            importlib.import_module(package)
+            import_safely(package)
         except Exception as error:  # a package may fail in any way
             message = f"`{env_id}` needs the package {package}: {type(error).__name__}: {error}"
             help = f"install it: `pip install {package.replace('_', '-')}`"
@@ -153,9 +153,11 @@ def _look(resolved: Resolved, layers: Layers, options: dict[str, Any]) -> tuple[
     if limit is not None:
         arguments["max_episode_steps"] = limit
     env_id = env_spec.id.rpartition(":")[2]
-    if "mujoco" in str(gymnasium.registry[env_id].entry_point):
-        _silence_mujoco()
+    entry_point = gymnasium.registry[env_id].entry_point
     try:
+        import_entry_point(entry_point)
+        if "mujoco" in str(entry_point):
+            _silence_mujoco()
         env = gymnasium.make(env_id, disable_env_checker=True, **arguments)
     except gymnasium.error.DependencyNotInstalled as error:
         message = f"`{env_spec.id}` needs a package that is not installed"

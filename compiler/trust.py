@@ -5,7 +5,6 @@ the body of a network; that is imported only with `--trust`, or where the variab
 the package.
 """
 
-import importlib
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from ppoc.compiler.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.language import AgentSpec
 from ppoc.compiler.resolve import Resolved
+from ppoc.formats.processes import import_safely
 
 VARIABLE = "PPOC_TRUST"
 # With the package shimmy these import whatever module their options name, by way of gym.
@@ -72,7 +72,7 @@ def imported(resolved: Resolved, path: Path, name: str) -> Any:
     """
     module, _, inner = name.partition(":")
     try:
-        found = importlib.import_module(module)
+        found = import_safely(module)
         for part in inner.split("."):
             found = getattr(found, part)
     except Exception as error:  # a module may fail in any way

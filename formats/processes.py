@@ -5,9 +5,11 @@ library, and multiprocessing starts its processes so. PYTHONSAFEPATH forbids it.
 """
 
 import contextlib
+import importlib
 import os
 import sys
 from collections.abc import Iterator
+from types import ModuleType
 
 VARIABLE = "PYTHONSAFEPATH"
 
@@ -34,3 +36,18 @@ def restore(before: str | None) -> None:
         os.environ.pop(VARIABLE, None)
     else:
         os.environ[VARIABLE] = before
+
+
+def import_safely(name: str) -> ModuleType:
+    """A module, imported; raises what that raises.
+
+    Some start processes meanwhile: glfw, which mujoco imports, asks one for a library's version.
+    """
+    with safe_path():
+        return importlib.import_module(name)
+
+
+def import_entry_point(entry_point: object) -> None:
+    """Import the module of an environment's `module:name`, as `gymnasium.make` does then."""
+    if isinstance(entry_point, str):
+        import_safely(entry_point.partition(":")[0])

@@ -1,12 +1,13 @@
 """A network body in a user's own code, with its parameters in the flat vector like all others."""
 
-import importlib
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from ppoc.formats.processes import import_safely
 
 
 class CustomBody:
@@ -17,7 +18,7 @@ class CustomBody:
 
     def __init__(self, code: str, shape: tuple[int, ...]) -> None:
         module, _, inner = code.partition(":")
-        factory: Any = importlib.import_module(module)
+        factory: Any = import_safely(module)
         for part in inner.split("."):
             factory = getattr(factory, part)
         self._factory, self._shape = factory, shape

@@ -5,7 +5,6 @@ Both backends reset an ended episode within the step that ended it (gymnasium ca
 dummy steps, and nothing has to be masked later.
 """
 
-import importlib
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ppoc.formats.processes import import_entry_point, import_safely
 from ppoc.runtime.observations import check_observation
 
 if TYPE_CHECKING:
@@ -142,16 +142,17 @@ def make_one(
     import gymnasium
 
     if package is not None:
-        importlib.import_module(package)
+        import_safely(package)
 
     if is_mujoco(env_id):
-        import mujoco
-
+        mujoco = import_safely("mujoco")
         # Otherwise each copy prints its warnings, and logs them to the working directory.
         if mujoco.get_mju_user_warning() is None:
             mujoco.set_mju_user_warning(
                 lambda text: warnings.warn(text, RuntimeWarning, stacklevel=1)
             )
+    if (found := gymnasium.registry.get(env_id)) is not None:
+        import_entry_point(found.entry_point)
     env = gymnasium.make(env_id, disable_env_checker=True, **arguments)
     if not wrappers:
         return env

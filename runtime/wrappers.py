@@ -3,7 +3,6 @@
 A name is looked for here, then in `gymnasium.wrappers`; `package.module:Name` is imported.
 """
 
-import importlib
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from gymnasium import Env, Wrapper, spaces
 from numpy.typing import NDArray
 
+from ppoc.formats.processes import import_safely
 from ppoc.runtime.observations import choices
 
 Layers = Iterable[tuple[str, Mapping[str, Any]]]
@@ -44,7 +44,7 @@ def wrap(env: "Env[Any, Any]", layers: Layers) -> "Env[Any, Any]":
 def _find(name: str) -> Any:
     module, colon, inner = name.partition(":")
     if colon:
-        return getattr(importlib.import_module(module), inner)
+        return getattr(import_safely(module), inner)
     for place in (globals(), vars(gymnasium.wrappers)):
         found = place.get(name)
         if isinstance(found, type) and issubclass(found, Wrapper):
