@@ -15,6 +15,7 @@ import torch
 from torch.export import Dim
 
 from ppoc.exporting.policy import Example, ExportError, Policy, compare, load
+from ppoc.formats.files import create_file
 
 Format = Literal["onnx", "torchscript", "torch-export"]
 FILES: dict[Format, str] = {
@@ -39,6 +40,7 @@ def export(module: ModuleType, folder: Path, form: Format, out: Path) -> None:
     part = out.with_name(f".{out.name}.part{out.suffix}")
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
+        create_file(part).close()  # so that what writes to it follows no link
         with _quiet():
             run = WRITERS[form](policy, example, part)
         compare(run, example, expected)

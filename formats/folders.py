@@ -1,6 +1,7 @@
 """Folders that anybody may have made: looked through before anything of them is used."""
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -54,6 +55,18 @@ def check_files(folder: Path, limit: int | None = None) -> None:
             raise FormatError(f"{path} is not a regular file, nor a folder: remove it")
         if limit is not None and found.st_size > limit:
             raise FormatError(f"{path} is larger than {limit:,} bytes")
+
+
+def remove(path: Path) -> None:
+    """Remove a folder with all that is in it, or a file, or a link and not what it names.
+
+    Raises:
+        OSError: it cannot be removed; that there is none is well.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _refuse(error: OSError) -> None:

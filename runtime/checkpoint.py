@@ -29,6 +29,7 @@ from torch import Tensor
 
 from ppoc.formats.documents import Format, NewerError, parse_document, read_document
 from ppoc.formats.files import sync_folder, write_whole
+from ppoc.formats.folders import remove
 from ppoc.formats.reading import FormatError, open_regular
 from ppoc.formats.text import is_printable, lines, printable
 
@@ -108,11 +109,11 @@ def clean(folder: Path) -> None:
     """Put in order what a process that was killed while it saved left behind."""
     with contextlib.suppress(OSError):  # what cannot be changed can still be read
         for part in folder.glob(".step-*.part"):
-            shutil.rmtree(part)
+            remove(part)
         for replaced in folder.glob(".step-*.old"):
             final = folder / replaced.name.removeprefix(".").removesuffix(".old")
             if final.exists():
-                shutil.rmtree(replaced)
+                remove(replaced)
             else:
                 replaced.rename(final)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ppoc.formats.files import create_file
 from ppoc.runtime.envs import Layers, is_mujoco, kept_as, make_one
 from ppoc.runtime.evaluate import Policy, restart
 
@@ -97,6 +98,7 @@ def _write(
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.part.mp4")
     try:
+        create_file(partial).close()  # so that what writes to it follows no link
         # Even numbers of pixels are all that the format yuv420p needs.
         writer: Any = imageio.get_writer(partial, fps=fps, codec="libx264", macro_block_size=2)
         # Not the writer's own `with`, which leaves ffmpeg running after an error.

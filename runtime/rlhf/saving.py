@@ -1,9 +1,9 @@
 """A trained language model as a folder that transformers loads."""
 
-import shutil
 from pathlib import Path
 from types import ModuleType
 
+from ppoc.formats.folders import remove
 from ppoc.runtime.failures import RunError
 from ppoc.runtime.rlhf.chat import policy_stages
 from ppoc.runtime.rlhf.launch import require
@@ -30,7 +30,7 @@ def save_newest(module: ModuleType, root: Path, target: Path) -> None:
     lm.generation_config.eos_token_id = tokenizer.end
     lm.generation_config.pad_token_id = tokenizer.pad
     part = target.with_name(f".{target.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    remove(part)
     lm.save_pretrained(part)
     tokenizer.inner.save_pretrained(part)
     if target.exists():

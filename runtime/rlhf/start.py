@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from types import ModuleType
 
-from ppoc.formats.folders import check_folder
+from ppoc.formats.folders import check_folder, remove
 from ppoc.formats.reading import FormatError, read_regular
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime.failures import RunError
@@ -47,7 +47,7 @@ def _tokenizer(other: Path, root: Path) -> None:
         raise RunError(f"cannot start from {other}: {error}") from error
     if not own.is_dir():
         part = root / f".{TOKENIZER}.part"
-        shutil.rmtree(part, ignore_errors=True)
+        remove(part)
         shutil.copytree(theirs, part)
         part.rename(own)
     elif _backend(theirs) != _backend(own):

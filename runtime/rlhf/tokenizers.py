@@ -1,12 +1,11 @@
 """Tokenizers: made, learnt, loaded from files that may be anybody's, and saved."""
 
 import contextlib
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ppoc.formats.folders import check_files
+from ppoc.formats.folders import check_files, remove
 from ppoc.runtime.failures import RunError
 
 END, PAD = "<|endoftext|>", "<|pad|>"
@@ -147,8 +146,7 @@ def _first_line(error: BaseException) -> str:
 def save_tokenizer(tokenizer: Any, folder: Path) -> None:
     """Write a tokenizer's files into a folder that is there whole or not at all."""
     part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    remove(part)
     tokenizer.save_pretrained(part)
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(folder)
+    remove(folder)
     part.rename(folder)

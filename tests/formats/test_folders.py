@@ -6,7 +6,7 @@ import pytest
 
 from ppoc.formats import files, folders
 from ppoc.formats.files import LineFile, copy_whole, create_file, open_to_write, write_whole
-from ppoc.formats.folders import check_files, check_folder
+from ppoc.formats.folders import check_files, check_folder, remove
 from ppoc.formats.reading import FormatError, open_regular
 
 
@@ -129,3 +129,11 @@ def test_a_sparse_file_is_not_read(folder):
     os.truncate(path, 2**40)
     with pytest.raises(FormatError, match="larger than"):
         files.read_lines(path)
+
+
+def test_a_link_is_removed_and_not_what_it_names(folder):
+    (folder / "part").symlink_to("checkpoints")
+    for name in ("part", "module.py", "checkpoints", "never there"):
+        remove(folder / name)
+        assert not (folder / name).exists()
+        assert (folder / "checkpoints").exists() == (name in ("part", "module.py"))
