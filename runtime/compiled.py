@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 import torch
 from torch import Tensor
 
+from ppoc.formats.processes import safe_path
 from ppoc.runtime.graphs import Recorded
 from ppoc.runtime.structure import Kinds, assemble, flat, kinds, put_together, take_apart
 
@@ -61,6 +62,8 @@ def compile_step(function: Function, message: Callable[[str], None]) -> Function
         nonlocal step
         if step is None:
             step = build(function, arguments, message)
+            with safe_path():  # on a GPU, the first call compiles
+                return step(*arguments)
         return step(*arguments)
 
     return cast(Function, call)
@@ -222,7 +225,8 @@ def _compile(graph: "GraphModule", inputs: Sequence[Tensor], package: Path) -> N
     level = logging.getLogger("torch").level
     try:
         logging.getLogger("torch").setLevel(logging.ERROR)
-        with warnings.catch_warnings(), inductor.patch(OPTIONS):
+        # Inductor asks `python -c` what the processor can.
+        with safe_path(), warnings.catch_warnings(), inductor.patch(OPTIONS):
             warnings.simplefilter("ignore")
             exported = torch.export.export(graph, tuple(inputs))
             aoti_compile_and_package(exported, package_path=str(part))

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ppoc.formats.processes import safe_path
 from ppoc.runtime.compiled import OPTIONS, cache_folder, writable
 from ppoc.runtime.rlhf.forward import hidden_states
 
@@ -37,7 +38,8 @@ def compile_blocks(
     for block in blocks:
         block.forward = Block(block.forward)
     try:
-        _warm_up(trunk, alike)
+        with safe_path():  # inductor asks `python -c` what the processor can
+            _warm_up(trunk, alike)
     except Exception as error:
         cause = str(error).strip().partition("\n")[0]
         message(

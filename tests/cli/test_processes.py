@@ -82,3 +82,26 @@ def test_what_is_imported_starts_processes_that_search_nothing_here(tmp_path, mo
     import_entry_point("starting:Env")
     assert import_safely("starting").found.startswith(b"['/")
     import_entry_point(object)  # as gymnasium has classes too
+
+
+def test_what_compiles_starts_processes_that_search_nothing_here(monkeypatch):
+    """Inductor asks `python -c` what the processor can."""
+    import torch
+    import torch._inductor
+
+    from ppoc.runtime.compiled import build
+
+    found = []
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    monkeypatch.setattr(
+        torch._inductor,
+        "aoti_compile_and_package",
+        lambda *arguments, **settings: found.append(os.environ.get("PYTHONSAFEPATH")),
+    )
+
+    def twice(x):
+        return 2 * x
+
+    build(twice, (torch.ones(3),), lambda text: None)
+    assert found == ["1"]
+    assert "PYTHONSAFEPATH" not in os.environ
