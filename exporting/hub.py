@@ -3,6 +3,7 @@
 The folder is a run folder too, so that whoever downloads it can `ppoc eval` it.
 """
 
+import html
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -15,9 +16,11 @@ from ppoc.compiler.compact import spec_text
 from ppoc.compiler.language import AgentSpec
 from ppoc.compiler.manifest import FolderError, read_manifest
 from ppoc.compiler.resolve import resolve
+from ppoc.exporting import interface
 from ppoc.exporting.policy import ExportError
 from ppoc.formats.reading import FormatError
 from ppoc.runtime import checkpoint as checkpoints
+from ppoc.runtime.envs import EnvironmentFailure
 from ppoc.runtime.launch import evaluate_run
 from ppoc.runtime.layout import check_policy, whole_steps
 from ppoc.runtime.results import read_result
@@ -25,6 +28,7 @@ from ppoc.runtime.run import load_newest
 from ppoc.runtime.statistics import Summary
 
 CARD, SPEC, EVALUATION = "README.md", "spec.yaml", "evaluation.json"
+UNKNOWN = "its environment cannot be made here"
 NEEDED = ("parameters", "observations", "std")  # groups of a checkpoint that acting reads
 
 
@@ -59,10 +63,22 @@ def export(module: ModuleType, folder: Path, out: Path) -> None:
     (out / SPEC).write_text(text, encoding="utf-8")
     row = {"steps": steps, **summary._asdict()}
     (out / EVALUATION).write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
+    described = _interface(module, out)
     weights = (saved / checkpoints.TENSORS).relative_to(out)
     origin = "trained by Stable-Baselines3" if metadata.get("source") else "trained by ppoc"
-    card = "\n".join(_card(spec, text, row, origin, str(weights), manifest.versions))
+    card = "\n".join(_card(spec, text, row, origin, str(weights), manifest.versions, described))
     (out / CARD).write_text(card + "\n", encoding="utf-8")
+
+
+def _interface(module: ModuleType, out: Path) -> list[str]:
+    """Write what the policy takes and gives, as JSON; the same in lines of text."""
+    try:
+        environment = interface.given(module)
+    except EnvironmentFailure:
+        return [UNKNOWN]
+    text = interface.document(environment, module.ENV_ID)
+    (out / interface.FILE).write_text(text + "\n", encoding="utf-8")
+    return interface.lines(environment)
 
 
 def compact(spec: AgentSpec) -> str:
@@ -87,6 +103,7 @@ def _card(
     origin: str,
     weights: str,
     versions: Mapping[str, str],
+    described: list[str],
 ) -> Iterator[str]:
     """The lines of the model card; the front matter is as model hubs of agents read it."""
     env, algorithm = json.dumps(spec.env.id), json.dumps(spec.algorithm)
@@ -121,12 +138,20 @@ def _card(
         "seeds of training. `ppoc eval FOLDER` measures again; it runs `module.py` only if that is "
         f"what `{LOCK}` compiles to.",
         "",
+        "## Inputs and outputs",
+        "",
+        *(f"- {html.escape(line, quote=False)}" for line in described),
+        "",
+        "The module's own functions take observations laid out as one array; `ppoc export --format "
+        "onnx` writes a file that takes these.",
+        "",
         "## Files",
         "",
         f"- `{SPEC}`: what was asked for; `{LOCK}`: every value of it, and where each came from",
         f"- `{MODULE}`: the training program, to be read; `ppoc eject` makes it run without ppoc",
         f"- `{weights}`: the weights, and the statistics of observations where they are normalised",
         f"- `{EVALUATION}`: the evaluation; `{MANIFEST}`: checksums and versions",
+        *([f"- `{interface.FILE}`: inputs and outputs"] if described != [UNKNOWN] else []),
         "",
         "## Spec",
         "",
