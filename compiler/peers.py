@@ -50,6 +50,10 @@ EPISODES_ONLY = "ppoc calls it `evaluation.episodes`"
 
 # Hint → the names that it is for.
 GROUPS: Mapping[str, str] = {
+    "optimizer": "optim optimizers optimisers",
+    "losses": "loss",
+    "evaluation": "eval evaluate",
+    "training": "train",
     "ppoc has it in specs of `kind: rlhf`": (
         "model_name_or_path response_length missing_eos_penalty per_device_train_batch_size "
         "num_train_epochs lora_r lora_alpha lora_rank tokenizer sft reward_model max_new_tokens"
@@ -154,7 +158,7 @@ GROUPS: Mapping[str, str] = {
         "use_linear_decay use_linear_lr_decay learning_rate_scheduler lr_scheduler_type"
     ),
     "optimizer.actor.epsilon": "adam_eps adam_epsilon optim_eps rms_prop_eps opti_eps",
-    "optimizer.actor.kind": "optimizer_class optim optimizer_type use_rms_prop",
+    "optimizer.actor.kind": "optimizer_class optimizer_type use_rms_prop",
     "ppoc has `optimizer.actor`, with kind, lr, epsilon, weight_decay and so on": (
         "optimizer_kwargs"
     ),

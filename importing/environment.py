@@ -69,6 +69,7 @@ def _normalization(entry: Entry, env: dict[str, Any]) -> dict[str, Any]:
         entry.absorb(inner)
         return {}
     if not plain:
+        inner.leave(NORMALIZE, dict.fromkeys(inner.names(), "`normalize` has arguments itself"))
         entry.absorb(inner)
         inner = entry.section("normalize")
     if "normalize" in env:

@@ -57,11 +57,14 @@ def renamed(algorithm: Algorithm, given: Mapping[str, Node]) -> dict[str, Node]:
     for key in SILENT:
         found.pop(key, None)
     for key, value in DEFAULTS.get(algorithm, {}).items():
-        found.setdefault(key, Node(value))
-    rate = found["learning_rate"].value
-    falls = found.pop("lr_schedule", Node("constant")).value == "linear"
-    if falls and isinstance(rate, int | float):
-        found["learning_rate"] = Node(f"lin_{rate}", found["learning_rate"].span)
+        if key != "nminibatches" or "batch_size" not in found:
+            found.setdefault(key, Node(value))
+    rate = found.get("learning_rate", Node(None))
+    schedule = found.get("lr_schedule", Node(None)).value
+    if schedule in ("constant", "linear"):  # others become a comment
+        del found["lr_schedule"]
+    if schedule == "linear" and isinstance(rate.value, int | float):
+        found["learning_rate"] = Node(f"lin_{rate.value}", rate.span)
     if algorithm == "a2c" and "epsilon" in found:
         found["rms_prop_eps"] = found.pop("epsilon")
     if algorithm == "ppo":
@@ -74,13 +77,13 @@ def count_minibatches(algorithm: Algorithm, entry: Entry, num_envs: int) -> None
     """Give `batch_size` what `nminibatches`, their number in a rollout, comes to."""
     if algorithm != "ppo" or "nminibatches" not in entry:
         return
-    count = entry.count("nminibatches", 4)
-    if "batch_size" in entry:
-        entry.note(("update", "minibatch_size"), f"nminibatches {count} beside batch_size: left")
+    count, steps = entry.count("nminibatches", 4), entry.peek("n_steps")
+    whole = isinstance(steps, int | float) and float(steps).is_integer()
+    if "batch_size" in entry or not whole or steps * num_envs < count:
+        why = "beside batch_size" if "batch_size" in entry else f"of {steps} steps"
+        entry.note(("update", "minibatch_size"), f"not carried over: nminibatches: {count} ({why})")
         return
-    steps = entry.peek("n_steps")
-    if type(steps) is int and steps * num_envs >= count:
-        entry.put("batch_size", steps * num_envs // count)
+    entry.put("batch_size", int(steps) * num_envs // count)
 
 
 def settle(algorithm: Algorithm, values: dict[str, Any], entry: Entry) -> None:

@@ -56,7 +56,6 @@ LEFT = (
     *("ep_info_buffer", "ep_success_buffer", "_custom_logger", "eval_env", "eps"),
     *("policy", "policy_class", "policy_kwargs", "observation_space", "action_space", "n_envs"),
 )
-CLASSES_OF_OTHERS = ("rollout_buffer_class",)
 REPLAY = "learns from a replay buffer, off its policy"
 # A field that only one algorithm's models have, the likeliest first, and why ppoc has no such.
 OTHERS = {
@@ -156,10 +155,9 @@ def settings(model: Model, algorithm: Algorithm, *, images: bool) -> Entry:
     if steps:
         found["n_timesteps"] = steps
     kwargs = _arguments(model)
-    for name in ("features_extractor_class", "use_sde", "normalize_images"):
-        kwargs.pop(name, None)
-    for name in ("full_std", "use_expln"):  # in the weights, as they come
-        kwargs.pop(name, None)
+    # What the policy or the weights, as they come, have.
+    read = ("features_extractor_class", "use_sde", "normalize_images", "full_std", "use_expln")
+    kwargs = {name: value for name, value in kwargs.items() if name not in read}
     kwargs["net_arch"] = {
         name: widths(weights, net) for name, net in (("pi", "policy"), ("vf", "value"))
     }
@@ -178,7 +176,7 @@ def settings(model: Model, algorithm: Algorithm, *, images: bool) -> Entry:
     for key in SCHEDULES:
         if isinstance(data.get(key), dict) and key not in rates:
             place = ("optimizer",) if key == "learning_rate" else ("losses",)
-            entry.note(place, f"not carried over: {key} is a function, {_summary(data[key])}")
+            entry.note(place, f"not carried over: {key} is a function, {_summary(data, key)}")
     for key, value in data.items():
         if key not in (*SETTINGS, *SCHEDULES, *LEFT) and _says_something(key, value):
             entry.note(("training",), f"not carried over: {key[:80]}: {_shown(value)}")
@@ -250,7 +248,7 @@ def _check_optimizer(kwargs: dict[str, Any]) -> list[str]:
 
 def _says_something(key: str, value: Any) -> bool:
     """Whether a field that nobody reads is more than nothing, or Stable-Baselines3's own class."""
-    if key in CLASSES_OF_OTHERS and isinstance(value, dict):
+    if key == "rollout_buffer_class" and isinstance(value, dict):
         module = str(value.get("__module__"))
         return not module.startswith(("stable_baselines3.", "sb3_contrib."))
     return value is not None and value != {} and value != []
@@ -264,9 +262,7 @@ def _rate(data: Mapping[str, Any], key: str) -> Any:
     value = data.get(key)
     if not isinstance(value, dict):
         return value
-    if key == "learning_rate" and isinstance(data.get("lr_schedule"), dict):
-        value = data["lr_schedule"]
-    text = str(value.get("value_schedule", ""))
+    text = _printed(data, key)
     number = r"([0-9.]+(?:e-?[0-9]+)?)"
     constant = re.fullmatch(rf"ConstantSchedule\(val={number}\)", text)
     if constant:
@@ -276,8 +272,15 @@ def _rate(data: Mapping[str, Any], key: str) -> Any:
     return f"lin_{linear[1]}" if linear else None
 
 
-def _summary(value: Mapping[str, Any]) -> str:
-    text = str(value.get("value_schedule", ""))
+def _printed(data: Mapping[str, Any], key: str) -> str:
+    """What a schedule prints; that of the learning rate is kept under another name too."""
+    value = data.get("lr_schedule") if key == "learning_rate" else None
+    value = value if isinstance(value, dict) else data[key]
+    return str(value.get("value_schedule", ""))
+
+
+def _summary(data: Mapping[str, Any], key: str) -> str:
+    text = _printed(data, key)
     return text[:80] if text.startswith("LinearSchedule") else "of which the file has only a pickle"
 
 

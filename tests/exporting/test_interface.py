@@ -201,7 +201,7 @@ def opened(form, path):
     return run, json.loads(extra["interface.json"])
 
 
-ONNX = ("image frames", "dictionary", "dictionary, frames, memory", "masks from 1")
+ONNX = ("image frames", "dictionary", "masks from 1")
 
 
 @pytest.mark.parametrize("name", CASES)

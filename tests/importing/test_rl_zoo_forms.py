@@ -86,6 +86,9 @@ def test_arguments_of_normalisation_are_taken(imported):
     for kwargs in ("{norm_obs: true, norm_reward: false}", '"dict(norm_reward=False)"'):
         normalize = imported(entry.format("true", kwargs))[1].env.normalize
         assert (normalize.observations, normalize.rewards) == (True, False)
+    text, spec = imported(entry.format("{norm_obs: false}", "{norm_reward: false}"))
+    assert (spec.env.normalize.observations, spec.env.normalize.rewards) == (False, True)
+    assert "norm_reward: False (`normalize` has arguments" in text.replace("\n  # ", " ")
     text, spec = imported(entry.format("false", "{norm_obs: true}"))
     assert not spec.env.normalize.observations
     assert "# not carried over: normalize_kwargs: norm_obs: True (`normalize` is not on)" in text
@@ -138,6 +141,17 @@ LunarLander-v3:
     )
     assert (spec.optimizer.actor.schedule, spec.losses.entropy.beta) == ("linear", 0.1)
     assert spec.losses.value.coefficient == 0.25
+    entry = "CartPole-v1: {{n_timesteps: 1e5, noptepochs: 3, {}}}"
+    for keys, size, comment in (
+        ("n_steps: !!float 1e2, nminibatches: 4", 25, ""),
+        ("batch_size: 32", 32, ""),
+        ("batch_size: 32, nminibatches: 8", 32, "nminibatches: 8 (beside batch_size)"),
+        ("lr_schedule: middle_drop", 32, "lr_schedule: 'middle_drop'"),
+    ):
+        text, spec = imported(entry.format(keys), "ppo2.yml")
+        assert spec.update.minibatch_size == size
+        assert ("not carried over" in text) == bool(comment)
+        assert comment in text
 
 
 SETTINGS = {

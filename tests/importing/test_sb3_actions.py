@@ -17,6 +17,7 @@ from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import FlattenExtractor
+from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack, VecNormalize
 from torch import nn
 
@@ -375,13 +376,15 @@ def test_what_training_had_is_a_comment(tmp_path):
         path,
         rollout_buffer_class=OwnBuffer,
         clip_range=lambda left: 0.1 * left,
+        learning_rate=LinearSchedule(1e-3, 1e-4, 0.5),
         policy_kwargs=kwargs,
     )
     said = "\n".join(note.text for note in convert(path, env_id).notes)
     for words in ("rollout_buffer_class", "optimizer_class: torch.optim.adagrad", "lr_decay"):
         assert f"not carried over: {words}" in said or words in said
     assert "clip_range is a function, of which the file has only a pickle" in said
-    assert said.count("not carried over") == 4
+    assert "learning_rate is a function, LinearSchedule(start=0.001, end=0.0001" in said
+    assert said.count("not carried over") == 5
     saved(PPO, env_id, path)
     assert convert(path, env_id).notes == []
     saved(A2C, env_id, path, use_rms_prop=False)
