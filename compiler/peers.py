@@ -50,6 +50,22 @@ EPISODES_ONLY = "ppoc calls it `evaluation.episodes`"
 
 # Hint → the names that it is for.
 GROUPS: Mapping[str, str] = {
+    "ppoc clips Gaussian actions to their bounds; `networks.actor.distribution` scales them": (
+        "action_scaling action_bound_method rescale_actions normalize_actions clip_actions"
+    ),
+    "ppoc takes it as a formula, `losses.policy.objective`": "dual_clip dual_clip_param",
+    "ppoc takes it as a formula, `losses.value.objective`": (
+        "huber_loss value_loss_type loss_critic_type use_huber_loss"
+    ),
+    "update.target_kl": "kl_early_stop early_stop_kl kl_stop",
+    "env.resize, height and width": "image_size resize_dim",
+    "env.threads": "num_threads n_threads",
+    "ppoc has `env.atari`, with episodic_life": "terminal_on_life_loss",
+    "ppoc has `env.options`, arguments of the environment": (
+        "sticky_actions repeat_action_probability full_action_space"
+    ),
+    "optimizer.actor.decay, of rmsprop": "rms_prop_decay rmsprop_alpha rho",
+    "ppoc writes it as `networks.actor.std`: state-dependent": "state_dependent_std",
     "optimizer": "optim optimizers optimisers",
     "losses": "loss",
     "evaluation": "eval evaluate",
@@ -61,11 +77,12 @@ GROUPS: Mapping[str, str] = {
     PER_ENV: (
         "n_steps num_steps horizon_length rollout_fragment_length unroll_length nsteps rollouts "
         "num_steps_per_env steps_per_env timesteps_per_actorbatch rollout_length "
-        "num_rollout_steps timesteps_per_batch n_steps_per_env"
+        "num_rollout_steps timesteps_per_batch n_steps_per_env n_rollout_steps"
     ),
     TOTAL: (
         "train_batch_size frames_per_batch step_per_collect steps_per_epoch update_timestep "
-        "train_batch_size_per_learner rollout_size collect_steps samples_per_iteration"
+        "train_batch_size_per_learner rollout_size collect_steps samples_per_iteration "
+        "num_frames_per_batch steps_per_iteration steps_per_update"
     ),
     "ppoc calls it `update.rollout_steps`, over all environments together (ML-Agents' buffer, "
     "as far as it is learnt from once); a replay buffer for learning off-policy it has not": (
@@ -77,7 +94,8 @@ GROUPS: Mapping[str, str] = {
         "batchsize"
     ),
     COUNTED: (
-        "num_minibatches nminibatches num_mini_batches mini_batches num_mini_batch n_minibatches"
+        "num_minibatches nminibatches num_mini_batches mini_batches num_mini_batch n_minibatches "
+        "n_minibatch"
     ),
     "update.epochs": (
         "n_epochs update_epochs num_sgd_iter num_epochs mini_epochs noptepochs num_epoch "
@@ -91,12 +109,14 @@ GROUPS: Mapping[str, str] = {
     ),
     "losses.policy.epsilon": (
         "clip_range clip_coef clip_param e_clip eps_clip epsilon_clip clip_epsilon clip_ratio "
-        "cliprange ratio_clip clip_eps clip ppo_clip clipping_epsilon policy_clip"
+        "cliprange ratio_clip clip_eps clip ppo_clip clipping_epsilon policy_clip ppo_eps"
     ),
     "ppoc has `losses.policy.epsilon`, the clip range, and `optimizer.actor.epsilon`, Adam's": (
         "epsilon eps"
     ),
-    "losses.value.clip": "clip_range_vf cliprange_vf vf_clip_coef value_clip_range",
+    "losses.value.clip": (
+        "clip_range_vf cliprange_vf vf_clip_coef value_clip_range value_clip_coef value_loss_clip"
+    ),
     CLIPPED_LIKE_RATIO: (
         "clip_vloss clip_value use_clipped_value_loss value_clip clip_value_loss "
         "clip_predicted_values"
@@ -126,7 +146,8 @@ GROUPS: Mapping[str, str] = {
     "ppoc writes it as `advantage.estimator`: gae, with `advantage.lambda`": "use_gae",
     "ppoc writes it as `networks.critic`: null for none": "use_critic",
     "env.normalize.rewards": (
-        "rew_norm norm_rew reward_normalization norm_reward normalize_reward normalize_rewards"
+        "rew_norm norm_rew reward_normalization norm_reward normalize_reward normalize_rewards "
+        "reward_norm"
     ),
     "env.normalize.observations": (
         "normalize_input norm_obs normalize_obs obs_norm normalize_observations "
@@ -136,7 +157,7 @@ GROUPS: Mapping[str, str] = {
     "ppoc scales observations and rewards in `env.normalize`, and advantages with "
     "`advantage.normalize`": "normalize normalization",
     "ppoc has `env.atari`, whose clip_rewards learns from the sign; rewards are scaled with "
-    "`env.normalize.rewards`": "clip_rewards clip_reward reward_clip",
+    "`env.normalize.rewards`": "clip_rewards clip_reward reward_clip reward_clipping",
     KL_RATE: "kl_threshold desired_kl",
     KL_WEIGHT: "kl_coeff kl_coef kl_loss_coeff kl_penalty kl_weight use_kl_loss",
     "ppoc stops an iteration at `update.target_kl`, moves a penalty with "
@@ -155,7 +176,8 @@ GROUPS: Mapping[str, str] = {
     "optimizer.critic.lr": "vf_lr critic_lr value_lr learning_rate_critic lr_critic vf_stepsize",
     SCHEDULE: (
         "anneal_lr lr_schedule learning_rate_schedule lr_decay decay_lr lr_scheduler "
-        "use_linear_decay use_linear_lr_decay learning_rate_scheduler lr_scheduler_type"
+        "use_linear_decay use_linear_lr_decay learning_rate_scheduler lr_scheduler_type "
+        "lr_decay_factor learning_rate_decay lr_decay_rate"
     ),
     "optimizer.actor.epsilon": "adam_eps adam_epsilon optim_eps rms_prop_eps opti_eps",
     "optimizer.actor.kind": "optimizer_class optimizer_type use_rms_prop",
@@ -185,11 +207,12 @@ GROUPS: Mapping[str, str] = {
     "networks.actor.resample_every": "sde_sample_freq",
     "ppoc writes it as `networks.actor.std`: gsde": "use_sde",
     "env.max_episode_steps": "max_ep_len max_episode_length episode_length max_episode_len",
-    LIMIT: "time_limit",
+    LIMIT: "time_limit max_path_length max_traj_length episode_horizon ep_len",
     HORIZON: "horizon",
     "training.total_steps": (
         "total_timesteps n_timesteps timesteps total_frames num_env_steps num_timesteps "
-        "max_timesteps max_env_steps total_env_steps n_total_steps num_steps_total"
+        "max_timesteps max_env_steps total_env_steps n_total_steps num_steps_total time_steps "
+        "total_env_interactions num_train_steps total_env_steps_num"
     ),
     "ppoc calls the length of a run `training.total_steps`, the time limit of an episode "
     "`env.max_episode_steps`": "max_steps",
@@ -237,14 +260,14 @@ GROUPS: Mapping[str, str] = {
     ),
     EPISODES_ONLY: (
         "n_eval_episodes eval_episodes evaluation_duration episode_per_test num_eval_episodes "
-        "evaluation_num_episodes test_num"
+        "evaluation_num_episodes test_num test_episodes eval_episodes_num"
     ),
     "training.checkpoint_every": (
         "save_freq checkpoint_interval save_frequency save_interval checkpoint_freq save_every "
         "checkpoint_frequency"
     ),
     "training.device": "cuda use_gpu use_cuda gpu",
-    "training.seed": "random_seed rng_seed random_state",
+    "training.seed": "random_seed rng_seed random_state seed_everything",
     "name": "exp_name experiment_name run_name trial_name run_id full_experiment_name",
     "ppoc writes it as `update.sampling`: episodes": "batch_mode complete_episodes",
     "ppoc writes it as `env.action_masks`": "use_masking mask_actions action_mask masking",

@@ -27,6 +27,19 @@ ROUTES = (
 ALONE = "ppoc has none: it learns from the environment's reward alone"
 
 WITHOUT: Mapping[str, str] = {
+    "ppoc has none: one process trains one agent": (
+        "distributed world_size ddp num_gpus_per_worker nproc_per_node"
+    ),
+    "ppoc has none: advantages are estimated once for a rollout": (
+        "recompute_adv recompute_advantage"
+    ),
+    "ppoc has none: `ppoc run --out` names the folder": (
+        "save_path model_dir data_dir output_dir out save_dir"
+    ),
+    "ppoc has none: layers are linear, with an activation; `networks.actor.body` custom takes "
+    "a module of yours": (
+        "layer_norm dropout batch_norm use_layer_norm attention use_attention transformer gtrxl"
+    ),
     "ppoc has none: advantages are estimated to the end of a rollout, whose "
     "`update.rollout_steps` over `env.num_envs` are the steps of each environment": "time_horizon",
     BOUNDED_ERROR: "vf_clip_param",
@@ -51,7 +64,8 @@ WITHOUT: Mapping[str, str] = {
     ),
     LOGGED: (
         "tensorboard_log verbose log_interval track wandb_project_name wandb wandb_entity log_dir "
-        "summary_freq logger tensorboard use_wandb logging_steps report_to stats_window_size"
+        "summary_freq logger tensorboard use_wandb logging_steps report_to stats_window_size "
+        "log_freq print_freq log_every"
     ),
     FILMED: "capture_video video record_video save_video render render_mode",
     NO_REPLAY: (
@@ -61,7 +75,8 @@ WITHOUT: Mapping[str, str] = {
         "exploration_initial_eps tau_target target_entropy policy_delay update_after start_steps "
         "update_every memory_capacity num_atoms replay_size buffer_init_steps learn_alpha "
         "init_entcoef n_quantiles store_buffer target_update_freq epsilon_decay epsilon_start "
-        "epsilon_end target_network_frequency policy_frequency"
+        "epsilon_end target_network_frequency policy_frequency double_q n_critics num_quantiles "
+        "target_update prioritized update_per_step action_noise ou_noise"
     ),
     ROUTES: (
         "hyperparameters hyperparams params config training_params train_config agent trainer ppo "

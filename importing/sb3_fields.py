@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from ppoc.compiler.source import Node
+from ppoc.importing import sb3_schedules as schedules
 from ppoc.importing.entry import Entry
 from ppoc.importing.hyperparameters import Algorithm
 from ppoc.importing.policy import ACTIVATIONS, OPTIMIZERS, class_name
@@ -150,7 +151,7 @@ def settings(model: Model, algorithm: Algorithm, *, images: bool) -> Entry:
     """
     data, weights = model
     found = {key: data[key] for key in SETTINGS if data.get(key) is not None}
-    rates = {key: rate for key in SCHEDULES if (rate := _rate(data, key)) is not None}
+    rates = {key: rate for key in SCHEDULES if (rate := schedules.read(data, key)) is not None}
     steps = data.get("_total_timesteps") or data.get("num_timesteps")
     if steps:
         found["n_timesteps"] = steps
@@ -176,7 +177,9 @@ def settings(model: Model, algorithm: Algorithm, *, images: bool) -> Entry:
     for key in SCHEDULES:
         if isinstance(data.get(key), dict) and key not in rates:
             place = ("optimizer",) if key == "learning_rate" else ("losses",)
-            entry.note(place, f"not carried over: {key} is a function, {_summary(data, key)}")
+            entry.note(
+                place, f"not carried over: {key} is a function, {schedules.described(data, key)}"
+            )
     for key, value in data.items():
         if key not in (*SETTINGS, *SCHEDULES, *LEFT) and _says_something(key, value):
             entry.note(("training",), f"not carried over: {key[:80]}: {_shown(value)}")
@@ -195,8 +198,10 @@ def _policy_module(model: Model) -> str:
 
 def _arguments(model: Model) -> dict[str, Any]:
     kwargs = model.settings.get("policy_kwargs")
-    if not isinstance(kwargs, dict):
+    if kwargs is None:
         return {}
+    if not isinstance(kwargs, dict):
+        raise refusal(f"policy_kwargs is {str(kwargs)[:80]}, not a mapping")
     return {key: value for key, value in kwargs.items() if key not in (":type:", ":serialized:")}
 
 
@@ -252,36 +257,6 @@ def _says_something(key: str, value: Any) -> bool:
         module = str(value.get("__module__"))
         return not module.startswith(("stable_baselines3.", "sb3_contrib."))
     return value is not None and value != {} and value != []
-
-
-def _rate(data: Mapping[str, Any], key: str) -> Any:
-    """A number, `lin_NUMBER` for one that falls to 0, or None where it is code.
-
-    A schedule prints as ConstantSchedule(val=0.2), or as LinearSchedule(start=…, end=…, …).
-    """
-    value = data.get(key)
-    if not isinstance(value, dict):
-        return value
-    text = _printed(data, key)
-    number = r"([0-9.]+(?:e-?[0-9]+)?)"
-    constant = re.fullmatch(rf"ConstantSchedule\(val={number}\)", text)
-    if constant:
-        return float(constant[1])
-    falling = rf"LinearSchedule\(start={number}, end=0(?:\.0)?, end_fraction=1(?:\.0)?\)"
-    linear = re.fullmatch(falling, text)
-    return f"lin_{linear[1]}" if linear else None
-
-
-def _printed(data: Mapping[str, Any], key: str) -> str:
-    """What a schedule prints; that of the learning rate is kept under another name too."""
-    value = data.get("lr_schedule") if key == "learning_rate" else None
-    value = value if isinstance(value, dict) else data[key]
-    return str(value.get("value_schedule", ""))
-
-
-def _summary(data: Mapping[str, Any], key: str) -> str:
-    text = _printed(data, key)
-    return text[:80] if text.startswith("LinearSchedule") else "of which the file has only a pickle"
 
 
 def _shown(value: Any) -> str:

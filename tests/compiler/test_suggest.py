@@ -107,6 +107,9 @@ AGENT = {
         average_gae=advantage.normalize total_frames=training.total_steps
         num_cells=networks.actor.layers""",
     "Tianshou": """
+        layer_norm=networks.actor.body dual_clip=losses.policy.objective
+        reward_norm=env.normalize.rewards action_scaling=networks.actor.distribution
+        recompute_advantage= output_dir= num_threads=env.threads
         step_per_collect=update.rollout_steps repeat_per_collect=update.epochs
         eps_clip=losses.policy.epsilon rew_norm=env.normalize.rewards
         reward_normalization=env.normalize.rewards advantage_normalization=advantage.normalize
@@ -208,6 +211,8 @@ def test_names_of_other_tools_lead_to_their_keys(tool):
 def test_names_of_language_models_tools_lead_to_their_keys():
     for name, where, wanted in rows(RLHF_NAMES):
         hint = hint_of(RLHF, name, where)
+        if hint == f"did you mean `{wanted.rpartition('.')[2]}`?":
+            continue
         if hint == f"did you mean `{wanted.rpartition('.')[2]}`?":
             continue
         if hint == f"did you mean `{wanted.rpartition('.')[2]}`?":
