@@ -105,6 +105,11 @@ def sb3(
     imported = convert(model, env, overrides, statistics, trust=trust)
     terminal.report(imported.compiled.warnings)
     _say(imported.notes)
+    if normalization is None:
+        unknown = (
+            "the file does not say whether VecNormalize scaled observations; here nothing does"
+        )
+        terminal.say(f"  env.normalize: {unknown} (--normalization)")
     folder = new_folder(out, imported.compiled.plan.spec.name)
     try:
         write(imported, folder)

@@ -26,6 +26,7 @@ from ppoc.runtime.launch import load_module
 
 __all__ = ["Imported", "convert", "read_statistics", "write"]
 
+SPEC = "imported.yaml"  # in the run folder: the spec with its comments, for people
 STACKED = "there, frames before the first of an episode are zeros; here, the first again"
 CONVOLUTION = r"(?:\w+_)?features_extractor\.cnn\.0\.weight"
 
@@ -33,6 +34,7 @@ CONVOLUTION = r"(?:\w+_)?features_extractor\.cnn\.0\.weight"
 class Imported(NamedTuple):
     """A model as a compiled spec and parameters by ppoc's names, still to be written."""
 
+    text: str  # of the spec, with the comments
     compiled: Compiled
     weights: dict[str, Tensor]
     statistics: Statistics | None
@@ -76,6 +78,7 @@ def convert(
     if env.get("frame_stack", 1) > 1:
         entry.note(("env", "frame_stack"), STACKED)
     head = [f"The settings of {path.name}, a model of Stable-Baselines3, imported by ppoc."]
+    head += [f"Given with it: -s {override}" for override in overrides or []]
     if statistics is None:
         head.append("It does not say whether VecNormalize scaled observations: here, nothing does.")
     name = re.sub(r"[^a-z0-9.-]+", "-", f"{env_id}-{algorithm}".lower()).strip("-.")[:64]
@@ -94,7 +97,7 @@ def convert(
     weights = as_seen(weights, pixels._replace(scale=scale))
     steps = model.settings.get("num_timesteps")
     done = steps if type(steps) is int and 0 <= steps < 10**12 else 0
-    return Imported(compiled, weights, statistics, done, entry.notes)
+    return Imported(text, compiled, weights, statistics, done, entry.notes)
 
 
 def write(imported: Imported, folder: Path) -> None:
@@ -113,6 +116,7 @@ def write(imported: Imported, folder: Path) -> None:
         state = {"mean": mean, "var": var, "count": np.array(int(samples))}
         groups |= {f"observations.{key}": value for key, value in state.items()}
     imported.compiled.write(folder)
+    (folder / SPEC).write_text(imported.text, encoding="utf-8")
     load_module(folder / "module.py")  # a module that does not import is no run
     metadata = {"steps": imported.steps, "policy_only": True, "source": "Stable-Baselines3"}
     checkpoints.save(folder / "checkpoints", imported.steps, groups, metadata)

@@ -4,6 +4,7 @@ Parameters that fit do not tell an environment's actions from another's of as ma
 and the order of keys are compared too.
 """
 
+import contextlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -99,11 +100,13 @@ def check_observations(space: Any, facts: EnvFacts, stack: int) -> Pixels:
 def _own(facts: EnvFacts) -> Any:
     """The observation space of the environment, before ppoc lays observations out."""
     layers = tuple(layer for layer in facts.wrappers if layer[0] not in LAYOUT)
-    env = make_one(facts.env_id, facts.options, layers, facts.package)
     try:
+        env = make_one(facts.env_id, facts.options, layers, facts.package)
+    except Exception as error:  # an environment's constructor may raise anything
+        message = f"{facts.env_id} cannot be made again to look at its observations"
+        raise refusal(f"{message}: {type(error).__name__}: {error}"[:300], HELP) from error
+    with contextlib.closing(env):
         return env.observation_space
-    finally:
-        env.close()
 
 
 def _check_keys(space: Mapping[str, Any], ours: Any) -> None:

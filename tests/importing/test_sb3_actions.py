@@ -383,6 +383,12 @@ def test_what_training_had_is_a_comment(tmp_path):
     for words in ("rollout_buffer_class", "optimizer_class: torch.optim.adagrad", "lr_decay"):
         assert f"not carried over: {words}" in said or words in said
     assert "clip_range is a function, of which the file has only a pickle" in said
+    imported = convert(path, env_id, overrides=["training.seed=3"])
+    write(imported, tmp_path / "run")
+    text = (tmp_path / "run" / "imported.yaml").read_text()
+    for words in ("# not carried over: clip_range", "# Given with it: -s training.seed=3"):
+        assert words in text
+    assert "It does not say whether VecNormalize scaled observations" in text
     assert "learning_rate is a function, LinearSchedule(start=0.001, end=0.0001" in said
     assert said.count("not carried over") == 5
     saved(PPO, env_id, path)
