@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 import torch
 from torch import Tensor
 
+from ppoc.formats.private import UnsafeError, is_private
 from ppoc.runtime import toolchain
 from ppoc.runtime.failures import RunError
 from ppoc.runtime.graphs import Recorded
-from ppoc.runtime.private import UnsafeError, is_private
 from ppoc.runtime.structure import Kinds, assemble, flat, kinds, put_together, take_apart
 
 if TYPE_CHECKING:

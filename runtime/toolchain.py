@@ -20,14 +20,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ppoc.runtime.failures import RunError
-from ppoc.runtime.private import (
+from ppoc.formats.private import (
     UnsafeError,
     cache_folder,
     owned_folder,
     private_folder,
     shared_folder,
 )
+from ppoc.runtime.failures import RunError
 
 LEFT_OVER = 600.0  # seconds after which a folder that no process holds was left by a killed one
 INSTALL = (

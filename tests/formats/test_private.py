@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from ppoc.runtime.private import (
+from ppoc.formats.private import (
     UnsafeError,
     cache_folder,
     is_private,
