@@ -1,4 +1,4 @@
-"""The C++ compiler that torch calls, and the folders where it may keep files.
+"""The folders where torch and the C++ compiler that it calls may keep files.
 
 Torch's own default is a folder under the shared temporary one, named after the user: whoever makes
 it first has his code run. Here everything is in ppoc's cache, which `private` looks at first:
@@ -13,13 +13,13 @@ import contextlib
 import fcntl
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ppoc.formats.cxx import INSTALL, has_compiler, wanted
 from ppoc.formats.private import (
     UnsafeError,
     cache_folder,
@@ -30,10 +30,6 @@ from ppoc.formats.private import (
 from ppoc.runtime.failures import RunError
 
 LEFT_OVER = 600.0  # seconds after which a folder that no process holds was left by a killed one
-INSTALL = (
-    "`apt install g++`, `dnf install gcc-c++`, `conda install gxx` or `xcode-select --install`, or "
-    "name one in CXX"
-)
 INDUCTOR = "TORCHINDUCTOR_CACHE_DIR"
 # Other folders of compiled code, which these libraries choose well where nobody sets them.
 OTHERS = {
@@ -47,26 +43,16 @@ _own: dict[tuple[int, Path], Path] = {}  # process and cache → the process's f
 _instead: dict[tuple[int, str], Path] = {}  # process and what is wrong with the cache → another
 
 
-def cxx_compiler() -> str | None:
-    """The C++ compiler that torch would call; None where there is none."""
-    return shutil.which(os.environ.get("CXX") or _usual())
-
-
 def require_compiler(lead: str = "") -> None:
     """Raise RunError, its text beginning with `lead`, where there is no C++ compiler."""
-    if cxx_compiler() is None:
-        name = os.environ.get("CXX") or _usual()
-        raise RunError(f"{lead}no C++ compiler is found ({name}); to get one: {INSTALL}")
+    if not has_compiler():
+        raise RunError(f"{lead}no C++ compiler is found ({wanted()}): {INSTALL}")
 
 
 def reason(error: Exception) -> str:
     """Why compiling failed, in one line."""
     said = str(error).strip().partition("\n")[0]
     return said if isinstance(error, RunError | UnsafeError) else f"{type(error).__name__}: {said}"
-
-
-def _usual() -> str:
-    return {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
 
 
 def cache(message: Callable[[str], None]) -> Path:

@@ -373,8 +373,9 @@ class Training(BaseModel):
     compile: Literal["auto", "always", "never"] = Field(
         "auto",
         description="Whether a transformer block is compiled for gradient steps, which takes half "
-        "a minute of each stage the first time. auto: where that is earned back, which "
-        "`ppoc compile --explain-plan` explains.",
+        "a minute of each stage the first time. auto: where there is a C++ compiler and that is "
+        "earned back, which `ppoc compile --explain-plan` explains. always: a run without one "
+        "ends at its start.",
     )
     checkpoint_every: Count | None = Field(
         None,

@@ -127,7 +127,7 @@ def test_without_a_compiler_a_run_goes_on_or_ends_as_it_is_told(places, monkeypa
     assert compiled.compile_step(torch.square, said.append)(torch.tensor(3.0)) == 9
     assert said == [
         "going on with square uncompiled, which is slower: no C++ compiler is found "
-        f"(no-such-compiler); to get one: {toolchain.INSTALL}"
+        f"(no-such-compiler): {toolchain.INSTALL}"
     ]
     with pytest.raises(RunError, match="always, and no C"):
         compiled.compile_step(torch.square, print, required=True)
