@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ppoc.runtime.failures import RunError
+from ppoc.formats.pretrained import check_tokenizer
+from ppoc.runtime.failures import Interrupted, RunError
 from ppoc.runtime.rlhf.data import Demonstration, Place, Prompt, Ranking
 
+MAX_VOCABULARY = 2**24
 END, PAD = "<|endoftext|>", "<|pad|>"
 
 
@@ -80,6 +82,9 @@ class Tokenizer:
         self.end: int = inner.eos_token_id
         self.pad: int = self.end if inner.pad_token_id is None else inner.pad_token_id
         self.vocabulary = len(inner)
+        largest = max(inner.get_vocab().values(), default=0)
+        if largest >= MAX_VOCABULARY:
+            raise RunError(f"the tokenizer has a token of the number {largest:,}")
 
     def prompt(self, text: str) -> list[int]:
         """The tokens of a prompt, as the tokenizer begins a text; one at least."""
@@ -163,9 +168,16 @@ def pretrained_tokenizer(name: str, revision: str | None = None) -> Any:
     """
     from transformers import AutoTokenizer
 
+    here = Path(name).is_dir()
     try:
-        return AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
-    except (OSError, ValueError, ImportError) as error:
+        if here:
+            check_tokenizer(Path(name))
+        return AutoTokenizer.from_pretrained(
+            name, revision=revision, trust_remote_code=False, local_files_only=here
+        )
+    except BaseException as error:  # transformers raises what it likes, Rust no Exception
+        if isinstance(error, KeyboardInterrupt | SystemExit | Interrupted):
+            raise
         raise RunError(f"no tokenizer at {name}: {_first_line(error)}") from error
 
 
