@@ -68,7 +68,14 @@ def eval(
         else:
             terminal.show(describe(summary))
         if video is not None:
-            path = film_run(module, folder, video, deterministic=deterministic, seed=seed)
+            path = film_run(
+                module,
+                folder,
+                video,
+                deterministic=deterministic,
+                seed=seed,
+                message=terminal.say,
+            )
             terminal.show(str(path))
     except (RunError, CheckpointError, EnvironmentFailure, VideoError) as error:
         terminal.fail(terminal.RUN_FAILED, str(error))

@@ -8,6 +8,7 @@ import typer
 from ppoc.cli import terminal
 from ppoc.cli.folders import Modified, import_agent, import_module, is_language_model
 from ppoc.cli.options import RunFolder, Trust
+from ppoc.formats.text import printable
 
 
 def export(
@@ -28,10 +29,11 @@ def export(
     trust: Trust = False,
     modified: Modified = False,
 ) -> None:
-    """Write the policy of a run: one function from raw observations to its mode's actions.
+    """Write the policy of a run: one function from what its environment gives to what it takes.
 
-    Normalisation of observations and bounds of actions are in it. The file is loaded again and
-    compared with the run's own policy before it is kept. `hub` writes a folder with a model card,
+    Flattening, normalisation of observations and bounds of actions are in it. Its inputs and
+    outputs are printed, and are in the file as JSON. The file is loaded again and compared with
+    the run's own policy before it is kept. `hub` writes a folder with a model card,
     the spec, the module, the weights and the evaluation. `transformers` writes the newest language
     model of a run with its tokenizer, as transformers itself saves them.
     """
@@ -46,17 +48,20 @@ def export(
 
     target = out or folder / ("hub" if form == "hub" else formats.FILES[form])
     module = import_agent(folder, modified=modified, trust=trust)
+    said: list[str] = []
     try:
         if form == "hub":
             if target.exists() and (not target.is_dir() or any(target.iterdir())):
                 terminal.fail(terminal.MISUSE, f"{target} is not empty; give another --out")
             hub.export(module, folder, target)
         else:
-            formats.export(module, folder, form, target)
+            said = formats.export(module, folder, form, target)
     except (ExportError, RunError, CheckpointError, EnvironmentFailure) as error:
         terminal.fail(terminal.RUN_FAILED, str(error))
     except OSError as error:
         terminal.fail(terminal.MISUSE, f"cannot write {target}: {error.strerror}")
+    for line in said:
+        terminal.say(f"  {printable(line)}")
     terminal.show(str(target))
 
 

@@ -93,10 +93,11 @@ def sb3(
         typer.Option("--out", "-o", help="Run folder, new.", show_default="runs/NAME-N"),
     ] = None,
 ) -> None:
-    """Make a run folder of a Stable-Baselines3 model of PPO or A2C, for `ppoc eval`.
+    """Make a run folder of a model of PPO, MaskablePPO, A2C or TRPO, for `ppoc eval`.
 
-    Nothing of the file is unpickled. The statistics of VecNormalize are a pickle, and not read:
-    save them from Python with `numpy.savez(FILE, mean=…, var=…, count=…, clip=…)`.
+    The policy takes the same actions, or the model is refused. Nothing of the file is unpickled.
+    The statistics of VecNormalize are a pickle, and not read: save them from Python with
+    `numpy.savez(FILE, mean=…, var=…, count=…, clip=…, epsilon=…)`.
     """
     from ppoc.importing.sb3 import convert, read_statistics, write
 
@@ -104,6 +105,11 @@ def sb3(
     imported = convert(model, env, overrides, statistics, trust=trust)
     terminal.report(imported.compiled.warnings)
     _say(imported.notes)
+    if normalization is None:
+        unknown = (
+            "the file does not say whether VecNormalize scaled observations; here nothing does"
+        )
+        terminal.say(f"  env.normalize: {unknown} (--normalization)")
     folder = new_folder(out, imported.compiled.plan.spec.name)
     try:
         write(imported, folder)

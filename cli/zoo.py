@@ -32,7 +32,7 @@ def _find(name: str) -> str:
     if key not in specs:
         import difflib
 
-        close = difflib.get_close_matches(key, specs, n=1, cutoff=0.4)
+        close = difflib.get_close_matches(key, specs, n=1, cutoff=0.8)
         hint = f"; did you mean {close[0]}?" if close else ""
         terminal.fail(terminal.MISUSE, f"the zoo has no {name}{hint} (`ppoc zoo list`)")
     return specs[key]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ppoc.compiler import ownership
+from ppoc.compiler.cxx import what_is_lost
 from ppoc.compiler.diagnostics import Diagnostic
 from ppoc.compiler.emit import emit
 from ppoc.compiler.fit import plan_for
@@ -97,5 +98,6 @@ def compile_spec(resolved: Resolved, *, trust: bool = False) -> Compiled:
     lock = lock_text(resolved, plan, used)
     texts = {MODULE: module, LOCK: lock}
     manifest = manifest_text(resolved.spec.name, texts, plan.decisions, used)
-    advice = resolved.advice(rewards_are_large(resolved, facts.reward_range))
+    found = [*rewards_are_large(resolved, facts.reward_range)]
+    advice = resolved.advice([*found, *what_is_lost(resolved, plan.decisions)])
     return Compiled(plan, module, lock, manifest, [*resolved.warnings, *advice])

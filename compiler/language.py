@@ -456,8 +456,9 @@ class Training(BaseModel):
     compile: Literal["auto", "always", "never"] = Field(
         "auto",
         description="Whether the update is compiled, which takes seconds once: what is compiled is "
-        "kept for the next run of the same shapes and settings. auto: where this run alone is long "
-        "enough to earn that back.",
+        "kept for the next run of the same shapes and settings. auto: where there is a C++ "
+        "compiler, and this run alone is long enough to earn that back. always: a run without one "
+        "ends at its start.",
     )
     checkpoint_every: Count | None = Field(
         None, description="Environment steps between checkpoints; null: ten in a run."

@@ -6,6 +6,7 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from ppoc.compiler.cxx import always_needs_a_compiler
 from ppoc.compiler.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
@@ -99,4 +100,5 @@ LINTS: tuple[Callable[["Resolved"], Iterator[Diagnostic]], ...] = (
     networks_are_larger_than_needed,
     many_epochs_without_a_limit,
     gae_is_off,
+    always_needs_a_compiler,
 )

@@ -11,9 +11,9 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from ppoc.compiler import suggest
 from ppoc.compiler.diagnostics import Diagnostic, Span, SpecError
 from ppoc.compiler.language import VERSION
+from ppoc.compiler.other_algorithms import unknown_algorithm
 from ppoc.compiler.source import GREEK, INHERITED, MAX_DEPTH, Node, parse, read
 from ppoc.compiler.versions import UPDATE, Format, VersionError
 
@@ -191,7 +191,7 @@ def preset(user: Node) -> Node:
         return Node({})  # the language says that it is missing, or not a word
     if chosen.value not in presets():
         names = ", ".join(presets())
-        help = f"{suggest.did_you_mean(chosen.value, presets())} one of: {names}".strip()
+        help = f"{unknown_algorithm(chosen.value, presets())} one of: {names}".strip()
         message = f"unknown preset `{chosen.value[:80]}`"
         raise SpecError([Diagnostic("E016", message, chosen.span, help=help)])
     return _preset_document(chosen.value)

@@ -1,12 +1,11 @@
 """Passes: named functions Plan → Plan, each of which makes one decision and says why."""
 
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 
 from ppoc.compiler.backends import tensor_problem
 from ppoc.compiler.plan import Decision, Plan
+from ppoc.formats.cxx import has_compiler, wanted
 
 # Measured on two CPU cores with two 64×64 networks (benchmarks/passes.py): what compiling takes the
 # first time, and what a call gains: an update on a minibatch of 64, a Fisher product on 2,048.
@@ -24,7 +23,6 @@ SECONDS_GAINED_UNROLLED = 0.3e-3
 # Of each multiply-add of a convolution: with the 2 billion of 256 images, an update of Nature's
 # network takes 137 ms eager and 92 ms compiled.
 SECONDS_GAINED_IMAGES = 2e-11
-CXX_COMPILERS = (os.environ.get("CXX", "g++"), "clang++", "c++", "cl")
 
 
 def choose_rollout(plan: Plan) -> Plan:
@@ -35,14 +33,15 @@ def choose_rollout(plan: Plan) -> Plan:
         return plan.decide(Decision(name, "on the host", problem))
     gain_each = SECONDS_GAINED_STEP + SECONDS_GAINED_ENVIRONMENT * plan.spec.env.num_envs
     steps = plan.num_iterations * plan.rollout_length
-    compiled, reason = _worth_compiling(plan, steps, "time steps", gain_each)
+    compiled, reason, lacks = _worth_compiling(plan, steps, "time steps", gain_each)
     if plan.spec.training.device == "cuda":
         reason = f"training.device is cuda; {reason}"
     elif not compiled:
-        return plan.decide(Decision(name, "on the host", reason))
+        return plan.decide(Decision(name, "on the host", reason, lacks))
     if plan.spec.env.backend not in ("auto", "torch"):
         return plan.decide(Decision(name, "on the host", f"env.backend is {facts.backend}"))
-    choice = Decision(name, f"on the device, {'compiled' if compiled else 'eager'}", reason)
+    how = "compiled" if compiled else "eager"
+    choice = Decision(name, f"on the device, {how}", reason, lacks)
     return plan.decide(
         choice,
         facts=replace(facts, backend="torch"),
@@ -104,8 +103,8 @@ def choose_update(plan: Plan) -> Plan:
         + images * plan.minibatch_size * SECONDS_GAINED_IMAGES
         + unrolled * SECONDS_GAINED_UNROLLED
     )
-    compiled, reason = _worth_compiling(plan, plan.num_updates, "updates", gains, costs)
-    choice = Decision("update", "compiled" if compiled else "eager", reason)
+    compiled, reason, lacks = _worth_compiling(plan, plan.num_updates, "updates", gains, costs)
+    choice = Decision("update", "compiled" if compiled else "eager", reason, lacks)
     return plan.decide(choice, compile_update=compiled)
 
 
@@ -114,35 +113,37 @@ def choose_fisher_product(plan: Plan) -> Plan:
     products = plan.num_fisher_products
     if not products:
         return plan
-    compiled, reason = _worth_compiling(plan, products, "products", SECONDS_GAINED_PRODUCT)
-    choice = Decision("Fisher product", "compiled" if compiled else "eager", reason)
+    compiled, reason, lacks = _worth_compiling(plan, products, "products", SECONDS_GAINED_PRODUCT)
+    choice = Decision("Fisher product", "compiled" if compiled else "eager", reason, lacks)
     return plan.decide(choice, compile_fisher=compiled)
 
 
 def compile_settled(wanted: str) -> tuple[bool, str] | None:
     """Whether to compile, and why, where that needs no weighing; None where it does."""
-    if wanted == "never":
-        return False, "training.compile is never"
-    if not any(shutil.which(name) for name in CXX_COMPILERS):
-        return False, f"that needs a C++ compiler ({', '.join(CXX_COMPILERS)}), and none is found"
-    if wanted == "always":
-        return True, "training.compile is always"
-    return None
+    words = {"never": False, "always": True}
+    return (words[wanted], f"training.compile is {wanted}") if wanted in words else None
+
+
+def if_possible(worth: bool, reason: str) -> tuple[bool, str, bool]:
+    """Whether to compile what is worth it, why, and whether a C++ compiler is all that lacks."""
+    if worth and not has_compiler():
+        return False, f"{reason}; but no C++ compiler is found ({wanted()})", True
+    return worth, reason, False
 
 
 def _worth_compiling(
     plan: Plan, count: int, what: str, gain_each: float, cost: float = SECONDS_TO_COMPILE
-) -> tuple[bool, str]:
-    """Whether to compile something called so often, and why."""
+) -> tuple[bool, str, bool]:
+    """Whether to compile something called so often, why, and whether a compiler is lacking."""
     settled = compile_settled(plan.spec.training.compile)
     if settled is not None:
-        return settled
+        return *settled, False
     gain = count * gain_each
     reason = (
         f"{count:,} {what} gain about {gain:.0f} s from being compiled, "
         f"which takes about {cost:.0f} s the first time"
     )
-    return gain > cost, reason
+    return if_possible(gain > cost, reason)
 
 
 def choose_threads(plan: Plan) -> Plan:

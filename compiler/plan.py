@@ -21,6 +21,7 @@ class Decision:
     name: str
     choice: str
     reason: str
+    lacks_compiler: bool = False  # it would be compiled, if there were a C++ compiler here
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,16 @@ class Plan:
             facts.shape, facts.pixel, policy, facts.action_size, masks, self.custom
         )
         return networks.build(self.spec, asked)
+
+    @property
+    def compiling(self) -> dict[str, bool]:
+        """What is compiled, as templates call it, and whether a run must not go on without."""
+        return {
+            "compile_update": self.compile_update,
+            "compile_fisher": self.compile_fisher,
+            "compile_rollout": self.compile_rollout,
+            "compile_required": self.spec.training.compile == "always",
+        }
 
     @property
     def policy(self) -> Policy:

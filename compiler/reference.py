@@ -1,9 +1,11 @@
 """The language reference: docs/language.md, written from the models."""
 
+from collections.abc import Sequence
 from dataclasses import astuple
-from typing import Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt, MaxLen
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -31,7 +33,8 @@ instead of an environment, and a section for each of the three steps. There are 
 are relative to the file that has them.
 """
 WORDS = {int: "whole number", float: "number", bool: "true or false", str: "text"}
-SIGNS = {Ge: "≥ {}", Gt: "> {}", Le: "≤ {}", Lt: "< {}", MaxLen: "at most {} items"}
+SIGNS = {Ge: "≥ {}", Gt: "> {}", Le: "≤ {}", Lt: "< {}"}
+FILLED_IN = {"name": "the file's name"}  # keys that are filled in before the model sees them
 
 
 def markdown() -> str:
@@ -46,7 +49,9 @@ def markdown() -> str:
     return "\n".join(lines)
 
 
-def _section(title: str, model: type[BaseModel], path: str, kind: str = "") -> list[str]:
+def _section(
+    title: str, model: type[BaseModel], path: str, kind: str = "", nullable: str = ""
+) -> list[str]:
     inner: list[str] = []
     rows = []
     for name, info in model.model_fields.items():
@@ -56,53 +61,101 @@ def _section(title: str, model: type[BaseModel], path: str, kind: str = "") -> l
         section = model_of(info.annotation)
         if section is not None:
             below = f"{path}.{key}" if path else key
-            inner += _section(f"`{below}`{kind}", section, below, kind)
+            inner += _section(f"`{below}`{kind}", section, below, kind, _nullable(info))
         else:
-            cells = (f"`{key}`", _type(info), _default(info), info.description or "")
+            cells = (f"`{key}`", _type(info), _default(info, key), info.description or "")
             rows.append("| " + " | ".join(cells) + " |")
-    head = [f"## {title}", "", (model.__doc__ or "").strip(), ""]
+    head = [f"## {title}", "", f"{(model.__doc__ or '').strip()}{nullable}", ""]
     if rows:
         head += ["| key | value | default | meaning |", "| --- | --- | --- | --- |", *rows, ""]
     return head + inner
 
 
+def _nullable(info: FieldInfo) -> str:
+    """Says of a section that there may be none."""
+    if type(None) not in get_args(info.annotation):
+        return ""
+    return " It may be `null`, the default." if info.default is None else " It may be `null`."
+
+
 def _type(info: FieldInfo) -> str:
-    limits = [*info.metadata]
-    words = _words(info.annotation, limits)
-    ranges = [
+    return _words(info.annotation, info.metadata)
+
+
+def _words(annotation: Any, metadata: Sequence[Any] = ()) -> str:
+    """A type in words, with its limits."""
+    if hasattr(annotation, "__metadata__"):
+        inner, *more = get_args(annotation)
+        return _words(inner, [*metadata, *(x for m in more for x in getattr(m, "metadata", [m]))])
+    limits = [
         SIGNS[type(limit)].format(_number(astuple(limit)[0]))
-        for limit in limits
+        for limit in metadata
         if type(limit) in SIGNS
     ]
-    return ", ".join([words, *ranges]) if ranges else words
+    return ", ".join([_plain(annotation, metadata), *limits])
 
 
-def _words(annotation: Any, limits: list[Any]) -> str:
-    """A type in words; what limits it lands in `limits`."""
-    if hasattr(annotation, "__metadata__"):
-        inner, *metadata = get_args(annotation)
-        for item in metadata:
-            limits.extend(getattr(item, "metadata", [item]))
-        return _words(inner, limits)
+def _plain(annotation: Any, metadata: Sequence[Any]) -> str:
+    origin, arguments = get_origin(annotation), get_args(annotation)
     if annotation is type(None):
         return "`null`"
-    if get_origin(annotation) is Literal:
-        return " or ".join(f"`{value}`" for value in get_args(annotation))
-    if get_origin(annotation) is list:
-        return f"list of {_words(get_args(annotation)[0], [])}s"
-    if get_origin(annotation) is dict:
-        keys = get_args(get_args(annotation)[0])  # of a Literal
-        return f"mapping of {', '.join(f'`{key}`' for key in keys)}" if keys else "mapping"
-    if get_args(annotation):
-        return " or ".join(_words(part, limits) for part in get_args(annotation))
+    if origin is list:
+        return f"list of {_lengths(metadata)}{_several(arguments[0])}"
+    if origin is dict:
+        key, value = arguments
+        one = _lengths(metadata) == "1 "
+        names = "one name" if one else "names"
+        names = (
+            _or([f"`{name}`" for name in get_args(key)]) if get_origin(key) is Literal else names
+        )
+        single = one and get_origin(value) is dict
+        return f"mapping of {names} to {_words(value) if single else _several(value)}"
+    if arguments:
+        return _or(_parts(annotation))
     return WORDS[annotation]
 
 
-def _default(info: FieldInfo) -> str:
+def _parts(annotation: Any) -> list[str]:
+    """The alternatives of a type, in words."""
+    if get_origin(annotation) is Literal:
+        return [f"`{value}`" for value in get_args(annotation)]
+    if get_origin(annotation) in (Union, UnionType):
+        return [words for part in get_args(annotation) for words in _parts(part)]
+    return [_words(annotation)]
+
+
+def _or(parts: list[str]) -> str:
+    """Alternatives; of those with limits, it is clear to which a limit belongs."""
+    if any("," in part or " or " in part for part in parts):
+        return "; or ".join(parts)
+    return " or ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def _several(annotation: Any) -> str:
+    """The words of a type, for values of a list or a mapping."""
+    words = _words(annotation)
+    if len(_parts(annotation)) > 1:
+        return f"({words})"
+    kind, _, limits = words.partition(", ")
+    first, _, rest = kind.partition(" of ")
+    many = f"{first}s of {rest}" if rest else f"{kind}s"
+    return f"{many} ({limits})" if limits else many
+
+
+def _lengths(metadata: Sequence[Any]) -> str:
+    least = max((x.min_length for x in metadata if isinstance(x, MinLen)), default=0)
+    most = min((x.max_length for x in metadata if isinstance(x, MaxLen)), default=None)
+    if least == most:
+        return f"{most} "
+    return f"{least} to {most} " if least else f"up to {most} " if most else ""
+
+
+def _default(info: FieldInfo, key: str) -> str:
     if info.default_factory is not None:
-        return "`{}`"
+        empty: Any = info.default_factory  # of no arguments
+        return f"`{empty()}`"
     if info.default is PydanticUndefined:
-        return "required"
+        return FILLED_IN.get(key, "required")
     words = {None: "null", True: "true", False: "false"}
     plain = info.default is None or isinstance(info.default, bool)
     return f"`{words[info.default] if plain else info.default}`"

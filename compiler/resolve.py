@@ -25,9 +25,10 @@ from ppoc.compiler.overlay import (
     preset,
     with_name,
 )
+from ppoc.compiler.peers import PEERS
 from ppoc.compiler.recovery import checked, recovered
 from ppoc.compiler.source import Node, parse, read
-from ppoc.compiler.suggest import PEERS, did_you_mean
+from ppoc.compiler.suggest import did_you_mean
 from ppoc.compiler.validate import described, explain
 
 

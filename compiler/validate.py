@@ -64,7 +64,7 @@ def _explain_one(error: ErrorDetails, root: Node, kind: Kind) -> Diagnostic:
         return Diagnostic("E015", f"unknown language version {found}", place, help=help)
     choices = _choices(annotation)
     if choices and isinstance(node.value, str) and wrong != "string_pattern_mismatch":
-        close = suggest.did_you_mean(node.value, choices)
+        close = suggest.value(node.value, choices)
         help = f"{close} one of: {', '.join(choices)}".strip()
         return Diagnostic("E014", f"`{name}` cannot be {found}", place, help=help)
     if wrong in RANGES and not _is_union(annotation):
@@ -142,7 +142,8 @@ def _unknown_key(kind: Kind, path: Sequence[Any], node: Node) -> Diagnostic:
         siblings = [name for name in siblings if name != "lock"] + ["extends"]
     where = ".".join(str(step) for step in path[:-1])
     place = f" in `{where}`" if where else ""
-    help = suggest.unknown_key(key, siblings, kind)
+    sections = [step for step in path[:-1] if isinstance(step, str)]
+    help = suggest.unknown_key(key, siblings, kind, sections)
     return Diagnostic("E010", f"unknown key `{key[:80]}`{place}", node.key_span, help=help)
 
 

@@ -1,10 +1,12 @@
 """Who reads a request: the offline reader, or a language model whose answer is checked against it.
 
 Settings come from flags and the environment: PPOC_DRAFT_ENGINE, PPOC_DRAFT_BASE_URL,
-PPOC_DRAFT_MODEL, PPOC_DRAFT_TIMEOUT (seconds), and the key from PPOC_DRAFT_API_KEY, for OpenAI
-also OPENAI_API_KEY. Keys are sent to the server they are for, and are written nowhere.
+PPOC_DRAFT_MODEL, PPOC_DRAFT_TIMEOUT (seconds, of all requests together), and the key from
+PPOC_DRAFT_API_KEY, for OpenAI also OPENAI_API_KEY. Keys are sent to the server they are for, and
+are written nowhere.
 """
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +18,7 @@ from ppoc.draft.quantities import LOST
 from ppoc.draft.reader import read
 from ppoc.draft.rlhf import reader as rlhf
 
+LONGEST = 3_600  # seconds
 OPENAI = "https://api.openai.com/v1"
 HELP = "engines: offline, openai (with --base-url and --model), symai:MODEL, symai:offline"
 
@@ -36,7 +39,7 @@ class Settings:
     model: str = ""
     base_url: str = OPENAI
     key: str = field(default="", repr=False)
-    timeout: float = 60.0  # seconds of one request
+    timeout: float = 120.0  # seconds of all requests of a draft together
     attempts: int = 3
 
 
@@ -68,10 +71,12 @@ def settings(
         if url.scheme == "http" and key and not _is_local(url.hostname):
             raise EngineError("a key is sent over https only, or to this machine")
     try:
-        timeout = float(os.environ.get("PPOC_DRAFT_TIMEOUT") or 60)
+        timeout = float(os.environ.get("PPOC_DRAFT_TIMEOUT") or Settings.timeout)
     except ValueError:
-        raise EngineError("PPOC_DRAFT_TIMEOUT is a number of seconds") from None
-    return Settings(kind, name or model, base_url.rstrip("/"), key, max(0.1, min(timeout, 600)))
+        timeout = math.nan
+    if not 0 < timeout <= LONGEST:
+        raise EngineError(f"PPOC_DRAFT_TIMEOUT is a number of seconds, {LONGEST:,} at most")
+    return Settings(kind, name or model, base_url.rstrip("/"), key, timeout)
 
 
 def _is_local(host: str) -> bool:

@@ -19,6 +19,7 @@ from pydantic import Field, create_model
 
 from ppoc.compiler.suggest import did_you_mean
 from ppoc.draft.claims import Claim, Note, plain
+from ppoc.draft.deadline import Deadline
 from ppoc.draft.engines import EngineFailedError, Settings
 from ppoc.draft.grounding import (
     AGENT,
@@ -122,16 +123,31 @@ def _provider(chosen: Settings) -> Any:
         raise EngineFailedError(f"SymbolicAI has no model {plain(chosen.model)}; {close}")
     if not chosen.key:
         raise EngineFailedError("there is no key; set PPOC_DRAFT_API_KEY")
+    deadline = Deadline(chosen.timeout)
     try:
-        return ENGINE_MAPPING[chosen.model](
-            api_key=chosen.key,
-            model=chosen.model,
-            client_timeout=chosen.timeout,
-            client_max_retries=chosen.attempts - 1,
+        engine = deadline.run(
+            lambda: ENGINE_MAPPING[chosen.model](
+                api_key=chosen.key,
+                model=chosen.model,
+                client_timeout=chosen.timeout,
+                client_max_retries=chosen.attempts - 1,
+            )
         )
     except (Exception, SystemExit) as error:  # providers raise what they like
         what = f"SymbolicAI cannot set up {chosen.model} ({type(error).__name__})"
         raise EngineFailedError(what) from None
+    asked = engine.forward
+
+    def forward(argument: Any) -> Any:
+        try:
+            return deadline.run(lambda: asked(argument))
+        except TimeoutError:
+            what = f"{chosen.model} did not answer within {chosen.timeout:g} seconds"
+            engine.failure = what
+            raise EngineFailedError(what) from None
+
+    engine.forward = forward
+    return engine
 
 
 def _contracted(request: str, engine: Any, paths: Sequence[str], asked: Asked) -> Any:

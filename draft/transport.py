@@ -3,9 +3,14 @@
 Importing this module imports SymbolicAI.
 """
 
+import contextlib
 import json
 import re
+import socket
+import threading
 import time
+import zlib
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +18,7 @@ import httpx
 from symai.backend.base import Engine
 from symai.backend.engines.neurosymbolic._prompts import render_chat_system_prompt
 
+from ppoc.draft.deadline import Deadline
 from ppoc.draft.engines import EngineFailedError, Settings
 
 MAX_ANSWER = 1_000_000  # bytes
@@ -79,11 +85,18 @@ class CompatibleEngine(ChatEngine):
         super().__init__()
         self.settings = settings
         self.model = settings.model
+        self.deadline = Deadline(settings.timeout)  # of all requests together
         self.host = urlsplit(settings.base_url).netloc
         named = {"name": "answer", "schema": schema}
         self.formats = [{"type": "json_schema", "json_schema": named}, {"type": "json_object"}]
 
     def answer(self, messages: list[dict[str, str]]) -> str:
+        try:
+            return self.deadline.run(lambda: self._answer(messages))
+        except TimeoutError:
+            raise self._late() from None
+
+    def _answer(self, messages: list[dict[str, str]]) -> str:
         body = {"model": self.model, "messages": messages, "temperature": 0}
         for attempt in range(self.settings.attempts):
             status, data, wait = self._post({**body, "response_format": self.formats[0]})
@@ -92,37 +105,74 @@ class CompatibleEngine(ChatEngine):
                 status, data, wait = self._post({**body, "response_format": self.formats[0]})
             if status == 200:
                 return self._content(data)
-            if status not in AGAIN or attempt + 1 == self.settings.attempts:
+            wait = min(LONGEST_WAIT, wait if wait is not None else 0.5 * 2**attempt)
+            last = attempt + 1 == self.settings.attempts or wait >= self.deadline.left()
+            if status not in AGAIN or last:
                 break
-            time.sleep(min(LONGEST_WAIT, wait if wait is not None else 0.5 * 2**attempt))
-        if status is None:
-            raise EngineFailedError(data.decode())
-        reason = REASONS.get(status, "it has a fault" if status >= 500 else "it does not answer")
-        raise EngineFailedError(f"{self.host} answers {status}: {reason}")
+            time.sleep(wait)
+        usual = "it has a fault" if status >= 500 else "it does not answer"
+        usual = "it redirects elsewhere, which is not followed" if 300 <= status < 400 else usual
+        raise EngineFailedError(f"{self.host} answers {status}: {REASONS.get(status, usual)}")
 
-    def _post(self, body: dict[str, Any]) -> tuple[int | None, bytes, float | None]:
-        """Status, body and the wait that the server asks for; no status: the reason is the body."""
+    def _post(self, body: dict[str, Any]) -> tuple[int, bytes, float | None]:
+        """Status, body and the wait that the server asks for.
+
+        Raises:
+            EngineFailedError: there is no answer, or one without end.
+        """
         key = self.settings.key
         headers = {"Authorization": f"Bearer {key}"} if key else {}
+        # What is compressed may be large, or nothing, for long.
+        headers["Accept-Encoding"] = "identity"
         url = f"{self.settings.base_url}/chat/completions"
-        deadline = time.monotonic() + self.settings.timeout
         try:
-            with httpx.stream(
-                "POST", url, json=body, headers=headers, timeout=self.settings.timeout
-            ) as response:
-                data = b""
-                for chunk in response.iter_bytes():
+            with (
+                closed_after(self.deadline) as trace,
+                httpx.Client(timeout=max(0.001, self.deadline.left())) as client,
+                client.stream(
+                    "POST", url, json=body, headers=headers, extensions={"trace": trace}
+                ) as response,
+            ):
+                data = bytearray()
+                for chunk in response.iter_raw():
                     data += chunk
                     if len(data) > MAX_ANSWER:
-                        raise EngineFailedError(f"{self.host} answers with more than a megabyte")
-                    if time.monotonic() > deadline:
-                        raise httpx.ReadTimeout("slow")
-                return response.status_code, data, _seconds(response.headers.get("retry-after"))
-        except httpx.TimeoutException:
-            text = f"{self.host} did not answer within {self.settings.timeout:g} seconds"
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError):
-            text = f"{self.host} cannot be reached"
-        return None, text.encode(), None
+                        raise self._endless()
+                if not self.deadline.left():  # the connection was closed here, not there
+                    raise self._late()
+                headers = dict(response.headers)
+                plain = self._decoded(bytes(data), headers.get("content-encoding", ""))
+                return response.status_code, plain, _seconds(headers.get("retry-after"))
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError) as error:
+            if isinstance(error, httpx.TimeoutException) or not self.deadline.left():
+                raise self._late() from None
+            raise EngineFailedError(f"{self.host} cannot be reached") from None
+
+    def _decoded(self, data: bytes, encoding: str) -> bytes:
+        """A body as it was before it was compressed, which some servers do unasked."""
+        if encoding.strip().lower() in ("", "identity"):
+            return data
+        try:
+            if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
+                raise zlib.error
+            stream = zlib.decompressobj(wbits=47)
+            plain = stream.decompress(data, MAX_ANSWER + 1)
+            if not stream.eof and len(plain) <= MAX_ANSWER:
+                raise zlib.error
+        except zlib.error:
+            what = f"{self.host} compresses its answers, which it was asked not to"
+            raise EngineFailedError(what) from None
+        if len(plain) > MAX_ANSWER:
+            raise self._endless()
+        return plain
+
+    def _late(self) -> EngineFailedError:
+        return EngineFailedError(
+            f"{self.host} did not answer within {self.settings.timeout:g} seconds"
+        )
+
+    def _endless(self) -> EngineFailedError:
+        return EngineFailedError(f"{self.host} answers with more than a megabyte")
 
     def _content(self, data: bytes) -> str:
         try:
@@ -139,6 +189,35 @@ class CompatibleEngine(ChatEngine):
         if not isinstance(text, str) or not text.strip():
             raise EngineFailedError("the model's answer is empty")
         return text
+
+
+@contextlib.contextmanager
+def closed_after(deadline: Deadline) -> Iterator[Callable[[str, dict[str, Any]], None]]:
+    """Close the connections that are opened within, once a deadline is over.
+
+    Timeouts of reading and writing are of each call, which a server can answer with a byte. Gives a
+    function that httpx is to tell about its connections, its extension `trace`.
+    """
+    opened: list[Any] = []
+
+    def trace(name: str, info: dict[str, Any]) -> None:
+        if name.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            opened.append(info["return_value"].get_extra_info("socket"))
+            if not deadline.left():
+                close()
+
+    def close() -> None:
+        for connection in opened:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)  # wakes who waits for it
+
+    timer = threading.Timer(deadline.left(), close)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield trace
+    finally:
+        timer.cancel()
 
 
 def unfenced(text: str) -> str:

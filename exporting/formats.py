@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 from torch.export import Dim
 
+from ppoc.exporting import interface
 from ppoc.exporting.policy import Example, ExportError, Policy, compare, load
 from ppoc.formats.files import create_file
 
@@ -28,8 +29,12 @@ ONNX_PACKAGES = "onnx, onnxscript and onnxruntime: `pip install 'ppoc[export]'`"
 Run = Callable[..., list[Any]]
 
 
-def export(module: ModuleType, folder: Path, form: Format, out: Path) -> None:
+def export(module: ModuleType, folder: Path, form: Format, out: Path) -> list[str]:
     """Write the policy of a run folder in a format; any number of observations fits its input.
+
+    The file carries its interface as JSON.
+
+    Returns: the interface in lines of text.
 
     Raises:
         ExportError: packages are missing, or the policy cannot be exported or differs.
@@ -42,14 +47,16 @@ def export(module: ModuleType, folder: Path, form: Format, out: Path) -> None:
     try:
         create_file(part).close()  # so that what writes to it follows no link
         with _quiet():
-            run = WRITERS[form](policy, example, part)
+            text = interface.document(policy.environment, module.ENV_ID)
+            run = WRITERS[form](policy, example, part, text)
         compare(run, example, expected)
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)
+    return interface.lines(policy.environment)
 
 
-def _onnx(policy: Policy, example: Example, path: Path) -> Run:
+def _onnx(policy: Policy, example: Example, path: Path, text: str) -> Run:
     try:
         import onnxruntime
         import onnxscript  # noqa: F401 - torch.onnx needs it, and says so less plainly
@@ -61,11 +68,12 @@ def _onnx(policy: Policy, example: Example, path: Path) -> Run:
         example.inputs,
         dynamo=True,
         input_names=example.names,
-        output_names=("actions", "next_state") if policy.recurrent else ("actions",),
+        output_names=[part.name for part in interface.outputs(policy.environment)],
         dynamic_shapes=_dynamic(example, batch),
         verbose=False,
     )
     assert program is not None
+    program.model.metadata_props[interface.KEY] = text
     program.save(path, external_data=False)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
@@ -76,23 +84,23 @@ def _onnx(policy: Policy, example: Example, path: Path) -> Run:
     return run
 
 
-def _torchscript(policy: Policy, example: Example, path: Path) -> Run:
+def _torchscript(policy: Policy, example: Example, path: Path, text: str) -> Run:
     with torch.no_grad():
         traced = torch.jit.trace(policy, example.inputs)  # type: ignore[no-untyped-call]
-    torch.jit.save(traced, path)
+    torch.jit.save(traced, path, _extra_files={interface.FILE: text})
     return _of_torch(torch.jit.load(path))  # type: ignore[no-untyped-call]
 
 
-def _torch_export(policy: Policy, example: Example, path: Path) -> Run:
+def _torch_export(policy: Policy, example: Example, path: Path, text: str) -> Run:
     with torch.no_grad():
         program = torch.export.export(
             policy, example.inputs, dynamic_shapes=_dynamic(example, Dim.DYNAMIC)
         )
-    torch.export.save(program, path)
+    torch.export.save(program, path, extra_files={interface.FILE: text})
     return _of_torch(torch.export.load(path).module())
 
 
-WRITERS: dict[Format, Callable[[Policy, Example, Path], Run]] = {
+WRITERS: dict[Format, Callable[[Policy, Example, Path, str], Run]] = {
     "onnx": _onnx,
     "torchscript": _torchscript,
     "torch-export": _torch_export,
@@ -100,8 +108,8 @@ WRITERS: dict[Format, Callable[[Policy, Example, Path], Run]] = {
 
 
 def _dynamic(example: Example, batch: Any) -> Any:
-    """The first axis of every input is the batch, of any size."""
-    return tuple({0: batch} for _ in example.inputs)
+    """The first axis of every input is the batch, of any size; forward takes them as `*inputs`."""
+    return (tuple({0: batch} for _ in example.inputs),)
 
 
 def _of_torch(function: Callable[..., Any]) -> Run:

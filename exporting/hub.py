@@ -3,6 +3,7 @@
 The folder is a run folder too, so that whoever downloads it can `ppoc eval` it.
 """
 
+import html
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,11 +15,13 @@ from ppoc.compiler.compact import spec_text
 from ppoc.compiler.language import AgentSpec
 from ppoc.compiler.manifest import FolderError, read_manifest
 from ppoc.compiler.resolve import resolve
+from ppoc.exporting import interface
 from ppoc.exporting.policy import ExportError
 from ppoc.formats.files import copy_whole, write_whole
 from ppoc.formats.reading import FormatError
 from ppoc.formats.text import markdown, markdown_block, markdown_code, printable
 from ppoc.runtime import checkpoint as checkpoints
+from ppoc.runtime.envs import EnvironmentFailure
 from ppoc.runtime.launch import evaluate_run
 from ppoc.runtime.layout import check_policy, whole_steps
 from ppoc.runtime.results import read_result
@@ -27,6 +30,7 @@ from ppoc.runtime.statistics import Summary
 
 CARD, SPEC, EVALUATION = "README.md", "spec.yaml", "evaluation.json"
 MOST_VERSIONS = 20
+UNKNOWN = "its environment cannot be made here"
 NEEDED = ("parameters", "observations", "std")  # groups of a checkpoint that acting reads
 
 
@@ -61,10 +65,22 @@ def export(module: ModuleType, folder: Path, out: Path) -> None:
     write_whole(out / SPEC, text)
     row = {"steps": steps, **summary._asdict()}
     write_whole(out / EVALUATION, json.dumps(row, indent=2) + "\n")
+    described = _interface(module, out)
     weights = (saved / checkpoints.TENSORS).relative_to(out)
     origin = "trained by Stable-Baselines3" if metadata.get("source") else "trained by ppoc"
-    card = "\n".join(_card(spec, text, row, origin, str(weights), manifest.versions))
+    card = "\n".join(_card(spec, text, row, origin, str(weights), manifest.versions, described))
     write_whole(out / CARD, card + "\n")
+
+
+def _interface(module: ModuleType, out: Path) -> list[str]:
+    """Write what the policy takes and gives, as JSON; the same in lines of text."""
+    try:
+        environment = interface.given(module)
+    except EnvironmentFailure:
+        return [UNKNOWN]
+    text = interface.document(environment, module.ENV_ID)
+    write_whole(out / interface.FILE, text + "\n")
+    return interface.lines(environment)
 
 
 def compact(spec: AgentSpec) -> str:
@@ -89,6 +105,7 @@ def _card(
     origin: str,
     weights: str,
     versions: Mapping[str, str],
+    described: list[str],
 ) -> Iterator[str]:
     """The lines of the model card; the front matter is as model hubs of agents read it."""
     env, algorithm = _yaml(spec.env.id), _yaml(spec.algorithm)
@@ -123,12 +140,20 @@ def _card(
         "seeds of training. `ppoc eval FOLDER` measures again; it runs `module.py` only if that is "
         f"what `{LOCK}` compiles to.",
         "",
+        "## Inputs and outputs",
+        "",
+        *(f"- {html.escape(line, quote=False)}" for line in described),
+        "",
+        "The module's own functions take observations laid out as one array; `ppoc export --format "
+        "onnx` writes a file that takes these.",
+        "",
         "## Files",
         "",
         f"- `{SPEC}`: what was asked for; `{LOCK}`: every value of it, and where each came from",
         f"- `{MODULE}`: the training program, to be read; `ppoc eject` makes it run without ppoc",
         f"- `{weights}`: the weights, and the statistics of observations where they are normalised",
         f"- `{EVALUATION}`: the evaluation; `{MANIFEST}`: checksums and versions",
+        *([f"- `{interface.FILE}`: inputs and outputs"] if described != [UNKNOWN] else []),
         "",
         "## Spec",
         "",

@@ -1,7 +1,8 @@
-"""A trained policy as one torch.nn.Module, from raw observations to the actions of its mode.
+"""A trained policy as one torch.nn.Module, from what its environment gives to what it takes.
 
-The generated module's own torch functions are wrapped, with the normalisation before them and the
-bounds after them. What comes out is compared with the NumPy policy that `ppoc eval` uses.
+The generated module's own torch functions are wrapped: before them observations are laid out and
+normalised as ppoc does, after them come the bounds. What comes out is compared with the NumPy
+policy that `ppoc eval` uses.
 """
 
 import inspect
@@ -15,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ppoc.runtime.envs import VectorEnv
+from ppoc.exporting.interface import Given, given, inputs
+from ppoc.exporting.observations import ROWS, as_wrapped, draw, lay_out
 from ppoc.runtime.layout import check_policy
 from ppoc.runtime.run import Checkpoint, load_newest
 
-ROWS = 64  # observations that policies are compared on
 TOLERANCE = 1e-4  # of actions, relative to their size
 
 
@@ -28,7 +29,7 @@ class ExportError(Exception):
 
 
 class Example(NamedTuple):
-    """Inputs of a policy: observations [N, …]; with a memory also starts [N] and state [N, S]."""
+    """Inputs of a policy, as its interface lists them; a memory's are the last two."""
 
     names: tuple[str, ...]
     inputs: tuple[Tensor, ...]
@@ -42,15 +43,18 @@ class Policy(nn.Module):
     action_low: Tensor
     action_high: Tensor
 
-    def __init__(self, module: ModuleType, checkpoint: Checkpoint, kind: str) -> None:
+    def __init__(
+        self, module: ModuleType, checkpoint: Checkpoint, kind: str, environment: Given
+    ) -> None:
         """Of the parameters only those are kept that acting reads.
 
         Args:
+            environment: what it gives and takes.
             kind: of the actions: categorical, multi-categorical, bernoulli, gaussian,
                 tanh-gaussian or beta.
         """
         super().__init__()
-        self._module, self._kind = module, kind
+        self._module, self._kind, self.environment = module, kind, environment
         self.recurrent = hasattr(module, "STATE_SIZE")
         self._names: dict[str, str] = {}
         for name, tensor in checkpoint["parameters"].items():
@@ -70,25 +74,37 @@ class Policy(nn.Module):
             for name, bound in zip(("action_low", "action_high"), bounds, strict=True):
                 self.register_buffer(name, torch.as_tensor(bound, dtype=torch.float32))
 
-    def forward(
-        self, observations: Tensor, starts: Tensor | None = None, state: Tensor | None = None
-    ) -> Any:
-        """Actions for observations [N, …].
+    def forward(self, *inputs: Tensor) -> Any:
+        """Actions [N, …] for the inputs that the interface lists.
 
-        With a memory it takes `starts` [N], bool, where episodes begin, and the state [N, S] of the
-        memory too, zeros at first, and gives the state after.
+        With a memory the last two are `starts` [N], bool, where episodes begin, and the state
+        [N, S] of the memory, zeros at first; it gives the state after too.
         """
+        parts, memory = (inputs[:-2], inputs[-2:]) if self.recurrent else (inputs, ())
+        observations = lay_out(self.environment, parts)
         p = {name: getattr(self, own) for name, own in self._names.items() if hasattr(self, own)}
         if self._normalizes:
             observations = (observations - self.observation_mean) * self.observation_inverse_std
             observations = observations.clamp(-self._clip, self._clip)
-        if starts is not None:
+        if memory:
+            starts, state = memory
             sequence = (observations.unsqueeze(0), starts.unsqueeze(0))
             features, states = self._module.body(p, *sequence, state)
-            return self._mode(self._module.actor(p, features[0])), states[0]
+            return self._taken(self._mode(self._module.actor(p, features[0]))), states[0]
         if hasattr(self._module, "body"):
             observations = self._module.body(p, observations)
-        return self._mode(self._module.actor(p, observations))
+        return self._taken(self._mode(self._module.actor(p, observations)))
+
+    def taken(self, actions: NDArray[Any]) -> NDArray[Any]:
+        """What the environment takes, of actions of the module's NumPy policy."""
+        return self._taken(torch.as_tensor(actions)).numpy()
+
+    def _taken(self, actions: Tensor) -> Tensor:
+        """Actions in the shape of their space; choices count from where the space starts."""
+        space = self.environment.actions
+        start = np.asarray(getattr(space, "start", 0))
+        shaped = actions.reshape(-1, *(space.shape or ()))
+        return shaped + torch.as_tensor(start.astype(np.int64)) if start.any() else shaped
 
     def _mode(self, output: Any) -> Tensor:
         """What the environment takes, for the output of the actor."""
@@ -148,15 +164,13 @@ def load(module: ModuleType, folder: Path) -> tuple[Policy, Example, list[NDArra
         raise ExportError("the cross-entropy method's policy has no form in torch to export")
     checkpoint, _ = load_newest(folder)
     check_policy(module, checkpoint)
-    envs: VectorEnv = module.make_envs(1)
-    try:
-        observations = _observations(envs, module, checkpoint)
-    finally:
-        envs.close()
-    expected = list(_acted(module, checkpoint, observations))
-    policy = Policy(module, checkpoint, _kind(module, expected[0]))
+    environment = given(module)
+    parts = draw(environment, *_range(module, checkpoint))
+    acted = list(_acted(module, checkpoint, as_wrapped(environment, parts)))
+    policy = Policy(module, checkpoint, _kind(module, acted[0]), environment)
     policy.eval()
-    example = _example(module, observations)
+    example = _example(environment, parts)
+    expected = [policy.taken(actions) for actions in acted]
     with torch.no_grad():
         policy.drop_unused(example)
         compare(lambda *inputs: _arrays(policy(*map(torch.as_tensor, inputs))), example, expected)
@@ -182,8 +196,8 @@ def compare(run: Any, example: Example, expected: list[NDArray[Any]]) -> None:
             0.98 if actions.dtype.kind == "i" else 1
         ):
             raise ExportError(f"the exported policy's actions differ from the module's at {step}")
-        if len(inputs) > 1:
-            inputs[1:] = [np.zeros_like(inputs[1]), np.asarray(outputs[1])]
+        if len(outputs) > 1:
+            inputs[-2:] = [np.zeros_like(inputs[-2]), np.asarray(outputs[1])]
 
 
 def _kind(module: ModuleType, actions: NDArray[Any]) -> str:
@@ -197,19 +211,15 @@ def _kind(module: ModuleType, actions: NDArray[Any]) -> str:
     return "tanh-gaussian" if hasattr(module, "log_slope") else "gaussian"
 
 
-def _observations(envs: VectorEnv, module: ModuleType, checkpoint: Checkpoint) -> NDArray[Any]:
-    """Random observations [ROWS, …] of the range that the policy has seen."""
-    rng, first = np.random.default_rng(0), envs.reset(0)
-    shape = (ROWS, *first.shape[1:])
-    if first.dtype == np.uint8:
-        return rng.integers(0, 256, shape, np.uint8)
-    drawn = first + rng.standard_normal(shape, dtype=np.float32)
-    if hasattr(module, "new_normalizer"):
-        normalize = module.new_normalizer()
-        normalize.load(checkpoint["observations"])
-        mean, inverse = normalize.constants()
-        drawn = mean + rng.standard_normal(shape, dtype=np.float32) / inverse
-    return np.asarray(drawn, np.float32)
+def _range(module: ModuleType, checkpoint: Checkpoint) -> tuple[Any, Any]:
+    """Mean and deviation of the observations that a policy has seen, where they are normalised."""
+    if not hasattr(module, "new_normalizer"):
+        return None, None
+    normalize = module.new_normalizer()
+    normalize.load(checkpoint["observations"])
+    mean, inverse = normalize.constants()
+    plain = len(normalize.state()["mean"])  # without the mask
+    return mean[:plain], 1 / inverse[:plain]
 
 
 def _acted(
@@ -221,13 +231,11 @@ def _acted(
         yield np.asarray(policy(observations))
 
 
-def _example(module: ModuleType, observations: NDArray[Any]) -> Example:
-    tensor = torch.as_tensor(observations)
-    if not hasattr(module, "STATE_SIZE"):
-        return Example(("observations",), (tensor,))
-    starts = torch.ones(len(tensor), dtype=torch.bool)
-    state = torch.zeros(len(tensor), module.STATE_SIZE)
-    return Example(("observations", "starts", "state"), (tensor, starts, state))
+def _example(environment: Given, parts: list[NDArray[Any]]) -> Example:
+    tensors = [torch.as_tensor(part) for part in parts]
+    if environment.memory:
+        tensors += [torch.ones(ROWS, dtype=torch.bool), torch.zeros(ROWS, environment.memory)]
+    return Example(tuple(part.name for part in inputs(environment)), tuple(tensors))
 
 
 def _arrays(outputs: Any) -> list[NDArray[Any]]:

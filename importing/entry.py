@@ -36,6 +36,14 @@ class Entry:
         self._left.pop(key, None)
         return self._values.get(key, Node(None))
 
+    def peek(self, key: str) -> Any:
+        """The plain value of a key, which is not read by that."""
+        return self._values.get(key, Node(None)).plain()
+
+    def put(self, key: str, value: Any) -> None:
+        """Give a key a value that another one settled."""
+        self._values[key] = self._left[key] = Node(value)
+
     def names(self) -> list[str]:
         """The keys that nobody read yet."""
         return list(self._left)

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ppoc.compiler.probe import package_of
+from ppoc.compiler.source import Node
 from ppoc.importing.entry import Entry
 
-WRAPPERS = ("env", "wrappers")
+WRAPPERS, NORMALIZE = ("env", "wrappers"), ("env", "normalize")
 NO_VELOCITY = re.compile(r"(.+)NoVel-v(\d+)")
 
 
@@ -18,13 +19,19 @@ def environment(entry: Entry, env_id: str, num_envs: int) -> dict[str, Any]:
     env["id"] = newest(entry, f"{hidden[1]}-v{hidden[2]}" if hidden else env_id)
     if hidden:
         env["wrappers"] = ["MaskVelocity"]
-    for key in ("env_wrapper", "vec_env_wrapper"):
-        for name, arguments in _wrappers(entry, key):
-            _wrap(env, name, arguments)
-            entry.absorb(arguments)
+    for name, arguments in _wrappers(entry, "env_wrapper"):
+        _wrap(env, name, arguments)
+        entry.absorb(arguments)
+    for name, arguments in _wrappers(entry, "vec_env_wrapper"):
+        _wrap_all(env, name, arguments)
+        entry.absorb(arguments)
     if "frame_stack" in entry:
-        env["frame_stack"] = entry.count("frame_stack", 1)
-    env |= _normalization(entry)
+        count = entry.count("frame_stack", 1)
+        if "frame_stack" in env:
+            expected = "left out beside VecFrameStack, as ppoc stacks once"
+            entry.refuse("frame_stack", Node(count), expected)
+        env["frame_stack"] = count
+    env |= _normalization(entry, env)
     options = entry.section("env_kwargs")
     if options.names():
         env["options"] = options.plain()
@@ -52,26 +59,42 @@ def newest(entry: Entry, env_id: str) -> str:
     return newer
 
 
-def _normalization(entry: Entry) -> dict[str, Any]:
-    """VecNormalize's arguments: `normalize: true`, or a mapping of them."""
+def _normalization(entry: Entry, env: dict[str, Any]) -> dict[str, Any]:
+    """VecNormalize's arguments: `normalize: true`, `normalize_kwargs`, or a mapping of them."""
     node = entry.take("normalize")
-    if node.value is None or isinstance(node.value, bool):
-        return {"normalize": {"observations": True, "rewards": True}} if node.value else {}
-    inner = entry.section("normalize")
+    plain = node.value is None or isinstance(node.value, bool)
+    inner = entry.section("normalize_kwargs")
+    if plain and not node.value:
+        inner.leave(NORMALIZE, dict.fromkeys(inner.names(), "`normalize` is not on"))
+        entry.absorb(inner)
+        return {}
+    if not plain:
+        inner.leave(NORMALIZE, dict.fromkeys(inner.names(), "`normalize` has arguments itself"))
+        entry.absorb(inner)
+        inner = entry.section("normalize")
+    if "normalize" in env:
+        inner.note(NORMALIZE, "VecNormalize and `normalize` both scale there; here, one does")
+    values = _normalize(inner)
+    entry.absorb(inner)
+    return {"normalize": values}
+
+
+def _normalize(inner: Entry) -> dict[str, Any]:
+    """`env.normalize` of VecNormalize's arguments."""
     clip = inner.number("clip_obs", 10.0, above=0)
     clip_reward = inner.number("clip_reward", 10.0, above=0)
-    if clip_reward != clip:
-        inner.note(("env", "normalize"), f"clip_reward {clip_reward:g}: here as clip_obs, {clip:g}")
+    rewards = inner.flag("norm_reward", True)
+    if rewards and clip_reward != clip:
+        inner.note(NORMALIZE, f"clip_reward {clip_reward:g}: here as clip_obs, {clip:g}")
     for key in ("gamma", "training"):  # the algorithm's own γ; on while training
         inner.take(key)
     values = {
         "observations": inner.flag("norm_obs", True),
-        "rewards": inner.flag("norm_reward", True),
+        "rewards": rewards,
         "clip": clip,
     }
-    inner.leave(("env", "normalize"))
-    entry.absorb(inner)
-    return {"normalize": values}
+    inner.leave(NORMALIZE)
+    return values
 
 
 def _wrappers(entry: Entry, key: str) -> list[tuple[str, Entry]]:
@@ -95,9 +118,30 @@ def _wrappers(entry: Entry, key: str) -> list[tuple[str, Entry]]:
     return found
 
 
+def _wrap_all(env: dict[str, Any], name: str, arguments: Entry) -> None:
+    """One wrapper more of all environments together, of which a spec has two as keys."""
+    last = name.rpartition(".")[2]
+    if last == "VecNormalize":
+        if "normalize" in env:
+            arguments.note(NORMALIZE, "VecNormalize twice there; here, the last one")
+        env["normalize"] = _normalize(arguments)
+    elif last == "VecFrameStack":
+        if "frame_stack" in env:
+            arguments.refuse("n_stack", arguments.take("n_stack"), "given once: ppoc stacks once")
+        _stack(env, arguments)
+        arguments.leave(WRAPPERS)
+    else:
+        why = NEEDLESS.get(last, "it wraps all environments together; here each has its wrappers")
+        arguments.note(WRAPPERS, f"not carried over: the vec_env_wrapper {name} ({why})")
+        arguments.leave(WRAPPERS)
+
+
 def _wrap(env: dict[str, Any], name: str, arguments: Entry) -> None:
     """One wrapper more, as a key of `env` where there is one, else by its name."""
     last = name.rpartition(".")[2]
+    if last.startswith("Vec"):
+        _wrap_all(env, name, arguments)
+        return
     if last in KNOWN:
         KNOWN[last](env, arguments)
         arguments.leave(WRAPPERS)
@@ -149,6 +193,14 @@ def _mask_velocity(env: dict[str, Any], arguments: Entry) -> None:
 
 def _stack(env: dict[str, Any], arguments: Entry) -> None:
     env["frame_stack"] = arguments.count("n_stack", 4)
+    order = arguments.word("channels_order", "")
+    if order == "first":
+        text = "VecFrameStack's channels_order: here, channels come first whatever the environment"
+        arguments.note(("env", "frame_stack"), text)
+
+
+def _monitor(env: dict[str, Any], arguments: Entry) -> None:
+    arguments.note(WRAPPERS, "Monitor only records; ppoc's runs record by themselves")
 
 
 # Of Stable-Baselines3, RL Zoo and gymnasium, whatever module they were in at the time.
@@ -160,5 +212,11 @@ KNOWN: dict[str, Callable[[dict[str, Any], Entry], None]] = {
     "GrayScaleObservation": _grayscale,
     "GrayscaleObservation": _grayscale,
     "MaskVelocityWrapper": _mask_velocity,
-    "VecFrameStack": _stack,
+    "Monitor": _monitor,
+}
+NEEDLESS = {  # wrappers of all environments together that change no result here
+    "VecMonitor": "it only records; ppoc's runs record by themselves",
+    "VecTransposeImage": "here, convolutions get channels first in any case",
+    "VecCheckNan": "it only checks; ppoc checks observations itself",
+    "VecVideoRecorder": "it only films; `ppoc eval --video` does",
 }

@@ -14,6 +14,7 @@ ACTIVATIONS = {
     "GELU": "gelu",
     "LeakyReLU": "leaky_relu",
 }
+OLD_ACTIVATIONS = {name: name for name in ("tanh", "relu", "elu")}  # of TensorFlow
 OPTIMIZERS = {
     "Adam": "adam",
     "AdamW": "adamw",
@@ -88,11 +89,13 @@ def _features(arguments: Entry) -> int | None:
 
 
 def _activation(arguments: Entry) -> str:
-    node = arguments.take("activation_fn")
+    key = "act_fun" if "act_fun" in arguments else "activation_fn"  # the first is version 2's
+    known = OLD_ACTIVATIONS if key == "act_fun" else ACTIVATIONS
+    node = arguments.take(key)
     name = class_name(node.value)
-    if node.value is not None and name not in ACTIVATIONS:
-        arguments.refuse("activation_fn", node, f"one of {', '.join(ACTIVATIONS)}")
-    return ACTIVATIONS.get(name, "tanh")
+    if node.value is not None and name not in known:
+        arguments.refuse(key, node, f"one of {', '.join(known)}")
+    return known.get(name, "tanh")
 
 
 def class_name(value: Any) -> str:
@@ -116,6 +119,9 @@ def _layers(arguments: Entry, default: list[int]) -> tuple[list[int], list[int]]
         arguments.refuse("net_arch", node, "a list of widths, or dict(pi=[…], vf=[…])")
         return default, default
     branches = heads[0] if heads else {}
+    for name in sorted(set(branches) - {"pi", "vf"}):
+        text = f"not carried over: net_arch: {name}: {branches[name].plain()}"
+        arguments.note(CRITIC, f"{text} (Stable-Baselines3 takes pi and vf)")
     pi, vf = (trunk + _widths(branches.get(name)) for name in ("pi", "vf"))
     if not all(type(width) is int and 1 <= width <= 8192 for width in (*pi, *vf)):
         arguments.refuse("net_arch", node, "widths from 1 to 8192")

@@ -5,7 +5,7 @@ environment: `atari` stands for every Atari game, `default` for what has no entr
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +13,14 @@ from ppoc.compiler.compact import Note, spec_text
 from ppoc.compiler.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.probe import package_of
 from ppoc.compiler.resolve import resolve_text
-from ppoc.compiler.source import Node, parse, read
+from ppoc.compiler.source import Node, read
 from ppoc.compiler.suggest import did_you_mean
+from ppoc.importing import sb2
 from ppoc.importing.entry import Entry
 from ppoc.importing.environment import environment
 from ppoc.importing.hyperparameters import ALGORITHMS, DEFAULTS, Algorithm, sections
+from ppoc.importing.python_yaml import read_python_yaml
+from ppoc.importing.trained_agent import TrainedAgent, is_one_entry, read_agent
 
 EXAMPLE_GAME = "PongNoFrameskip-v4"
 TEMPLATES = ("default", "atari")
@@ -50,23 +53,29 @@ class Imported(NamedTuple):
     problems: list[Diagnostic]
 
 
-def read_entries(path: Path) -> dict[str, Node]:
-    """Entry → its settings, of an RL Zoo file.
+def read_entries(path: Path) -> dict[str, Node] | TrainedAgent:
+    """Entry → its settings, of an RL Zoo file; or the one of a trained agent.
 
     Raises:
         SpecError: the file cannot be read (E001 to E006), or is of another kind (E901).
     """
-    root = parse(read(path), str(path))
+    root = read_python_yaml(read(path), str(path))
     if not isinstance(root.value, dict):
         raise _no_file("the document is not a mapping", root)
+    if is_one_entry(root.value):
+        return read_agent(path, root.value)
     for name, node in root.value.items():
         if not isinstance(node.value, dict):
             raise _no_file(f"the entry `{name[:80]}` is not a mapping of settings", node)
-        for key in (*OFF_POLICY, *SEARCH):
-            if key in node.value:
-                place = Node(None, node.value[key].key_span)
-                raise _no_file(f"`{key}` is of an algorithm that is no policy gradient", place)
+        _check_algorithm(node.value)
     return root.value
+
+
+def _check_algorithm(settings: dict[str, Node]) -> None:
+    for key in (*OFF_POLICY, *SEARCH):
+        if key in settings:
+            place = Node(None, settings[key].key_span)
+            raise _no_file(f"`{key}` is of an algorithm that is no policy gradient", place)
 
 
 def _no_file(message: str, node: Node) -> SpecError:
@@ -84,7 +93,8 @@ def guess_algorithm(path: Path, entries: dict[str, Node]) -> Algorithm:
     """
     stem = path.stem.lower().replace("_", "-")
     for name in ("ppo-lstm", "ppo", "a2c", "trpo"):
-        if re.search(rf"(^|[^a-z0-9]){name}($|[^a-z0-9])", stem):
+        word = "ppo2?" if name == "ppo" else name
+        if re.search(rf"(^|[^a-z0-9]){word}($|[^a-z0-9])", stem):
             return name
     keys = {key for node in entries.values() for key in node.value}
     policies = {
@@ -92,9 +102,9 @@ def guess_algorithm(path: Path, entries: dict[str, Node]) -> Algorithm:
     }
     if any("Lstm" in policy for policy in policies):
         return "ppo-lstm"
-    if keys & {"cg_max_steps", "cg_damping", "n_critic_updates", "sub_sampling_factor"}:
+    if keys & {"cg_max_steps", "cg_damping", "n_critic_updates", "sub_sampling_factor", "max_kl"}:
         return "trpo"
-    if keys & {"n_epochs", "clip_range"}:
+    if keys & {"n_epochs", "clip_range", "noptepochs", "cliprange", "nminibatches"}:
         return "ppo"
     if keys & {"use_rms_prop", "rms_prop_eps"}:
         return "a2c"
@@ -115,6 +125,9 @@ def convert(
         SpecError: the file cannot be read, or has nothing for that environment (E901).
     """
     entries = read_entries(path)
+    if isinstance(entries, TrainedAgent):
+        yield _convert_agent(path, entries, algorithm, env_id)
+        return
     algorithm = algorithm or guess_algorithm(path, entries)
     if env_id is not None:
         yield _convert(path, algorithm, _entry_for(path, entries, env_id), env_id, entries)
@@ -142,21 +155,48 @@ def _entry_for(path: Path, entries: dict[str, Node], env_id: str) -> str:
     raise SpecError([Diagnostic("E901", message, help=help)])
 
 
+def _convert_agent(
+    path: Path, agent: TrainedAgent, algorithm: Algorithm | None, env_id: str | None
+) -> Imported:
+    _check_algorithm(agent.settings)
+    name = env_id or agent.env_id
+    if name is None:
+        help = "give it with --env; the args.yml beside it, where there is one, has it too"
+        message = f"{path} has the settings of one agent, and does not name its environment"
+        raise SpecError([Diagnostic("E901", message, help=help)])
+    entries = {name: Node(agent.settings)}
+    algorithm = algorithm or agent.algorithm or guess_algorithm(path, entries)
+    return _convert(path, algorithm, name, name, entries, agent.notes)
+
+
 def _convert(
-    path: Path, algorithm: Algorithm, name: str, env_id: str, entries: dict[str, Node]
+    path: Path,
+    algorithm: Algorithm,
+    name: str,
+    env_id: str,
+    entries: dict[str, Node],
+    notes: Sequence[Note] = (),
 ) -> Imported:
     if env_id == "atari":
         env_id = EXAMPLE_GAME
-    entry = Entry(entries[name].value)
+    settings, old = entries[name].value, sb2.is_old(entries)
+    entry = Entry(sb2.renamed(algorithm, settings) if old else settings)
+    entry.notes += notes
     if name == "atari":
         entry.note(("env", "id"), f"the entry `atari` is of any game, such as {EXAMPLE_GAME}")
     num_envs = entry.count("n_envs", 1, most=100_000)
     env = environment(entry, env_id, num_envs)
+    if old:
+        sb2.count_minibatches(algorithm, entry, num_envs)
     values = {"env": env, **sections(algorithm, entry, num_envs)}
+    if old:
+        sb2.settle(algorithm, values, entry)
     entry.leave(("training",), ELSEWHERE)
     slug = re.sub(r"[^a-z0-9.-]+", "-", env_id.lower()).strip("-.")[:48] or "agent"
     title = f"{slug}-{algorithm}"
     head = [f"The entry {name} of RL Zoo's {path.name} ({algorithm}), imported by ppoc."]
+    if old:
+        head.append("It has names of Stable-Baselines 2; what it leaves out is as there.")
     text = spec_text(title, DEFAULTS[algorithm].preset, values, entry.notes, head)
     problems = entry.wrong
     if not problems:

@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import re
-import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Sequence
@@ -22,7 +21,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 import torch
 from torch import Tensor
 
+from ppoc.formats.private import UnsafeError, is_private
 from ppoc.formats.processes import safe_path
+from ppoc.runtime import toolchain
+from ppoc.runtime.failures import RunError
 from ppoc.runtime.graphs import Recorded
 from ppoc.runtime.structure import Kinds, assemble, flat, kinds, put_together, take_apart
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Run = Callable[[list[Tensor]], list[Tensor]]
+Say = Callable[[str], None]
 
 KEPT = 200  # packages, of some 2 MB each
 LOADED = 32  # of them in a process
@@ -47,21 +50,28 @@ OPTIONS = {
 _loaded: dict[tuple[Path, int], Run] = {}
 
 
-def compile_step(function: Function, message: Callable[[str], None]) -> Function:
+def compile_step(function: Function, message: Say, *, required: bool = False) -> Function:
     """A compiled form of a function of tensors and NamedTuples of them, compiled at its first call.
 
     The function returns a tensor, or a tuple of tensors and NamedTuples of them. All later calls
     must have the shapes and types of the first, and lie on the same device.
 
     Args:
-        message: told when the first call has to wait for a compiler.
+        message: told when the first call has to wait for a compiler, and where none works: then
+            the function is called as it is.
+        required: raise instead, at once where there is no C++ compiler.
+
+    Raises:
+        RunError: it is required and there is no C++ compiler; at the first call: it failed.
     """
+    if required:
+        toolchain.require_compiler("training.compile is always, and ")
     step: Callable[..., Any] | None = None
 
     def call(*arguments: Any) -> Any:
         nonlocal step
         if step is None:
-            step = build(function, arguments, message)
+            step = build(function, arguments, message, required=required)
             with safe_path():  # on a GPU, the first call compiles
                 return step(*arguments)
         return step(*arguments)
@@ -70,42 +80,61 @@ def compile_step(function: Function, message: Callable[[str], None]) -> Function
 
 
 def build(
-    function: Callable[..., Any], arguments: Sequence[Any], message: Callable[[str], None]
+    function: Callable[..., Any],
+    arguments: Sequence[Any],
+    message: Say,
+    *,
+    required: bool = False,
 ) -> Callable[..., Any]:
-    """What `compile_step` calls from then on; the function itself where compiling failed."""
-    name = function.__name__
-    device = flat(arguments)[0].device.type
+    """What `compile_step` calls from then on; the function itself where compiling failed.
+
+    Raises:
+        RunError: compiling failed, and it is required.
+    """
+    device, name = flat(arguments)[0].device.type, function.__name__
     if device != "cpu":
         message(f"compiling {name}: about a minute the first time, seconds after that")
-        fused = torch.compile(function, fullgraph=True, dynamic=False)
-        return Recorded(fused, arguments) if device == "cuda" else fused
-    folder = writable(cache_folder())
+        with toolchain.building(message, keeps=True):
+            fused = torch.compile(function, fullgraph=True, dynamic=False)
+            return Recorded(fused, arguments) if device == "cuda" else fused
+    try:
+        folder = toolchain.cache(message)
+    except UnsafeError as error:
+        return _uncompiled(function, str(error), message, required)
     note = folder / f"{_source_key(function, arguments)}.json"
     plain = getattr(function, "__closure__", ()) is None  # its source says all that it is
     known = _read_note(note, function, arguments) if plain else None
     if known is not None:
-        run = _load(folder / known.package)
+        run = _load(folder / known.package, message)
         if run is not None:
             return _step(run, known.gives)
     # Copies, since one tensor given twice would be traced as one input.
     inputs = [tensor.detach().clone() for tensor in flat(arguments)]
     graph, gives = _trace(function, arguments, inputs)
     package = folder / f"{_graph_key(graph)}.pt2"
-    run = _load(package)
+    run = _load(package, message)
     if run is None:
-        message(f"compiling {name}: some 10 seconds, once for these shapes and settings")
         try:
-            _compile(graph, inputs, package)
-            run = _load(package)
+            toolchain.require_compiler()
+            message(f"compiling {name}: some 10 seconds, once for these shapes and settings")
+            _compile(graph, inputs, package, message)
         except Exception as error:
-            cause = str(error).strip().partition("\n")[0]
-            message(f"the compiler failed ({type(error).__name__}: {cause})")
+            return _uncompiled(function, toolchain.reason(error), message, required)
+        run = _load(package, message)
     if run is None:
-        message(f"going on with {name} uncompiled, which is slower")
-        return function
+        return _uncompiled(function, f"{package} cannot be loaded", message, required)
     if plain:
-        _write_note(note, Note(package.name, gives))
+        _write_note(note, Note(package.name, gives), message)
     return _step(run, gives)
+
+
+def _uncompiled(
+    function: Callable[..., Any], why: str, message: Say, required: bool
+) -> Callable[..., Any]:
+    if required:
+        raise RunError(f"training.compile is always, and {function.__name__} is not: {why}")
+    message(f"going on with {function.__name__} uncompiled, which is slower: {why}")
+    return function
 
 
 def _step(run: Run, gives: Kinds | None) -> Callable[..., Any]:
@@ -142,6 +171,8 @@ def _read_note(path: Path, function: Callable[..., Any], arguments: Sequence[Any
     own = (x for x in getattr(function, "__globals__", {}).values() if isinstance(x, type))
     given = (kind for kind, _ in kinds(arguments) if kind)
     types = {x.__name__: x for x in (*own, *given) if hasattr(x, "_fields")}
+    if not is_private(path):
+        return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         package, named = str(content["package"]), content["gives"]
@@ -153,31 +184,14 @@ def _read_note(path: Path, function: Callable[..., Any], arguments: Sequence[Any
     return Note(package, gives)
 
 
-def _write_note(path: Path, note: Note) -> None:
+def _write_note(path: Path, note: Note, message: Say) -> None:
     named: list[tuple[str | None, int]] | None = None
     if note.gives is not None:
         named = [(kind.__name__ if kind else None, size) for kind, size in note.gives]
-    part = path.with_name(f"{path.stem}.{os.getpid()}.part")
-    with contextlib.suppress(OSError):  # the next run traces again
+    with contextlib.suppress(OSError, UnsafeError):  # the next run traces again
+        part = toolchain.scratch(message) / path.name
         part.write_text(json.dumps({"package": note.package, "gives": named}), encoding="utf-8")
         part.replace(path)
-
-
-def cache_folder() -> Path:
-    """Where compiled functions are kept: PPOC_CACHE, or `ppoc` in the user's cache folder."""
-    own = os.environ.get("PPOC_CACHE")
-    if own:
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ppoc"
-
-
-def writable(folder: Path) -> Path:
-    """The folder, made if need be; where that cannot be written, a temporary one."""
-    with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
-            return folder
-    return Path(tempfile.mkdtemp(prefix="ppoc-"))
 
 
 def _trace(
@@ -216,25 +230,32 @@ def _graph_key(graph: "GraphModule") -> str:
     return digest.hexdigest()[:32]
 
 
-def _compile(graph: "GraphModule", inputs: Sequence[Tensor], package: Path) -> None:
-    """Compile a graph into a package, which appears whole or not at all."""
+def _compile(graph: "GraphModule", inputs: Sequence[Tensor], package: Path, message: Say) -> None:
+    """Compile a graph into a package, which appears whole or not at all.
+
+    Raises:
+        Exception: of whatever kind torch has for it.
+    """
     from torch._inductor import aoti_compile_and_package
     from torch._inductor import config as inductor
 
-    part = package.with_name(f"{package.stem}.{os.getpid()}.part.pt2")
     level = logging.getLogger("torch").level
     try:
         logging.getLogger("torch").setLevel(logging.ERROR)
-        # Inductor asks `python -c` what the processor can.
-        with safe_path(), warnings.catch_warnings(), inductor.patch(OPTIONS):
+        with (
+            toolchain.building(message, keeps=False) as folder,
+            safe_path(),  # inductor asks `python -c` what the processor can
+            warnings.catch_warnings(),
+            inductor.patch(OPTIONS),
+        ):
             warnings.simplefilter("ignore")
+            part = folder / package.name
             exported = torch.export.export(graph, tuple(inputs))
             aoti_compile_and_package(exported, package_path=str(part))
-        part.replace(package)
+            part.replace(package)
         _prune(package.parent)
     finally:
         logging.getLogger("torch").setLevel(level)
-        part.unlink(missing_ok=True)
 
 
 def _prune(folder: Path) -> None:
@@ -246,12 +267,15 @@ def _prune(folder: Path) -> None:
                 path.unlink()
 
 
-def _load(package: Path) -> Run | None:
-    """The function in a package; None where there is none that torch can load."""
-    if not package.is_file():
+def _load(package: Path, message: Say) -> Run | None:
+    """The function in a package; None where there is none of this user's that torch can load."""
+    if not is_private(package):
         return None
     key = (package, threading.get_ident())  # a loaded package is for one thread
-    run = _loaded.pop(key, None) or _read(package)
+    run = _loaded.pop(key, None)
+    if run is None:
+        with toolchain.temporary_files(message):  # a package is unpacked
+            run = _read(package)
     if run is not None:
         _loaded[key] = run
         for oldest in list(_loaded)[:-LOADED]:

@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -142,8 +143,12 @@ def film_run(
     *,
     deterministic: bool | None = None,
     seed: int | None = None,
+    message: Callable[[str], None] | None = None,
 ) -> Path:
     """Film an episode of the newest checkpoint's policy, in the environment it is evaluated in.
+
+    Args:
+        message: told how far it is.
 
     Raises:
         RunError, CheckpointError: as `evaluate_run`.
@@ -160,6 +165,7 @@ def film_run(
         options=getattr(module, "ENV_OPTIONS", None),
         wrappers=wrappers,
         package=getattr(module, "ENV_PACKAGE", None),
+        message=message,
     )
 
 

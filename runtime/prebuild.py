@@ -63,7 +63,7 @@ class _Rehearsal(Run):
     def message(self, text: str, health: Mapping[str, Any] | None = None) -> None:
         self._tell(text)
 
-    def compile(self, update: Function) -> Function:
+    def compile(self, update: Function, *, required: bool = False) -> Function:
         self._waiting += 1
         step: Callable[..., Any] | None = None
 

@@ -230,9 +230,9 @@ class Run:
             )
             return None
 
-    def compile(self, update: Function) -> Function:
-        """A compiled form of `update`, made at its first call or taken from an earlier run's."""
-        return compile_step(update, self.message)
+    def compile(self, update: Function, *, required: bool = False) -> Function:
+        """A compiled form of `update`, as `compile_step` makes it."""
+        return compile_step(update, self.message, required=required)
 
     def watch(self, step: Function) -> Function:
         """The update, or a compiled form of it, remembering an iteration's calls."""

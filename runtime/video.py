@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppoc.formats.files import create_file
+from ppoc.runtime.camera import follow
 from ppoc.runtime.envs import Layers, is_mujoco, kept_as, make_one
 from ppoc.runtime.evaluate import Policy, restart
 
 DEFAULT_FPS = 30
+TOLD_EVERY = 5.0  # seconds
 
 
 class VideoError(RuntimeError):
@@ -33,6 +36,7 @@ def record(
     wrappers: Layers = (),
     package: str | None = None,
     fps: float | None = None,
+    message: Callable[[str], None] | None = None,
 ) -> Path:
     """Play whole episodes one after another, film them into `path` (.mp4), and return it.
 
@@ -43,6 +47,7 @@ def record(
         seed: of the first episode; the others follow from it.
         max_episode_steps, options, wrappers, package: as `envs.make` takes them.
         fps: frames per second; the environment's own speed when not given.
+        message: told what is filmed, and every few seconds how far it is.
 
     Raises:
         VideoError: the environment cannot be rendered here, or the video cannot be written.
@@ -51,8 +56,11 @@ def record(
     arguments = {**(options or {}), **limit, "render_mode": "rgb_array"}
     with _rendering(env_id):
         env = make_one(env_id, arguments, wrappers, package)
+        follow(env, options or {})
     try:
         frames = _play(env, policy, episodes, seed)
+        if message is not None:
+            frames = _told(frames, episodes, env, path, message)
         # Rendering starts with the first frame: this shows whether it works.
         with _rendering(env_id):
             first = next(frames)
@@ -76,6 +84,26 @@ def _play(env: Any, policy: Policy, episodes: int, seed: int) -> Iterator[NDArra
             ended = terminated or truncated
             restart(policy, np.array([ended]))
             yield _frame(env)
+
+
+def _told(
+    frames: Iterator[NDArray[np.uint8]],
+    episodes: int,
+    env: Any,
+    path: Path,
+    message: Callable[[str], None],
+) -> Iterator[NDArray[np.uint8]]:
+    """The frames, which take long to draw; says how many there are by now."""
+    limit = getattr(env.spec, "max_episode_steps", None)
+    most = f" of up to {episodes * (limit + 1):,}" if limit else ""
+    what = "an episode" if episodes == 1 else f"{episodes:,} episodes"
+    message(f"filming {what} into {path}: each frame is drawn, which takes longer than its step")
+    last = time.monotonic()
+    for number, frame in enumerate(frames, 1):
+        yield frame
+        if time.monotonic() - last >= TOLD_EVERY:
+            last = time.monotonic()
+            message(f"frame {number:,}{most}")
 
 
 def _frame(env: Any) -> NDArray[np.uint8]:

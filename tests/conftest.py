@@ -205,6 +205,10 @@ def compiled_of() -> Callable[..., Compiled]:
 @pytest.fixture(autouse=True, scope="session")
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["PPOC_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    # Torch's headers, which take 10 seconds to compile, are compiled once for all tests.
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(shared / "inductor")
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ppoc.compiler.build import write_texts
+from ppoc.compiler.cxx import what_is_lost
 from ppoc.compiler.diagnostics import Diagnostic
 from ppoc.compiler.manifest import LOCK, MANIFEST, MODULE, manifest_text
 from ppoc.compiler.plan import Decision
@@ -68,7 +69,8 @@ def compile_rlhf(resolved: RlhfResolved) -> RlhfCompiled:
     data = {files[role]: facts.files[key].path for role, key in roles.items()}
     checksums = {files[role]: facts.files[key].sha256 for role, key in roles.items()}
     text = manifest_text(spec.name, {MODULE: module, LOCK: lock}, (), used, checksums)
-    found = [*resolved.warnings, *warnings]
+    lost = resolved.advice(what_is_lost(resolved, [*decisions.values()]))
+    found = [*resolved.warnings, *warnings, *lost]
     return RlhfCompiled(spec.name, module, lock, text, found, data, tuple(decisions.values()))
 
 

@@ -1,6 +1,6 @@
 """Which stages of a spec of `kind: rlhf` compile the blocks of their model, and why."""
 
-from ppoc.compiler.passes import compile_settled
+from ppoc.compiler.passes import compile_settled, if_possible
 from ppoc.compiler.plan import Decision
 from ppoc.compiler.rlhf.constants import iterations
 from ppoc.compiler.rlhf.language import RlhfSpec, Stage
@@ -28,16 +28,20 @@ def choose_compiling(spec: RlhfSpec, facts: RlhfFacts) -> dict[Stage, Decision]:
     """What each stage does, and why."""
     found = {}
     for stage in spec.stages:
-        compiled, reason = _worth(spec, facts, stage)
+        compiled, reason, lacks = _worth(spec, facts, stage)
         choice = COMPILED if compiled else EAGER
-        found[stage] = Decision(f"blocks of {stage}", choice, reason)
+        found[stage] = Decision(f"blocks of {stage}", choice, reason, lacks)
     return found
 
 
-def _worth(spec: RlhfSpec, facts: RlhfFacts, stage: Stage) -> tuple[bool, str]:
+def _worth(spec: RlhfSpec, facts: RlhfFacts, stage: Stage) -> tuple[bool, str, bool]:
     settled = compile_settled(spec.training.compile)
     if settled is not None:
-        return settled
+        return *settled, False
+    return if_possible(*_weighed(spec, facts, stage))
+
+
+def _weighed(spec: RlhfSpec, facts: RlhfFacts, stage: Stage) -> tuple[bool, str]:
     if spec.training.device == "cuda":
         return False, "what it gains was measured on the CPU only; `training.compile: always` asks"
     if facts.sizes is None:

@@ -39,6 +39,7 @@ def emit(
     policy, value = policy_objective(spec.ppo), value_objective(spec.ppo)
     groups = [g for g in constants(spec, files, places, policy, value) if g]
     flags = {f"{stage}_compiled": stage in compiled for stage in STAGES}
+    flags["required"] = spec.training.compile == "always"
     context = _context(spec, places, policy, value) | flags | {"constants": groups}
     return rendered("rlhf/module.py.jinja", context, groups)
 

@@ -154,6 +154,12 @@ class Optimizer(BaseModel):
     )
 
 
+class SlowOptimizer(Optimizer):
+    """AdamW, from smaller steps."""
+
+    lr: Positive = Field(1e-5, description="Learning rate.")
+
+
 class ValueOptimizer(BaseModel):
     """What the value function does not share with the policy's optimiser."""
 
@@ -194,7 +200,7 @@ class Reward(BaseModel):
     )
     epochs: Epochs = Field(1, description="Passes over the preferences.")
     batch_size: Count = Field(32, description="Rankings a gradient step.")
-    optimizer: Optimizer = Field(default_factory=lambda: Optimizer(lr=1e-5))
+    optimizer: SlowOptimizer = Field(default_factory=SlowOptimizer)
 
 
 class Generation(BaseModel):
@@ -333,7 +339,7 @@ class Ppo(BaseModel):
         description="shared: the value function is a head on the policy; separate: a model of "
         "its own, which starts from the reward model (Ouyang et al. 2022).",
     )
-    optimizer: Optimizer = Field(default_factory=lambda: Optimizer(lr=1e-5))
+    optimizer: SlowOptimizer = Field(default_factory=SlowOptimizer)
     value_optimizer: ValueOptimizer | None = Field(
         default_factory=ValueOptimizer,
         description="null: the value function learns at the policy's rate.",
@@ -373,8 +379,9 @@ class Training(BaseModel):
     compile: Literal["auto", "always", "never"] = Field(
         "auto",
         description="Whether a transformer block is compiled for gradient steps, which takes half "
-        "a minute of each stage the first time. auto: where that is earned back, which "
-        "`ppoc compile --explain-plan` explains.",
+        "a minute of each stage the first time. auto: where there is a C++ compiler and that is "
+        "earned back, which `ppoc compile --explain-plan` explains. always: a run without one "
+        "ends at its start.",
     )
     checkpoint_every: Count | None = Field(
         None,

@@ -6,6 +6,7 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from ppoc.compiler.cxx import always_needs_a_compiler
 from ppoc.compiler.diagnostics import Diagnostic
 from ppoc.compiler.lints import LECTURE, MANY_EPOCHS
 from ppoc.compiler.objectives import policy_objective
@@ -189,4 +190,5 @@ LINTS: tuple[Callable[["RlhfResolved"], Iterator[Diagnostic]], ...] = (
     nothing_is_held_out,
     the_value_function_learns_slower,
     many_epochs_without_a_limit,
+    always_needs_a_compiler,
 )

@@ -13,6 +13,7 @@ from ppoc.compiler.rlhf.pretrained import Sizes
 from ppoc.compiler.rlhf.resolved import RlhfResolved
 
 GIB = 2**30
+EXACT = ("gpt2", "llama", "gpt_neox")  # architectures whose weights are counted exactly
 WEIGHT = 4  # bytes of a weight, and of its gradient and moments
 BYTES = {"float32": 4, "bfloat16": 2}  # of what products of matrices give
 

@@ -10,12 +10,18 @@ from typing import Any, NamedTuple
 from ppoc.compiler.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.rlhf.checks import lengths_within
 from ppoc.compiler.rlhf.resolved import RlhfResolved, shown
-from ppoc.formats.documents import parse_document
-from ppoc.formats.reading import FormatError, open_regular, read_regular
+from ppoc.formats.pretrained import (
+    SIZES,
+    check_fit,
+    check_tokenizer,
+    read_config,
+    read_weights,
+    reason,
+)
+from ppoc.formats.reading import FormatError, open_regular
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
-MOST_BYTES = 10_000_000  # of a configuration
-CONTEXT = ("n_positions", "max_position_embeddings", "n_ctx", "max_seq_len")
+BACKENDS = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "tokenizer.model")
 
 
 class Sizes(NamedTuple):
@@ -41,27 +47,13 @@ def pretrained(resolved: RlhfResolved) -> tuple[Sizes | None, list[Diagnostic]]:
     if not folder.is_dir():
         return None, list(_not_here(resolved, named, folder))
     try:
-        config = _object(folder / "config.json")
-    except (OSError, ValueError) as error:
-        what = error.strerror if isinstance(error, OSError) else error
-        help = "a folder that `save_pretrained` of transformers wrote has it"
-        return None, [_wrong(resolved, f"{shown(folder)} has no config.json to read: {what}", help)]
-    found = []
-    if not any(folder.glob("*.safetensors")):
-        message, help = (
-            f"{shown(folder)} has no weights as safetensors",
-            "save it with transformers again",
-        )
-        if any(folder.glob("*.bin")) or any(folder.glob("*.pt")):
-            why = "its other files of weights are pickles, which can do anything when loaded"
-        else:
-            why = ""
-        found.append(resolved.error("E415", ("model", "id"), message, why=why, help=help))
-    names = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "tokenizer.model")
-    if resolved.spec.model.tokenizer is None and not any((folder / n).is_file() for n in names):
-        help = "add `tokenizer` to `model`, such as byte, or save the tokenizer beside the model"
-        found.append(_wrong(resolved, f"{shown(folder)} has no tokenizer", help))
+        config = read_config(folder)
+    except (OSError, FormatError) as error:
+        help = "save the model with `save_pretrained` of transformers again"
+        message = f"{shown(folder)} cannot be loaded: {reason(error)}"
+        return None, [_wrong(resolved, message, help)]
     sizes = sizes_of(config)
+    found = [*_weights(resolved, folder, config, sizes), *_tokenizer(resolved, folder)]
     if sizes is not None and sizes.context:
         found += lengths_within(resolved, sizes.context)
     return sizes, found
@@ -77,8 +69,58 @@ def _wrong(resolved: RlhfResolved, message: str, help: str) -> Diagnostic:
     return resolved.error("E415", ("model", "id"), message, help=help)
 
 
-def _object(path: Path) -> Mapping[str, Any]:
-    return parse_document(read_regular(path, MOST_BYTES, follow=True))  # hubs' caches are of links
+def _weights(
+    resolved: RlhfResolved, folder: Path, config: Mapping[str, Any], sizes: Sizes | None
+) -> Iterator[Diagnostic]:
+    """E415: weights that transformers cannot load, or that are of another model."""
+    from ppoc.compiler.rlhf.memory import EXACT, parameters
+
+    needed = None
+    if sizes is not None and sizes.architecture in EXACT:
+        needed = parameters(sizes) // 2  # it may go without biases, or have narrower heads
+    try:
+        check_fit(config, read_weights(folder), needed)
+    except (OSError, FormatError) as error:
+        pickled = any(folder.glob("*.bin")) or any(folder.glob("*.pt"))
+        why = "its other files of weights are pickles, which can do anything when loaded"
+        yield resolved.error(
+            "E415",
+            ("model", "id"),
+            f"{shown(folder)} cannot be loaded: {reason(error)}",
+            why=why if pickled else "",
+            help="save it with transformers again",
+        )
+
+
+def _tokenizer(resolved: RlhfResolved, folder: Path) -> Iterator[Diagnostic]:
+    """E415: no tokenizer where one is wanted, or files that are none."""
+    if resolved.spec.model.tokenizer is not None:
+        return
+    if not any((folder / name).is_file() for name in BACKENDS):
+        help = "add `tokenizer` to `model`, such as byte, or save the tokenizer beside the model"
+        yield _wrong(resolved, f"{shown(folder)} has no tokenizer", help)
+        return
+    yield from _tokenizer_files(resolved, "id", folder)
+
+
+def own_tokenizer(resolved: RlhfResolved) -> Iterator[Diagnostic]:
+    """E415: a folder of `model.tokenizer` with files that are none of a tokenizer."""
+    if isinstance(resolved.spec.model.tokenizer, str):
+        folder = resolved.file("model", "tokenizer")
+        if folder.is_dir():
+            yield from _tokenizer_files(resolved, "tokenizer", folder)
+
+
+def _tokenizer_files(resolved: RlhfResolved, key: str, folder: Path) -> Iterator[Diagnostic]:
+    try:
+        check_tokenizer(folder)
+    except (OSError, FormatError) as error:
+        yield resolved.error(
+            "E415",
+            ("model", key),
+            f"the tokenizer of {shown(folder)} cannot be loaded: {reason(error)}",
+            help="save it with transformers again",
+        )
 
 
 def sizes_of(config: Mapping[str, Any]) -> Sizes | None:
@@ -104,7 +146,7 @@ def sizes_of(config: Mapping[str, Any]) -> Sizes | None:
         width,
         number("n_inner", "intermediate_size", default=4 * width),
         number("num_key_value_heads", default=heads),
-        number(*CONTEXT),
+        number(*SIZES["context"]),
         vocabulary,
         tied,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ppoc.compiler.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.rlhf.data import Facts, survey
 from ppoc.compiler.rlhf.memory import Memory, memory, too_large
-from ppoc.compiler.rlhf.pretrained import Sizes, new_sizes, pretrained, starts
+from ppoc.compiler.rlhf.pretrained import Sizes, new_sizes, own_tokenizer, pretrained, starts
 from ppoc.compiler.rlhf.resolved import RlhfResolved
 
 
@@ -26,7 +26,7 @@ def look(resolved: RlhfResolved) -> tuple[RlhfFacts, list[Diagnostic]]:
     files, found = survey(resolved)
     sizes, wrong = pretrained(resolved)
     sizes = sizes or new_sizes(resolved)
-    found += [*wrong, *starts(resolved)]
+    found += [*wrong, *own_tokenizer(resolved), *starts(resolved)]
     if sizes is None:
         return RlhfFacts(files), found
     found += resolved.advice(too_large(resolved, sizes))

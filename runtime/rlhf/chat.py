@@ -1,13 +1,16 @@
 """Trying a policy: a prompt in, its answer out."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime.failures import RunError
+from ppoc.runtime.rlhf.data import first_prompt
 from ppoc.runtime.rlhf.generation import generate
 from ppoc.runtime.rlhf.stage import load_tokenizer
 from ppoc.runtime.run import choose_device
@@ -21,6 +24,26 @@ def policy_stages(module: ModuleType, root: Path) -> list[str]:
         for stage in dict.fromkeys(("ppo", "sft", first))
         if stage == "base" or checkpoints.latest(root / stage / "checkpoints") is not None
     ]
+
+
+class Example(NamedTuple):
+    """A prompt that a policy was trained with."""
+
+    prompt: str
+    file: str  # that it is the first of
+
+
+def training_prompt(module: ModuleType, root: Path) -> Example | None:
+    """A prompt of the data that a run folder keeps, of ppo before others; None where none is there.
+
+    Answers to prompts of another form are those of a policy that has never seen such.
+    """
+    for name in ("PROMPTS", "DEMONSTRATIONS", "PREFERENCES"):
+        file = getattr(module, name, None)
+        if file is not None:
+            with contextlib.suppress(RunError):
+                return Example(first_prompt(root / file), file)
+    return None
 
 
 def answerer(

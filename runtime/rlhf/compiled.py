@@ -1,6 +1,5 @@
 """Transformer blocks compiled for gradient steps: once for all blocks, which are the same code."""
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from ppoc.formats.processes import safe_path
-from ppoc.runtime.compiled import OPTIONS, cache_folder, writable
+from ppoc.runtime import toolchain
+from ppoc.runtime.compiled import OPTIONS
+from ppoc.runtime.failures import RunError
 from ppoc.runtime.rlhf.forward import hidden_states
 
 # Dropout draws from torch's own generator, as it does where nothing is compiled.
@@ -19,7 +20,11 @@ BLOCK_OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {
 
 
 def compile_blocks(
-    trunk: nn.Module, message: Callable[[str], None], *, alike: bool = False
+    trunk: nn.Module,
+    message: Callable[[str], None],
+    *,
+    alike: bool = False,
+    required: bool = False,
 ) -> None:
     """Compile what each block of a trunk computes where gradients are wanted, in place.
 
@@ -31,33 +36,29 @@ def compile_blocks(
         message: told when one has to wait for the compiler, and when it failed.
         alike: most batches have neighbours that begin alike, which `hidden_states` runs as one
             under a mask: those are compiled then, instead of those without a mask.
+        required: raise where compiling fails.
+
+    Raises:
+        RunError: compiling failed, and it is required.
     """
     blocks: Any = next((m for m in trunk.children() if isinstance(m, nn.ModuleList)), ())
-    _keep_compiled()
-    message("compiling a transformer block: about half a minute the first time, seconds after that")
-    for block in blocks:
-        block.forward = Block(block.forward)
     try:
-        with safe_path():  # inductor asks `python -c` what the processor can
+        toolchain.require_compiler()
+        message(
+            "compiling a transformer block: about half a minute the first time, seconds after that"
+        )
+        with toolchain.building(message, keeps=True), safe_path():
+            for block in blocks:
+                block.forward = Block(block.forward)
             _warm_up(trunk, alike)
     except Exception as error:
-        cause = str(error).strip().partition("\n")[0]
-        message(
-            f"the compiler failed ({type(error).__name__}: {cause}); going on with blocks "
-            "uncompiled, which is slower"
-        )
+        why = toolchain.reason(error)
+        if required:
+            raise RunError(f"training.compile is always, and blocks are not: {why}") from error
+        message(f"going on with blocks uncompiled, which is slower: {why}")
         for block in blocks:
-            del block.forward
+            vars(block).pop("forward", None)
     trunk.zero_grad()
-
-
-def _keep_compiled() -> None:
-    """Have torch keep what it compiles in our cache, not in /tmp, unless it was told where."""
-    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
-
-    name = "TORCHINDUCTOR_CACHE_DIR"
-    if os.environ.get(name) in (None, default_cache_dir()):
-        os.environ[name] = str(writable(cache_folder()) / "inductor")
 
 
 class Block:

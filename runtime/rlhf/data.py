@@ -86,6 +86,16 @@ def read_prompts(path: Path) -> list[Prompt]:
     return [Prompt(_text(row, "prompt", place, empty=True), place) for row, place in _rows(path)]
 
 
+def first_prompt(path: Path) -> str:
+    """The prompt of a file's first line, of whichever kind it is; the rest is not read.
+
+    Raises:
+        DataError: as `read_demonstrations`.
+    """
+    row, place = next(_rows(path))
+    return _text(row, "prompt", place, empty=True)
+
+
 def split(
     examples: Sequence[Example], held_out: float, seed: int
 ) -> tuple[list[Example], list[Example]]:

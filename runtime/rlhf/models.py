@@ -11,10 +11,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ppoc.formats.folders import check_files
+from ppoc.formats.pretrained import (
+    CONFIG,
+    INDEX,
+    WEIGHTS,
+    check_fit,
+    read_config,
+    read_weights,
+    weight_names,
+)
+from ppoc.formats.reading import FormatError
 from ppoc.runtime.failures import RunError
 from ppoc.runtime.rlhf.forward import fuse_activations
 
+MAX_BUFFERS = 2**29  # numbers
 ATTENTION_AND_MLP = {
     "gpt2": ["c_attn", "c_proj", "c_fc"],
     "llama": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
@@ -68,32 +78,66 @@ def pretrained_model(name: str, vocabulary: int, revision: str | None = None) ->
     Its embeddings grow where the tokenizer has more tokens than they.
 
     Raises:
-        RunError: there is none, its weights are not safetensors, or it needs code of its own.
+        RunError: there is none, its weights are not safetensors, it needs code of its own, or its
+            configuration has sizes that its weights do not bear out.
     """
     from transformers import AutoModelForCausalLM
 
-    folder = Path(name)
-    if folder.is_dir() and not any(folder.glob("*.safetensors")):
-        raise RunError(
-            f"{name} has no weights as safetensors; load it where you trust it and save it again "
-            "with save_pretrained(folder)"
-        )
     try:
-        if folder.is_dir():
-            check_files(folder)
-        model = AutoModelForCausalLM.from_pretrained(
-            name,
-            revision=revision,
+        folder = _folder(name, revision)
+        config = read_config(folder)
+        weights = read_weights(folder)
+        check_fit(config, weights)
+        check_fit(config, weights, _numbers(folder))
+        model, report = AutoModelForCausalLM.from_pretrained(
+            str(folder),
+            local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
             dtype=torch.float32,
+            output_loading_info=True,
         )
-    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        if report["missing_keys"]:
+            raise FormatError(f"its weights lack {min(report['missing_keys'])}")
+    except Exception as error:  # transformers raises what it likes
         first = str(error).strip().partition("\n")[0]
         raise RunError(f"no causal language model at {name}: {first}") from error
     if model.get_input_embeddings().num_embeddings < vocabulary:
         model.resize_token_embeddings(vocabulary, mean_resizing=False)
     return _plain(model)
+
+
+def _folder(name: str, revision: str | None) -> Path:
+    """Where the files of a model are: a folder here, or what is fetched of a model hub."""
+    if Path(name).is_dir():
+        return Path(name)
+    from transformers.utils import cached_file
+
+    fetched = Path(cached_file(name, CONFIG, revision=revision)).parent
+    if not (fetched / WEIGHTS).exists():
+        index = cached_file(
+            name, INDEX, revision=revision, _raise_exceptions_for_missing_entries=False
+        )
+        for wanted in weight_names(fetched) if index else (WEIGHTS,):
+            cached_file(name, wanted, revision=revision)
+    return fetched
+
+
+def _numbers(folder: Path) -> int:
+    """Numbers in the parameters of the model that a folder describes; none of them is made.
+
+    Raises:
+        FormatError: what it computes beside them, such as masks, takes gigabytes.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    beside = sum(tensor.numel() for tensor in model.buffers())
+    if beside > MAX_BUFFERS:
+        raise FormatError(f"{CONFIG} describes a model with buffers of {beside:,} numbers")
+    return sum(tensor.numel() for tensor in model.parameters())
 
 
 def _plain(model: Any) -> nn.Module:

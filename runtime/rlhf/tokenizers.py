@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ppoc.formats.folders import check_files, remove
-from ppoc.runtime.failures import RunError
+from ppoc.formats.pretrained import check_tokenizer
+from ppoc.runtime.failures import Interrupted, RunError
 
+MAX_VOCABULARY = 2**24
 END, PAD = "<|endoftext|>", "<|pad|>"
 
 
@@ -24,7 +26,7 @@ class Tokenizer:
         """Wrap a tokenizer of transformers.
 
         Raises:
-            RunError: it has no token that ends a text, or tokens beyond its own number of them.
+            RunError: it has no token that ends a text, or one of too large a number.
         """
         if inner.eos_token_id is None:
             raise RunError("the tokenizer has no end-of-text token (eos_token), and needs one")
@@ -32,8 +34,9 @@ class Tokenizer:
         self.end: int = inner.eos_token_id
         self.pad: int = self.end if inner.pad_token_id is None else inner.pad_token_id
         self.vocabulary = len(inner)
-        if max(inner.get_vocab().values(), default=0) >= self.vocabulary:
-            raise RunError(f"the tokenizer has {self.vocabulary:,} tokens, with larger numbers")
+        largest = max(inner.get_vocab().values(), default=0)
+        if largest >= MAX_VOCABULARY:
+            raise RunError(f"the tokenizer has a token of the number {largest:,}")
 
     def prompt(self, text: str) -> list[int]:
         """The tokens of a prompt, as the tokenizer begins a text; one at least."""
@@ -121,9 +124,13 @@ def pretrained_tokenizer(name: str, revision: str | None = None) -> Any:
     from transformers import AutoTokenizer
 
     with _readable(f"no tokenizer at {name}"):
-        if Path(name).is_dir():
+        here = Path(name).is_dir()
+        if here:
+            check_tokenizer(Path(name))
             check_files(Path(name))
-        return AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
+        return AutoTokenizer.from_pretrained(
+            name, revision=revision, trust_remote_code=False, local_files_only=here
+        )
 
 
 @contextlib.contextmanager
@@ -131,10 +138,8 @@ def _readable(what: str) -> Iterator[None]:
     """Whatever a library makes of a tokenizer's files, which may be anybody's, is one message."""
     try:
         yield
-    except Exception as error:
-        raise RunError(f"{what}: {_first_line(error)}") from error
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":  # of Rust, in tokenizers
+    except BaseException as error:  # transformers raises what it likes, Rust no Exception
+        if isinstance(error, KeyboardInterrupt | SystemExit | Interrupted):
             raise
         raise RunError(f"{what}: {_first_line(error)}") from error
 

@@ -26,6 +26,9 @@ def test_a_spec_may_say_whether_to_compile(compiled_of, choice, compiled):
         assert plan.compile_update is compiled
         assert plan.compile_fisher is (compiled and name.startswith("trpo"))
         assert choice in plan.decisions[0].reason
+        assert (
+            "run.compile(update, required=True)" in compiled_of(name, *flags).module
+        ) is compiled
 
 
 def test_a_trust_regions_products_are_compiled_in_a_long_run(compiled_of):
@@ -39,10 +42,11 @@ def test_a_trust_regions_products_are_compiled_in_a_long_run(compiled_of):
 
 def test_without_a_cxx_compiler_nothing_is_compiled(compiled_of, monkeypatch):
     plan = compiled_of("ppo/halfcheetah").plan
-    monkeypatch.setattr(passes.shutil, "which", lambda name: None)
+    monkeypatch.setattr(passes, "has_compiler", lambda: False)
     decided = passes.choose_update(plan)
     assert not decided.compile_update
     assert "C++" in decided.decisions[-1].reason
+    assert decided.decisions[-1].lacks_compiler
     region = compiled_of("trpo/halfcheetah").plan
     assert not passes.choose_fisher_product(region).compile_fisher
 
@@ -82,7 +86,7 @@ def test_rollouts_are_where_they_are_fast_and_actors_where_rollouts_are(compiled
     assert plan.device_rollout is on_device
     assert plan.compile_rollout is (on_device and kind != "cuda")
     assert ("def new_episodes(" in compiled.module) is on_device
-    assert ("chunk = run.compile(collect)" in compiled.module) is plan.compile_rollout
+    assert ("chunk = run.compile(collect" in compiled.module) is plan.compile_rollout
     assert on_device <= (plan.facts.backend == "torch")
     choices = {decision.name: decision.choice for decision in plan.decisions}
     assert choices["actor"] == ("torch" if on_device else "NumPy")

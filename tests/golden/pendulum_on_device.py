@@ -450,8 +450,8 @@ def train(run: runtime.Run) -> None:
         state = tensor_envs.State(**run.checkpoint["environments"])
         state = runtime.move(state, run.device)
     generator = torch.Generator(run.device)
-    chunk = run.compile(collect)
-    step = run.watch(run.compile(update))
+    chunk = run.compile(collect, required=True)
+    step = run.watch(run.compile(update, required=True))
 
     for iteration in run.iterations(NUM_ITERATIONS, BATCH_SIZE):
         generator.manual_seed(runtime.derive_seed(SEED, iteration))

@@ -50,7 +50,8 @@ def test_a_run_without_it_would_have_compiled(module_of, tmp_path, monkeypatch):
     monkeypatch.setenv("PPOC_CACHE", str(tmp_path / "cache"))
     calls = []
     monkeypatch.setattr(compiled, "_compile", lambda *arguments: calls.append(arguments))
-    execute(module_of("ppo/cartpole", HOST, *SHORT), tmp_path, mode="quiet")
+    with pytest.raises(RunError, match=r"training\.compile is always, and update is not"):
+        execute(module_of("ppo/cartpole", HOST, *SHORT), tmp_path, mode="quiet")
     assert len(calls) == 1
 
 

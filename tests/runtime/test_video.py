@@ -10,6 +10,8 @@ import imageio.v2 as imageio
 import numpy as np
 import pytest
 
+from ppoc.runtime import video
+from ppoc.runtime.camera import follow
 from ppoc.runtime.evaluate import RecurrentPolicy
 from ppoc.runtime.launch import execute, film_run
 from ppoc.runtime.video import VideoError, record
@@ -31,6 +33,14 @@ def test_records_whole_episodes(tmp_path, monkeypatch):
     assert len(frames) == 2 * (1 + 6)
     assert frames[0].shape == (400, 600, 3)
     assert [entry.name for entry in path.parent.iterdir()] == ["cartpole.mp4"]
+
+
+def test_a_film_says_how_far_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(video, "TOLD_EVERY", 0.0)
+    said, path = [], tmp_path / "video.mp4"
+    record("CartPole-v1", push_right, path, seed=0, max_episode_steps=6, message=said.append)
+    assert said[0].startswith(f"filming an episode into {path}")
+    assert said[1:] == [f"frame {number} of up to 7" for number in range(1, 8)]
 
 
 def test_frame_rate_can_be_chosen(tmp_path):
@@ -152,3 +162,48 @@ def test_mujoco_without_a_renderer_is_explained(tmp_path, monkeypatch):
 def test_unknown_environment(tmp_path):
     with pytest.raises(VideoError, match="Nonsense-v0 cannot be rendered here"):
         record("Nonsense-v0", push_right, tmp_path / "video.mp4", seed=0)
+
+
+MOVES = ("Ant", "HalfCheetah", "Hopper", "Humanoid", "HumanoidStandup", "Swimmer", "Walker2d")
+STAYS = ("InvertedDoublePendulum", "InvertedPendulum", "Pusher", "Reacher")
+
+
+@pytest.mark.parametrize("name", [*MOVES, *STAYS])
+def test_the_camera_follows_what_moves(name):
+    env = gymnasium.make(f"{name}-v5", render_mode="rgb_array")
+    usual = env.unwrapped.mujoco_renderer.default_cam_config
+    found = follow(env, {})
+    assert (found is not None) is (name in MOVES)
+    if name not in MOVES:
+        assert env.unwrapped.mujoco_renderer.default_cam_config == usual
+    assert follow(env, {"camera_name": "track"}) is None
+    env.close()
+
+
+def test_other_simulators_have_no_camera_to_move():
+    env = gymnasium.make("CartPole-v1", render_mode="rgb_array")
+    assert follow(env, {}) is None
+    env.close()
+
+
+@pytest.mark.skipif(not find_library("EGL"), reason="nothing to draw with")
+@pytest.mark.parametrize("name", ["HalfCheetah", "Ant", "Hopper"])
+def test_a_body_that_is_far_away_is_in_the_middle_of_the_picture(name, monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "egl")
+    env = gymnasium.make(f"{name}-v5", render_mode="rgb_array", width=96, height=96)
+    follow(env, {})
+    env.reset(seed=0)
+    inner, seen = env.unwrapped, []
+    for x in (0.0, 30.0):
+        position, velocity = inner.data.qpos.copy(), inner.data.qvel.copy()
+        position[0] = x
+        inner.set_state(position, velocity)
+        frame = env.render().astype(int)
+        drawn = frame[..., 0] > frame[..., 2] + 30  # bodies are brown, the floor is not
+        seen.append((drawn.mean(), np.nonzero(drawn)[1].mean() / 96))
+    env.close()
+    (near, before), (far, after) = seen
+    assert near > 0.01
+    assert far == pytest.approx(near, rel=0.2)
+    assert 0.3 < after < 0.7
+    assert abs(before - after) < 0.1

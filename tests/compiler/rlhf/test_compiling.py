@@ -55,8 +55,13 @@ def test_what_does_not_gain_is_not(toy, override, reason):
 
 def test_without_a_compiler_nothing_is_compiled(toy, monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: None)
-    found = decided(toy, "training.compile=always")[1]
-    assert all("needs a C++ compiler" in d.reason for d in found.values())
+    compiled, found = decided(toy, LLAMA, "sft.epochs=9000")
+    assert [d.lacks_compiler for d in found.values()] == [True, False, False]
+    assert "no C++ compiler is found" in found["sft"].reason
+    assert "compile_blocks" not in compiled.module
+    assert [w.code for w in compiled.warnings if w.code == "W206"] == ["W206"]
+    always = decided(toy, "training.compile=always")[0]  # the run says so, at its start
+    assert always.module.count("required=True") == 3
 
 
 def test_always_compiles_every_model_that_learns(toy):

@@ -89,11 +89,35 @@ def test_a_folder_is_looked_into(tmp_path):
     assert problems(tmp_path) == [("E415", "…/m has no tokenizer")]
     assert problems(tmp_path, SPEC.replace("./m", "./m, tokenizer: byte")) == []
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    assert ("E415", "…/m has no weights as safetensors") in problems(tmp_path)
+    missing = "…/m cannot be loaded: it has no weights as safetensors"
+    assert ("E415", missing) in problems(tmp_path)
     for text in ("[]", "{", "[" * 100_000, ""):
         (folder / "config.json").write_text(text)
         ((code, message),) = problems(tmp_path)
-        assert (code, "no config.json to read" in message) == ("E415", True)
+        assert (code, "cannot be loaded: config.json: it " in message) == ("E415", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "words"),
+    [
+        ("config.json", {"n_layer": 1_000_000}, "`n_layer` is 1000000"),
+        ("config.json", {"n_inner": 8192}, "and its weights have"),
+        ("config.json", {"attn_implementation": "evil/kernels"}, "`attn_implementation` can load"),
+        ("model.safetensors.index.json", {"weight_map": {"a": "../x.safetensors"}}, "beside it"),
+        ("tokenizer_config.json", {"auto_map": {"AutoTokenizer": "a.B"}}, "`auto_map` names code"),
+    ],
+)
+def test_what_transformers_must_not_be_given_is_one_problem(tmp_path, name, changes, words):
+    folder = tmp_path / "m"
+    saved(folder)
+    if "index" in name:
+        (folder / "model.safetensors").unlink()
+    path = folder / name
+    before = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps({**before, **changes}))
+    ((code, message),) = problems(tmp_path)
+    assert code == "E415"
+    assert words in message
 
 
 def test_names_of_models(tmp_path):

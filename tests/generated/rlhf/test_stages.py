@@ -9,8 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from ppoc.cli.app import app
+from ppoc.cli.chat import _introduction
 from ppoc.runtime.checkpoint import TENSORS
 from ppoc.runtime.failures import RunError
+from ppoc.runtime.rlhf.chat import Example
 from ppoc.runtime.rlhf.launch import execute
 from rlhf_toy import write_toy
 
@@ -94,6 +96,31 @@ def test_chat_answers_lines(ran):
     assert [row["prompt"] for row in rows] == ["say 3:", "say 4:"]
     again = CliRunner().invoke(app, arguments, input="say 4:\n")
     assert json.loads(again.stdout)["answer"] == rows[1]["answer"]
+
+
+def test_chat_says_what_prompts_look_like(ran, tmp_path):
+    out, _ = ran
+    arguments = ["chat", str(out), "-t", "0"]
+    example = json.loads((out / "data" / "demonstrations.jsonl").read_text().splitlines()[0])[
+        "prompt"
+    ]
+    plain = CliRunner().invoke(app, arguments, input=f"{example}\n")
+    assert f"  {json.dumps(example)}\n" in plain.stderr
+    assert "data/demonstrations.jsonl" in plain.stderr
+    quoted = CliRunner().invoke(app, arguments, input=f"{json.dumps(example)}\n")
+    assert quoted.stdout == plain.stdout
+    broken = CliRunner().invoke(app, [*arguments, "--json"], input='"a\\nb:"\n"say 3:\n')
+    prompts = [json.loads(line)["prompt"] for line in broken.stdout.splitlines()]
+    assert prompts == ["a\nb:", '"say 3:']
+    assert broken.stderr == ""
+
+
+def test_an_example_does_not_steer_the_terminal():
+    hostile = "\x1b]0;x\x07\u202e\x9b2J" + "a" * 10**6
+    said = _introduction(Example(hostile, "data/prompts.jsonl"), 64)
+    assert len(said) < 600
+    assert said.replace("\n", "").isprintable()
+    assert "not known" in _introduction(None, 64)
 
 
 def test_a_finished_run_is_not_repeated(ran):

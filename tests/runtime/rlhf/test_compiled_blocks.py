@@ -9,6 +9,7 @@ import torch
 pytest.importorskip("transformers")
 
 from ppoc.runtime import rlhf
+from ppoc.runtime.failures import RunError
 from ppoc.runtime.rlhf import compiled
 from ppoc.runtime.rlhf.forward import hidden_states
 
@@ -107,8 +108,9 @@ def test_a_compiler_that_fails_leaves_the_blocks_as_they_were(monkeypatch):
     said = []
     compiled.compile_blocks(lm.base_model, said.append)
     assert said[1:] == [
-        "the compiler failed (RuntimeError: g++: no such file); going on with blocks uncompiled, "
-        "which is slower"
+        "going on with blocks uncompiled, which is slower: RuntimeError: g++: no such file"
     ]
+    with pytest.raises(RunError, match=r"always, and blocks are not: RuntimeError: g\+\+"):
+        compiled.compile_blocks(copy.deepcopy(lm).base_model, said.append, required=True)
     for ours, theirs in zip(gradients(lm, *texts), expected, strict=True):
         assert torch.equal(ours, theirs)

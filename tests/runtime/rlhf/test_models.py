@@ -1,7 +1,10 @@
 """Models from folders that transformers wrote, and low-rank changes of them."""
 
+import json
+
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 pytest.importorskip("transformers")
 pytest.importorskip("peft")
@@ -75,6 +78,76 @@ def test_code_of_a_model_is_not_run(tmp_path):
     with pytest.raises(RunError, match="no causal language model"):
         rlhf.pretrained_model(str(folder), 20)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"n_layer": 1_000_000}, "`n_layer` is 1000000"),
+        ({"n_layer": 2}, "numbers, and its weights have"),
+        ({"n_inner": 4096}, "numbers, and its weights have"),
+        ({"n_positions": 2**20}, "numbers, and its weights have"),
+        ({"attn_implementation": "evil/kernels"}, "`attn_implementation` can load"),
+        ({"model_type": "no-such-model"}, "no-such-model"),
+        ({"n_head": 3}, "heads do not divide"),
+        ({"activation_function": "no_such"}, "no_such"),
+    ],
+)
+def test_sizes_that_the_weights_do_not_bear_out_are_refused(tmp_path, changes, words):
+    config = AutoConfig.for_model("gpt2", vocab_size=20, **SIZES["gpt2"])
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    with pytest.raises(RunError, match=words):
+        rlhf.pretrained_model(str(tmp_path), 20)
+
+
+def test_weights_that_lack_a_tensor_are_refused(tmp_path):
+    """Transformers would draw it at random, and warn."""
+    config = AutoConfig.for_model("gpt2", vocab_size=20, **SIZES["gpt2"])
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    bias = next(name for name in tensors if name.endswith("ln_f.bias"))
+    tensors["unused"] = tensors.pop(bias)
+    save_file(tensors, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(RunError, match=r"its weights lack .*ln_f\.bias"):
+        rlhf.pretrained_model(str(tmp_path), 20)
+
+
+def test_a_model_of_a_hub_is_looked_into_as_well(saved_model, monkeypatch):
+    folder, theirs = saved_model
+    asked = []
+
+    def cached_file(name, wanted, *, revision, **_):
+        asked.append((name, wanted, revision))
+        return str(folder / wanted) if (folder / wanted).exists() else None
+
+    monkeypatch.setattr("transformers.utils.cached_file", cached_file)
+    lm = rlhf.pretrained_model("org/model", 20, revision="main")
+    torch.testing.assert_close(logits(lm), logits(theirs))
+    assert asked[0] == ("org/model", "config.json", "main")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "auto_map": {"AutoModel": "a.B"}}))
+    with pytest.raises(RunError, match=r"org/model: .*auto_map"):
+        rlhf.pretrained_model("org/model", 20)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"model": 3}', '{"added_tokens": [{"id": -1}]}'])
+def test_a_damaged_tokenizer_is_one_message(tmp_path, text):
+    rlhf.Tokenizer(rlhf.byte_tokenizer()).inner.save_pretrained(tmp_path)
+    (tmp_path / "tokenizer.json").write_text(text)
+    with pytest.raises(RunError, match="no tokenizer at"):
+        rlhf.pretrained_tokenizer(str(tmp_path))
+
+
+def test_a_token_of_a_huge_number_is_refused(tmp_path):
+    rlhf.byte_tokenizer().save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    tokenizer["model"]["vocab"]["zz"] = 2**31
+    path.write_text(json.dumps(tokenizer))
+    with pytest.raises(RunError, match=r"a token of the number 2,147,483,648"):
+        rlhf.Tokenizer(rlhf.pretrained_tokenizer(str(tmp_path)))
 
 
 def test_changes_of_low_rank(saved_model):
