@@ -10,7 +10,7 @@ import typer
 
 from ppoc.cli import terminal, witness
 from ppoc.cli.folders import Modified, import_module, is_language_model, module_text
-from ppoc.cli.options import Overrides, Seed, Trust
+from ppoc.cli.options import Debug, Overrides, Seed, Trust
 
 if TYPE_CHECKING:
     from ppoc.runtime.progress import Mode
@@ -48,6 +48,7 @@ def run(
     ] = None,
     trust: Trust = False,
     modified: Modified = False,
+    debug: Debug = False,
 ) -> None:
     """Train an agent or a language model and evaluate it; all lands in one run folder."""
     changes = [*(overrides or []), *([f"training.seed={seed}"] if seed is not None else [])]
@@ -63,7 +64,7 @@ def run(
     module = import_module(folder, modified=modified, trust=trust)
     if until is not None and not is_language_model(module):
         terminal.fail(terminal.MISUSE, "--until is for specs of `kind: rlhf`")
-    _execute(module, folder, device, resume, mode, until)
+    _execute(module, folder, device, resume, mode, until, debug)
 
 
 def _folder_to_resume(target: Path, changes: list[str], out: Path | None) -> Path:
@@ -143,6 +144,7 @@ def _execute(
     resume: bool,
     mode: "Mode",
     until: str | None,
+    debug: bool,
 ) -> None:
     if mode != "quiet":
         terminal.say(f"run folder: {folder}")
@@ -154,7 +156,7 @@ def _execute(
         else:
             ended = _train(module, folder, device, resume, mode)
     except RunError as error:
-        terminal.fail(terminal.RUN_FAILED, str(error))
+        terminal.fail_by(error, debug=debug)
     except KeyboardInterrupt:  # before training began, between stages, or after it ended
         terminal.fail(terminal.RUN_FAILED, "stopped")
     if ended.stopped:

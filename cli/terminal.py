@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import NoReturn, TextIO
 
@@ -55,3 +56,10 @@ def fail(code: int, text: str) -> NoReturn:
     """End with an exit code and one message."""
     say(f"error: {text}")
     raise typer.Exit(code)
+
+
+def fail_by(error: Exception, text: str | None = None, *, debug: bool) -> NoReturn:
+    """End as a failed run does, with an error's message and, to debug, its traceback before it."""
+    if debug:
+        say("".join(traceback.format_exception(error.__cause__ or error)))
+    fail(RUN_FAILED, str(error) if text is None else text)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.options import Overrides
+from ppoc.cli.options import Debug, Overrides
 
 
 def variance(
@@ -24,6 +24,7 @@ def variance(
         Path | None, typer.Option(help="Also draw it; needs matplotlib.", show_default=False)
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Measure how much the policy gradient varies between batches, without training.
 
@@ -34,7 +35,7 @@ def variance(
     rows = {}
     parameters = _parameters(run) if run is not None else None
     for path in specs:
-        rows[str(path)] = _measure(path, overrides or [], batches, seed, parameters)
+        rows[str(path)] = _measure(path, overrides or [], batches, seed, parameters, debug)
     sizes = {row["batch_size"] for row in rows.values()}
     if len(sizes) > 1:
         terminal.say(
@@ -56,7 +57,7 @@ def variance(
 
 
 def _measure(
-    path: Path, overrides: list[str], batches: int, seed: int, parameters: Any
+    path: Path, overrides: list[str], batches: int, seed: int, parameters: Any, debug: bool
 ) -> dict[str, Any]:
     import tempfile
 
@@ -73,7 +74,7 @@ def _measure(
             module = load_module(Path(folder) / MODULE)
         gradients = gradient_samples(module, batches, seed, parameters)
     except (EnvironmentFailure, ValueError) as error:
-        terminal.fail(terminal.RUN_FAILED, f"{path}: {error}")
+        terminal.fail_by(error, f"{path}: {error}", debug=debug)
     return spread(gradients, module.BATCH_SIZE)._asdict()
 
 

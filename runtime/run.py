@@ -161,6 +161,8 @@ class Run:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None:
+            error.add_note(f"{self.unit} of the run before: {self._steps:,}")
         self._resources.close()
 
     @property
