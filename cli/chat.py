@@ -55,6 +55,8 @@ def chat(
     from ppoc.runtime.rlhf.chat import answerer, training_prompt
     from ppoc.runtime.rlhf.launch import require
 
+    if json:
+        terminal.only_results()
     module = import_module(folder, modified=modified, trust=trust)
     if not is_language_model(module):
         terminal.fail(terminal.MISUSE, f"{folder} is the run of an agent: `ppoc eval` it")
@@ -75,7 +77,8 @@ def chat(
     for line in _lines():
         prompt = _prompt(line)
         text = answer(prompt)
-        print(encoder.dumps({"prompt": prompt, "answer": text}) if json else text, flush=True)
+        row = {"prompt": prompt, "answer": text}
+        terminal.put(terminal.as_json(row, indent=None) if json else text)
 
 
 def _introduction(example: "Example | None", most: int) -> str:

@@ -1,7 +1,5 @@
 """`ppoc diagnose`: what went wrong in this run, and what should be tried?"""
 
-import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -34,6 +32,8 @@ def diagnose(
 
     Likely causes come first, each with the metric, the step and the value that it was seen by.
     """
+    if format == "json":
+        terminal.only_results()
     if replay:
         _replay(folder, format, modified, trust)
         return
@@ -46,9 +46,10 @@ def diagnose(
     if isinstance(found, dict):
         documents = {name: _document(stage) for name, stage in found.items()}
         whole = {"format": FORMAT, "folder": str(folder), "stages": documents}
-        print(_json(whole) if format == "json" else "\n\n".join(map(_text, found.values())))
+        text = "\n\n".join(map(_text, found.values()))
     else:
-        print(_json(_document(found)) if format == "json" else _text(found))
+        whole, text = _document(found), _text(found)
+    terminal.put(terminal.as_json(whole) if format == "json" else text)
 
 
 def _replay(folder: Path, format: str, modified: bool, trust: bool) -> None:
@@ -66,7 +67,8 @@ def _replay(folder: Path, format: str, modified: bool, trust: bool) -> None:
         terminal.fail(terminal.RUN_FAILED, str(error))
     if format == "json":
         rows = [{**x._asdict(), "tensors": [t._asdict() for t in x.tensors]} for x in replays]
-        print(_json({"format": FORMAT, "dump": str(kept[-1]), "replays": rows}))
+        document = {"format": FORMAT, "dump": str(kept[-1]), "replays": rows}
+        terminal.put(terminal.as_json(document))
         return
     print(f"{kept[-1]}, made again")
     for one in replays:
@@ -78,19 +80,6 @@ def _replay(folder: Path, format: str, modified: bool, trust: bool) -> None:
             bad = f"  {tensor.not_finite} not finite" if tensor.not_finite else ""
             extent = f"[{tensor.low:.4g}, {tensor.high:.4g}]"
             print(f"  {tensor.name:<28} {tensor.shape!s:<14} {extent}{bad}")
-
-
-def _json(document: dict[str, Any]) -> str:
-    return json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    """The same with "nan" and "inf" for such numbers, of which JSON has none."""
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _text(diagnosis: "Diagnosis") -> str:

@@ -27,7 +27,7 @@ def diff(
         terminal.fail(terminal.MISUSE, "one spec is of an agent, the other of a language model")
     rows = differences(*specs)
     if as_json:
-        print(json.dumps([row._asdict() for row in rows], indent=2))
+        terminal.put(terminal.as_json([row._asdict() for row in rows]))
         return
     if not rows:
         print("the specs mean the same")

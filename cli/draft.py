@@ -1,6 +1,5 @@
 """`ppoc draft`: English in, a spec out."""
 
-import json
 import os
 import sys
 from dataclasses import replace
@@ -59,6 +58,8 @@ def draft(
     from ppoc.draft.engines import EngineError, settings
     from ppoc.draft.reader import RequestError
 
+    if as_json:
+        terminal.only_results()
     text = _text(request)
     target = out or edit
     if target is not None and target.suffix not in (".yaml", ".yml"):
@@ -72,7 +73,8 @@ def draft(
         terminal.fail(terminal.MISUSE, str(error))
     except NothingToDraftError as error:
         if as_json:
-            print(json.dumps({"spec": None, "values": [], "notes": _notes(error.notes)}, indent=2))
+            found = {"spec": None, "values": [], "notes": _notes(error.notes)}
+            terminal.put(terminal.as_json(found))
         _tell(error.notes)
         example = 'such as: ppoc draft "PPO on CartPole for 100k steps, clip 0.2"'
         terminal.fail(terminal.SPEC_IS_WRONG, f"{error}; {example}")
@@ -128,7 +130,7 @@ def _show(
     if target is not None:
         _write(target, done.text)
     if as_json:
-        print(json.dumps(_as_json(done), indent=2, ensure_ascii=False))
+        terminal.put(terminal.as_json(_as_json(done)))
         return
     if edit is not None:
         print(done.diff(str(edit)), end="")  # type: ignore[union-attr]

@@ -51,6 +51,8 @@ def eval(
     from ppoc.runtime.launch import evaluate_run, film_run
     from ppoc.runtime.run import describe
 
+    if json:
+        terminal.only_results()
     module = import_module(folder, modified=modified, trust=trust)
     try:
         if is_language_model(module):
@@ -62,12 +64,9 @@ def eval(
             summary = evaluate_run(
                 module, folder, episodes=episodes, deterministic=deterministic, seed=seed
             )
-        if json:
-            import json as encoder
-
-            print(encoder.dumps(summary._asdict()))
-        else:
-            print(describe(summary))
+        terminal.put(
+            terminal.as_json(summary._asdict(), indent=None) if json else describe(summary)
+        )
         if video is not None:
             with explained(folder, "the video"):
                 path = film_run(
@@ -78,7 +77,7 @@ def eval(
                     seed=seed,
                     message=terminal.say,
                 )
-            print(path)
+            (terminal.say if json else terminal.put)(str(path))
     except RunError as error:
         terminal.fail_by(error, debug=debug)
 
@@ -110,8 +109,4 @@ def _compare(
             f"{stage}, held out: " + ", ".join(f"{key} {value:.4g}" for key, value in row.items())
             for stage, row in document.items()
         )
-    if json:
-        import json as encoder
-
-        text = encoder.dumps(document)
-    print(text)
+    terminal.put(terminal.as_json(document, indent=None) if json else text)

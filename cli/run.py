@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -20,7 +20,8 @@ class Ended(NamedTuple):
     """How training ended."""
 
     stopped: str | None  # where a signal stopped it
-    lines: Sequence[str] = ()  # what it came to
+    document: dict[str, Any]  # how, for programs
+    lines: Sequence[str] = ()  # what it came to, for people
 
 
 def run(
@@ -52,6 +53,8 @@ def run(
 ) -> None:
     """Train an agent or a language model and evaluate it; all lands in one run folder."""
     changes = [*(overrides or []), *([f"training.seed={seed}"] if seed is not None else [])]
+    if json:
+        terminal.only_results()
     mode: Mode = "json" if json else "quiet" if quiet else "auto"
     # Threads of torch that wait for each other should sleep: beside other work, those that spin
     # take many times as long. It is read once, when torch is imported.
@@ -159,22 +162,27 @@ def _execute(
         terminal.fail_by(error, debug=debug)
     except KeyboardInterrupt:  # before training began, between stages, or after it ended
         terminal.fail(terminal.RUN_FAILED, "stopped")
+    if mode == "json":
+        terminal.tell(terminal.as_json({"event": "result", **ended.document}, indent=None))
     if ended.stopped:
         terminal.say(f"stopped {ended.stopped}; `ppoc run {folder} --resume` goes on")
         raise typer.Exit(terminal.RUN_FAILED)
-    for line in (*ended.lines, f"run folder: {folder}"):
-        terminal.tell(line)
+    if mode != "json":
+        for line in (*ended.lines, f"run folder: {folder}"):
+            terminal.tell(line)
 
 
 def _train(
     module: ModuleType, folder: Path, device: str | None, resume: bool, mode: "Mode"
 ) -> Ended:
     from ppoc.runtime.launch import execute
+    from ppoc.runtime.results import result_document
     from ppoc.runtime.run import describe
 
     result = execute(module, folder, device=device, resume=resume, mode=mode)
+    document = {"folder": str(folder), **result_document(result)}
     if not result.finished:
-        return Ended(f"at {result.steps:,} steps")
+        return Ended(f"at {result.steps:,} steps", document)
     lines = []
     if result.earlier:
         lines = [f"the run is finished, at {result.steps:,} steps; there is nothing to resume"]
@@ -182,20 +190,21 @@ def _train(
         lines = [f"{result.steps:,} steps in {result.seconds:.1f} s, evaluation included"]
     if result.evaluation is not None:
         lines.append(describe(result.evaluation))
-    return Ended(None, lines)
+    return Ended(None, document, lines)
 
 
 def _train_stages(
     module: ModuleType, folder: Path, device: str | None, until: str | None, mode: "Mode"
 ) -> Ended:
     """Train a language model, stage by stage; stages that the folder has are not repeated."""
-    from ppoc.runtime.rlhf.launch import execute, report
+    from ppoc.runtime.rlhf.launch import execute, report, result_document
     from ppoc.runtime.rlhf.stage import UNITS
 
     result = execute(module, folder, device=device, mode=mode, until=until)
+    document = {"folder": str(folder), **result_document(result)}
     if result.stopped:
-        return Ended(f"in {result.stage} after {result.steps:,} {UNITS[result.stage]}")
+        return Ended(f"in {result.stage} after {result.steps:,} {UNITS[result.stage]}", document)
     lines = [report(result)]
     if not result.finished:
         lines.append(f"{result.stage} is done; `ppoc run {folder} --resume` goes on")
-    return Ended(None, lines)
+    return Ended(None, document, lines)

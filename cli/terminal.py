@@ -1,21 +1,49 @@
 """What the verbs share: exit codes, and how they talk to the terminal."""
 
 import contextlib
+import json
+import math
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 import typer
 
 from ppoc.compiler.diagnostics import Diagnostic, render
+from ppoc.formats import streams
 
 SPEC_IS_WRONG = 1
 MISUSE = 2
 RUN_FAILED = 3
 UNREAD = 128 + signal.SIGPIPE  # what shells say of a tool whose reader has gone
+
+
+def only_results() -> None:
+    """Leave standard output to what a program is to read: what code of others prints goes to
+    standard error."""
+    streams.keep_for_results()
+
+
+def put(text: str) -> None:
+    """A result, for a person or a program."""
+    print(text, file=streams.results(), flush=True)
+
+
+def as_json(document: Any, indent: int | None = 2) -> str:
+    """JSON that its stream can hold, with "nan" and "inf" for numbers that it has not."""
+    plain = not streams.encodes_all(streams.results())
+    return json.dumps(_finite(document), indent=indent, ensure_ascii=plain, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def say(text: str) -> None:
@@ -25,7 +53,7 @@ def say(text: str) -> None:
 
 def tell(text: str) -> None:
     """A line of the result of a long run, which is not to fail for want of a reader."""
-    _write(sys.stdout, text)
+    _write(streams.results(), text)
 
 
 def _write(file: TextIO, text: str) -> None:
@@ -44,7 +72,7 @@ def discard(file: TextIO) -> None:
 def report(diagnostics: Sequence[Diagnostic]) -> None:
     """Print diagnostics, in colour where there is a terminal."""
     if diagnostics:
-        say(render(diagnostics, color=sys.stderr.isatty()))
+        say(render(diagnostics, color=streams.shows_colour(sys.stderr)))
 
 
 def count(number: int, what: str) -> str:

@@ -1,6 +1,5 @@
 """`ppoc variance`: which of these specs has the quieter policy gradient?"""
 
-import json
 import math
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,6 +31,8 @@ def variance(
     Give the specs the same environment and batch size, and trained parameters with --from: a critic
     that has learnt nothing is no baseline.
     """
+    if as_json:
+        terminal.only_results()
     rows = {}
     parameters = _parameters(run) if run is not None else None
     for path in specs:
@@ -45,7 +46,7 @@ def variance(
     if plot is not None:
         _draw({name: row["relative"] for name, row in rows.items()}, plot)
     if as_json:
-        print(json.dumps(rows, indent=2))
+        terminal.put(terminal.as_json(rows))
         return
     width = max(map(len, rows))
     print(f"{'':<{width}}  batch  |mean|     variance   relative  cosine")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ppoc.formats import streams
 from ppoc.formats.documents import NewerError
 from ppoc.formats.reading import FormatError, read_regular
 from ppoc.runtime.divergence import DivergenceError
@@ -185,6 +186,7 @@ def finished_result(module: ModuleType, folder: Path) -> Result | None:
 
 def main(module: ModuleType) -> None:
     """The command line of a generated module run as a script."""
+    streams.open_streams()
     parser = argparse.ArgumentParser(description=(module.__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("runs") / module.NAME)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"])

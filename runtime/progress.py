@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, Protocol, Self, TextIO
 
+from ppoc.formats import streams
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -71,14 +73,16 @@ def progress(
 
 def _display(mode: Mode, meter: "Meter", stage: str | None) -> Progress:
     if mode == "auto":
-        mode = "rich" if sys.stderr.isatty() and find_spec("rich") else "plain"
+        mode = "rich" if streams.is_terminal(sys.stderr) and find_spec("rich") else "plain"
     if mode == "rich":
         from rich.console import Console
 
         return RichProgress(meter, Console(stderr=True))
     if mode == "plain":
         return PlainProgress(meter, sys.stderr)
-    return JsonProgress(sys.stdout, stage, meter.unit) if mode == "json" else QuietProgress()
+    if mode == "json":
+        return JsonProgress(streams.results(), stage, meter.unit)
+    return QuietProgress()
 
 
 class Meter:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from ppoc.formats import streams
 from ppoc.formats.files import read_lines, write_whole
 from ppoc.runtime.failures import EXIT_CODE, RunError, in_one_message
 from ppoc.runtime.progress import Mode
@@ -100,7 +101,7 @@ def execute(
     evaluations = {stage: last_evaluation(folder / stage) for stage in stages}
     seconds = time.perf_counter() - start
     result = Result(folder, done, stopped, name, steps, seconds, evaluations, comparison)
-    _write_result(result)
+    write_json(folder / RESULT, result_document(result))
     return result
 
 
@@ -149,9 +150,10 @@ def write_json(path: Path, row: dict[str, Any]) -> None:
     write_whole(path, json.dumps(row, indent=2, ensure_ascii=False) + "\n")
 
 
-def _write_result(result: Result) -> None:
+def result_document(result: Result) -> dict[str, Any]:
+    """How a run ended, for programs and for result.json."""
     comparison = result.comparison
-    row = {
+    return {
         "kind": "rlhf",
         "finished": result.finished,
         "stage": result.stage,
@@ -160,7 +162,6 @@ def _write_result(result: Result) -> None:
         "evaluations": result.evaluations,
         "comparison": comparison.document() if comparison else None,
     }
-    write_json(result.folder / RESULT, row)
 
 
 def report(result: Result) -> str:
@@ -177,6 +178,7 @@ def report(result: Result) -> str:
 
 def main(module: ModuleType) -> None:
     """The command line of a generated module run as a script."""
+    streams.open_streams()
     parser = argparse.ArgumentParser(description=(module.__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("runs") / module.NAME)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"])
