@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ppoc.cli import terminal
+from ppoc.cli.folders import EITHER, spec_file
 from ppoc.cli.options import Overrides
 
 
@@ -15,7 +16,7 @@ def explain(
         str | None,
         typer.Argument(
             metavar="SPEC|CODE",
-            help="A spec file, a lock, or the code of an error or a warning such as E104.",
+            help=f"{EITHER} Or the code of an error or a warning, such as E104.",
             show_default=False,
         ),
     ] = None,
@@ -51,7 +52,7 @@ def _explain_spec(spec: Path, overrides: list[str], tex: bool) -> None:
     from ppoc.compiler.rlhf.explanation import explain as explanation_of_rlhf
     from ppoc.compiler.rlhf.resolved import RlhfResolved
 
-    resolved = resolve_any(spec, overrides)
+    resolved = resolve_any(spec_file(spec), overrides)
     terminal.report(resolved.warnings)
     if isinstance(resolved, RlhfResolved):
         print(explanation_of_rlhf(resolved, tex=tex))

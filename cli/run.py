@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import typer
 
 from ppoc.cli import terminal, witness
-from ppoc.cli.folders import Modified, import_module, is_language_model, module_text
+from ppoc.cli.folders import Modified, holds_run, import_module, is_language_model, module_text
 from ppoc.cli.options import Debug, Overrides, Seed, Trust
 
 if TYPE_CHECKING:
@@ -26,11 +26,17 @@ class Ended(NamedTuple):
 
 def run(
     target: Annotated[
-        Path, typer.Argument(help="A spec file, a compiled folder, or a run folder to resume.")
+        Path,
+        typer.Argument(
+            help="A spec file, a compiled folder, or a run folder with --resume or --again."
+        ),
     ],
     overrides: Overrides = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the run folder's last checkpoint.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Train a run folder's spec anew, in a new folder.")
     ] = False,
     seed: Seed = None,
     device: Annotated[
@@ -59,9 +65,15 @@ def run(
     # Threads of torch that wait for each other should sleep: beside other work, those that spin
     # take many times as long. It is read once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if resume and again:
+        terminal.fail(terminal.MISUSE, "either --resume or --again")
     if resume:
         folder = _folder_to_resume(target, changes, out)
     else:
+        if not again and holds_run(target):
+            goes_on = "takes it as it is, without changes" if changes else "goes on with it"
+            anew = "--again trains its spec anew, in a new folder"
+            terminal.fail(terminal.MISUSE, f"{target} holds a run: --resume {goes_on}, {anew}")
         folder = _prepare(target, changes, out, trust, modified)
     witness.split(folder)
     module = import_module(folder, modified=modified, trust=trust)
