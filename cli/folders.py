@@ -34,7 +34,7 @@ def holds_run(folder: Path) -> bool:
 def spec_file(given: Path) -> Path:
     """The file of a spec: itself, one of the zoo by its name, or the lock of a folder; else the
     command ends."""
-    from ppoc.compiler.manifest import LOCK, FolderError, read_file
+    from ppoc.compiler.manifest import LOCK, MODULE, FolderError, read_file
 
     if not given.exists():
         return zoo.paths().get(zoo.key_of(str(given)), given)
@@ -42,10 +42,11 @@ def spec_file(given: Path) -> Path:
         return given
     lock = given / LOCK
     if not os.path.lexists(lock):
+        ejected = os.path.lexists(given / MODULE) and "; an ejected module has none"
         terminal.fail(
             terminal.MISUSE,
             f"{given} has no {LOCK}: give a spec, one of the zoo by its name, or a compiled or a "
-            "run folder",
+            f"run folder{ejected or ''}",
         )
     try:
         read_file(lock)  # which refuses links

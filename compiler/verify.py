@@ -11,7 +11,9 @@ from pathlib import Path
 from ppoc.compiler import ownership
 from ppoc.compiler.build import compile_document
 from ppoc.compiler.manifest import (
+    EJECTED,
     LOCK,
+    MANIFEST,
     MODULE,
     FolderError,
     Manifest,
@@ -22,6 +24,7 @@ from ppoc.compiler.manifest import (
 from ppoc.compiler.resolve import resolve_any
 
 MAX_ENTRIES = 100_000
+NOTHING_SAYS = f"has no {MANIFEST} beside it, which would say what it should be"
 ANYWAY = "read it, and give --modified to run it as it is"
 
 
@@ -40,6 +43,9 @@ def verified(folder: Path, *, modified: bool = False, trust: bool = False) -> st
     text = read_file(folder / MODULE)
     if modified:
         return text
+    if not os.path.lexists(folder / MANIFEST):
+        why = "was ejected: no spec says what it should be" if EJECTED in text else NOTHING_SAYS
+        raise FolderError(f"{folder / MODULE} {why}; {ANYWAY}")
     manifest = read_manifest(folder)
     if manifest.sha256.get(MODULE) != sha256(text):
         raise FolderError(f"{folder / MODULE} was changed after it was compiled: {ANYWAY}")

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +74,14 @@ def end_process(message: str) -> NoReturn:
     with contextlib.suppress(OSError):
         os.write(2, ("\n" + "\n".join(lines) + "\n").encode())
     os._exit(EXIT_CODE)
+
+
+def fail(error: RunError, *, debug: bool) -> NoReturn:
+    """End a module that is run as a script with one message and, to debug, the traceback first."""
+    if debug:
+        print("".join(traceback.format_exception(error.__cause__ or error)), file=sys.stderr)
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(EXIT_CODE)
 
 
 @contextlib.contextmanager

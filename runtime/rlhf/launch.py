@@ -15,7 +15,8 @@ import torch
 
 from ppoc.formats import streams
 from ppoc.formats.files import read_lines, write_whole
-from ppoc.runtime.failures import EXIT_CODE, RunError, in_one_message
+from ppoc.runtime.belongings import make_folder
+from ppoc.runtime.failures import EXIT_CODE, RunError, fail, in_one_message
 from ppoc.runtime.progress import Mode
 from ppoc.runtime.rlhf.comparison import Comparison, compare, table
 from ppoc.runtime.rlhf.stage import Stage
@@ -24,6 +25,7 @@ from ppoc.runtime.run import choose_device
 
 RESULT = "result.json"
 COMPARISON = "comparison.json"
+DATA = tuple(f"data/{role}.jsonl" for role in ("demonstrations", "preferences", "prompts"))
 LESS_MEMORY = (
     "a smaller batch_size of sft and reward, a smaller ppo.minibatch_size or ppo.rollout_size, "
     "shorter texts and model.lora need less"
@@ -184,15 +186,18 @@ def main(module: ModuleType) -> None:
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--until", choices=module.STAGES, help="the stage to stop after")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--debug", action="store_true", help="print the traceback of what fails")
     arguments = parser.parse_args()
     out = arguments.out
     try:
         if not arguments.resume and any((out / name).exists() for name in module.STAGES):
             raise RunError(f"{out} holds a run already: --resume it, or give another --out")
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(module, out, resume=arguments.resume, data=DATA)
         result = execute(module, out, device=arguments.device, until=arguments.until)
     except RunError as error:
-        print(f"error: {error}", file=sys.stderr)
+        fail(error, debug=arguments.debug)
+    except KeyboardInterrupt:  # between stages
+        print("stopped", file=sys.stderr)
         sys.exit(EXIT_CODE)
     print(report(result))
     print(f"run folder: {result.folder}")
