@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,10 +70,18 @@ def kept(folder: Path) -> str:
 
 
 def end_process(message: str) -> NoReturn:
-    """End the process from whichever thread, whatever the others are in, with exit code 3."""
-    lines = [f"error: {message}", *(kept(folder) for folder in _under_way)]
+    """End the process from whichever thread, whatever the others are in, with exit code 3.
+
+    The run folder keeps where the main thread was.
+    """
+    main = sys._current_frames().get(threading.main_thread().ident or 0)
+    stack = "".join(traceback.format_stack(main)) if main is not None else ""
+    lines = [f"error: {message}"]
+    for folder in _under_way:
+        text = f"{message}\nThe main thread was here:\n{stack}"
+        lines += [_written(folder / TRACEBACK, text, "where it was is in"), kept(folder)]
     with contextlib.suppress(OSError):
-        os.write(2, ("\n" + "\n".join(lines) + "\n").encode())
+        os.write(2, ("\n" + "\n".join(lines) + "\n").encode("utf-8", "backslashreplace"))
     os._exit(EXIT_CODE)
 
 
@@ -130,12 +139,16 @@ def describe_failure(
 
 def _left(error: BaseException, path: Path) -> str:
     """Write the traceback of an error, with its notes, into a run folder, and say where it is."""
+    return _written(path, "".join(traceback.format_exception(error)), "traceback in")
+
+
+def _written(path: Path, text: str, said: str) -> str:
     try:
-        text = "".join(traceback.format_exception(error))
         write_whole(path, text.encode("utf-8", "backslashreplace"))
-    except OSError:
-        return "its traceback could not be written; --debug prints it"
-    return f"traceback in {path}"
+    except OSError as error:
+        why = error.strerror or error
+        return f"its traceback could not be written ({why}); --debug prints it"
+    return f"{said} {path}"
 
 
 def _of_the_system(error: OSError, folder: Path) -> str:

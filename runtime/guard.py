@@ -51,7 +51,7 @@ def check_reset(observations: Floats) -> None:
     """
     if not _finite(observations):
         arrays = {"observations": observations[None]}
-        raise _failure("the environment", arrays, "at the first reset of the evaluation, {1}")
+        raise _failure("the environment", arrays, "at the first reset, {1}")
 
 
 def check_step(t: int, actions: NDArray[Any], step: Step) -> None:

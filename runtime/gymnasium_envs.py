@@ -1,12 +1,13 @@
 """Gymnasium environments stepped in turn, in this process."""
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ppoc.runtime.answers import SCALARS, check_answer, flag_of, opened, reward_of
+from ppoc.runtime.answers import SCALARS, check_answer, flag_of, in_words, opened, reward_of
 from ppoc.runtime.envs import STOPS, Floats, Layers, Step, kept_as, make_one
 from ppoc.runtime.located import Located
 from ppoc.runtime.observations import AnswerError, check_observation
@@ -117,8 +118,15 @@ class GymnasiumEnvs(Located):
         return Step(observations, rewards, terminated, truncated, next_observations)
 
     def close(self) -> None:
+        """Close all; what one raises then costs no run that is at its end, and is a warning."""
         for env in self._envs:
-            env.close()
+            try:
+                env.close()
+            except STOPS:
+                raise
+            except BaseException as error:
+                said = f"{self.env_id} failed to close: {in_words(error)}"
+                warnings.warn(said, RuntimeWarning, stacklevel=2)
 
     def _reward(self, value: Any) -> float:
         """A reward of another type than the last; later ones of its type are taken as they are."""

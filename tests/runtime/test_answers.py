@@ -231,6 +231,20 @@ def test_an_evaluation_names_actions_and_resets_that_are_none():
         evaluate(lambda observations: np.zeros((2, 1), np.float32), envs, 4, 0)
 
 
+def test_an_environment_that_cannot_be_closed_costs_no_run():
+    class Stuck(gymnasium.Wrapper):
+        def close(self):
+            raise SystemExit(1)
+
+    envs = make(NAME, 2, backend="gymnasium")
+    closed = []
+    envs._envs[1].unwrapped.close = lambda: closed.append(1)
+    envs._envs[0] = Stuck(envs._envs[0])
+    with pytest.warns(RuntimeWarning, match=r"failed to close: it called sys.exit\(1\)"):
+        envs.close()
+    assert closed == [1]
+
+
 def test_large_numbers_are_numbers():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -96,6 +96,8 @@ def test_a_fault_of_the_environment_ends_the_run_in_one_message(tmp_path, fault)
 def test_a_step_that_hangs_ends_the_run(tmp_path, fault):
     done = finish(start(tmp_path, fault, "-s", "env.step_timeout=1"))
     check_failed(done, tmp_path / "run", "longer than env.step_timeout, 1 s")
+    if fault == "hangs":
+        assert "time.sleep(1000)" in (tmp_path / "run" / "error.txt").read_text()
 
 
 def wait_for_checkpoint(process, folder):
