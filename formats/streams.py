@@ -6,6 +6,7 @@ lines that a program reads.
 """
 
 import codecs
+import ctypes
 import io
 import itertools
 import os
@@ -86,6 +87,9 @@ def release() -> None:
         return
     sys.stdout, kept = _kept.pop()
     if kept is not sys.stdout:
+        kept.flush()
+        sys.stdout.flush()
+        ctypes.CDLL(None).fflush(None)  # what C has not written yet belongs to standard error
         os.dup2(kept.fileno(), sys.stdout.fileno())
         kept.close()
 

@@ -15,7 +15,6 @@ from ppoc.runtime.answers import check_answer, flag_of, in_words, opened, shorte
 from ppoc.runtime.camera import follow
 from ppoc.runtime.envs import STOPS, EnvironmentFailure, Layers, is_mujoco, kept_as, make_one
 from ppoc.runtime.evaluate import Policy, restart
-from ppoc.runtime.failures import RunError
 from ppoc.runtime.located import not_finite
 from ppoc.runtime.observations import AnswerError, check_observation
 
@@ -23,7 +22,7 @@ DEFAULT_FPS = 30
 TOLD_EVERY = 5.0  # seconds
 
 
-class VideoError(RunError):
+class VideoError(EnvironmentFailure):
     """No video could be made; the text says what is missing."""
 
 
@@ -79,7 +78,8 @@ def _play(
     dtype, actions = kept_as(env.observation_space), env.action_space
     start = getattr(actions, "start", 0)  # policies count choices from 0
     for episode in range(episodes):
-        with _located(env_id, "reset", f"at the start of episode {episode + 1}"):
+        begun = f"of episode {episode + 1}, the first of which began with seed {seed}"
+        with _located(env_id, "reset", f"at the start {begun}"):
             observation = opened(env.reset(seed=seed if episode == 0 else None))
             batch = _batch(observation, env, dtype)
         yield _frame(env_id, env)
@@ -87,7 +87,7 @@ def _play(
         while not ended:
             action = np.asarray(policy(batch)[0] + start, actions.dtype).reshape(actions.shape)
             steps += 1
-            place = f"at step {steps} of episode {episode + 1}, after action {shortened(action)}"
+            place = f"at step {steps} {begun}; action: {shortened(action)}"
             with _located(env_id, "step", place):
                 answer = env.step(action)
                 check_answer(answer)
@@ -189,9 +189,9 @@ def _rendering(env_id: str) -> Iterator[None]:
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # else SDL complains of having no display
     try:
         yield
-    except EnvironmentFailure:
-        raise
     except Exception as error:
+        if isinstance(error, EnvironmentFailure) and not isinstance(error, VideoError):
+            raise
         text = f"{env_id} cannot be rendered here: {in_words(error.__cause__ or error)}"
         if is_mujoco(env_id):
             text += (

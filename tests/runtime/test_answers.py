@@ -293,7 +293,10 @@ def test_each_choice_of_several_needs_one_that_may_be_taken():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"answer": ZeroDivisionError}, "failed to step: .*; at step 3 of episode 1, after action"),
+        (
+            {"answer": ZeroDivisionError},
+            "failed to step: .*; at step 3 of episode 1, the first .* seed 0; action",
+        ),
         ({"answer": seen(np.full(2, np.nan, np.float32))}, "an observation of nan in component 0"),
         ({"answer": ended(None)}, "gave terminated as None"),
         ({"draws": False}, "failed to render: ZeroDivisionError"),

@@ -8,6 +8,7 @@ import pytest
 
 from ppoc.runtime.envs import Interrupted, make
 from ppoc.runtime.failures import RunError, explained, in_one_message
+from ppoc.runtime.video import record
 
 
 class Breaking(gymnasium.Env):
@@ -27,7 +28,22 @@ class Breaking(gymnasium.Env):
         return np.zeros(2, np.float32), 0.0, self.steps == 5, False, {}
 
 
+class Drawn(Breaking):
+    """Draws its first picture only."""
+
+    metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012 - as gymnasium has it
+
+    def __init__(self, render_mode=None):
+        self.render_mode = render_mode
+
+    def render(self):
+        if self.steps:
+            raise NotImplementedError
+        return np.zeros((8, 8, 3), np.uint8)
+
+
 gymnasium.register("ppoc-tests/Breaking-v0", Breaking)
+gymnasium.register("ppoc-tests/Drawn-v0", Drawn)
 
 
 def broken():
@@ -113,6 +129,19 @@ def test_another_verb_has_a_file_of_its_own(tmp_path):
         broken()
     assert (tmp_path / "error.txt").read_text() == "the run's"
     assert "KeyError" in (tmp_path / "evaluation-error.txt").read_text()
+
+
+def test_a_picture_that_cannot_be_drawn_leaves_its_traceback(tmp_path):
+    (tmp_path / "run").mkdir()
+    pushed = np.zeros((1, 300), np.float32)
+    with (
+        pytest.raises(RunError, match=r"failed to render: NotImplementedError \(traceback in"),
+        explained(tmp_path / "run", "the video"),
+    ):
+        record("ppoc-tests/Drawn-v0", lambda x: pushed, tmp_path / "v.mp4", seed=0, fps=9)
+    text = (tmp_path / "run" / "video-error.txt").read_text()
+    assert "in render" in text
+    assert [x.name for x in tmp_path.iterdir()] == ["run"]
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, Interrupted])

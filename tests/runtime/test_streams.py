@@ -113,6 +113,25 @@ def test_a_closed_stream_gives_its_number_to_no_file(tmp_path, closed):
     assert out.read_text() == "True True True\n"
 
 
+LATE = """
+import ctypes, sys
+from ppoc.formats import streams
+streams.open_streams()
+streams.keep_for_results()
+ctypes.CDLL(None).puts(b"by C")
+sys.__stdout__.write("by the stream itself\\n")
+print("a result", file=streams.results())
+streams.release()
+print("after")
+"""
+
+
+def test_what_others_wrote_late_is_no_result():
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, check=True)
+    assert done.stdout == b"a result\nafter\n"
+    assert sorted(done.stderr.splitlines()) == [b"by C", b"by the stream itself"]
+
+
 def spelt(text, encoding="ascii"):
     streams.open_streams()
     return codecs.encode(text, encoding, streams.ERRORS).decode(encoding)
