@@ -1,6 +1,7 @@
 """The `ppoc` command: its verbs, and how each kind of failure ends."""
 
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -83,6 +84,9 @@ def main() -> None:
     try:
         _call()
     except SpecError as error:
+        raised = error.__cause__ or error.__context__  # by code of others, mostly
+        if "--debug" in sys.argv and raised is not None:
+            terminal.say("".join(traceback.format_exception(raised)))
         terminal.report(error.diagnostics)
         terminal.say(f"\n`ppoc explain {error.diagnostics[0].code}` says more")
         sys.exit(terminal.SPEC_IS_WRONG)

@@ -46,6 +46,17 @@ gymnasium.register("ppoc-tests/Breaking-v0", Breaking)
 gymnasium.register("ppoc-tests/Drawn-v0", Drawn)
 
 
+TAKEN = """
+import gymnasium
+
+class Taken(gymnasium.Env):
+    def __init__(self):
+        raise OSError("port 5005 is taken")
+
+gymnasium.register("Taken-v0", Taken)
+"""
+
+
 def broken():
     envs = make("ppoc-tests/Breaking-v0", 3, backend="gymnasium")
     envs.reset(40)
@@ -160,6 +171,25 @@ def test_steps_of_a_pool_name_all_that_were_taken(tmp_path):
     text = (tmp_path / "error.txt").read_text()
     assert "seed of its reset: 5 to 6" in text
     assert "action: ['left' 'right']" in text
+
+
+def test_debug_prints_what_an_environment_raised_while_it_was_compiled(
+    tmp_path, monkeypatch, capsys
+):
+    from ppoc.cli.app import main
+
+    (tmp_path / "taken.py").write_text(TAKEN)
+    (tmp_path / "spec.yaml").write_text("ppoc: 1\nalgorithm: ppo\nenv: {id: 'taken:Taken-v0'}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    for flags, printed in ([], False), (["--debug"], True):
+        monkeypatch.setattr(sys, "argv", ["ppoc", "compile", "spec.yaml", "--trust", *flags])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 1
+        err = capsys.readouterr().err
+        assert "OSError: port 5005 is taken" in err
+        assert ('raise OSError("port 5005 is taken")' in err) == printed
 
 
 def test_debug_prints_the_traceback_before_the_message(capsys):
