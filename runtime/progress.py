@@ -61,8 +61,7 @@ def progress(
 ) -> Progress:
     """The progress of a run from `start_step` to `total_steps`.
 
-    `auto` is `rich` where standard error is a terminal and `plain` elsewhere, or without the
-    package rich.
+    `auto` is `rich` where that is installed and standard error is a terminal, else `plain`.
 
     Args:
         unit: what a step is: environment steps are just that.
@@ -80,9 +79,7 @@ def _display(mode: Mode, meter: "Meter", stage: str | None) -> Progress:
         return RichProgress(meter, Console(stderr=True))
     if mode == "plain":
         return PlainProgress(meter, sys.stderr)
-    if mode == "json":
-        return JsonProgress(streams.results(), stage, meter.unit)
-    return QuietProgress()
+    return JsonProgress(streams.results(), stage, meter.unit) if mode == "json" else QuietProgress()
 
 
 class Meter:
@@ -280,7 +277,6 @@ class JsonProgress:
         pass
 
     def _write(self, row: Mapping[str, object]) -> None:
-        # In one piece: another thread may write too.
         self._file.write(json.dumps(row, allow_nan=False) + "\n")
         self._file.flush()
 
