@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppoc.formats.pretrained import check_tokenizer
-from ppoc.runtime.failures import Interrupted, RunError
+from ppoc.runtime.envs import Interrupted
+from ppoc.runtime.failures import RunError
 from ppoc.runtime.rlhf.data import Demonstration, Place, Prompt, Ranking
 
 MAX_VOCABULARY = 2**24
