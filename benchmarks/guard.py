@@ -32,10 +32,10 @@ def main() -> None:
         "# What checking rollouts costs",
         "",
         "`python benchmarks/guard.py`, one thread: the rollout is that of `collect`, without the "
-        "update after it; the check is `runtime.check_rollout`, once a rollout; shapes are "
-        "compared at each step of each environment.",
+        "update after it; the check is `runtime.check_rollout`, once a rollout; types and shapes "
+        "of what an environment answers are compared at each step of each of them.",
         "",
-        "| spec | steps a rollout | rollout, ms | check, µs | share | shapes, µs | share |",
+        "| spec | steps a rollout | rollout, ms | check, µs | share | types, µs | share |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, overrides in SPECS.items():
@@ -60,14 +60,23 @@ def _row(name: str, overrides: tuple[str, ...]) -> str:
     def collect() -> None:
         module.collect(envs, w, *normalize, observations, noise)
 
-    def shapes() -> None:
+    reward, end, cut, reward_type, dtype = 1.0, False, False, float, one.dtype
+
+    def types() -> None:
         for _ in range(module.BATCH_SIZE):
-            if getattr(one, "shape", None) != each:
+            kind = getattr(one, "dtype", None)
+            if type(reward) is not reward_type or end is not False or cut is not False:
                 raise AssertionError
+            if kind is not dtype or one.shape != each:
+                raise AssertionError
+
+    def nothing() -> None:
+        for _ in range(module.BATCH_SIZE):
+            pass
 
     whole = _median(collect, 30)
     check = _median(lambda: check_rollout(module.ENV_ID, rollout), 300)
-    compare = _median(shapes, 300)
+    compare = _median(types, 300) - _median(nothing, 300)
     return (
         f"| {name} | {module.BATCH_SIZE:,} | {whole * 1e3:.1f} | {check * 1e6:.0f} | "
         f"{check / whole:.2%} | {compare * 1e6:.0f} | {compare / whole:.2%} |"

@@ -1,6 +1,7 @@
 """The `ppoc` command: its verbs, and how each kind of failure ends."""
 
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -26,6 +27,7 @@ from ppoc.cli import (
     variance,
     zoo,
 )
+from ppoc.formats import streams
 
 INTERRUPTED = 130  # what Typer makes of Ctrl-C
 
@@ -76,19 +78,23 @@ def options(
 
 def main() -> None:
     """Run the command line; no user's mistake ends in a traceback."""
+    streams.open_streams()
     from ppoc.compiler.diagnostics import SpecError
 
     try:
         _call()
     except SpecError as error:
+        raised = error.__cause__ or error.__context__  # by code of others, mostly
+        if "--debug" in sys.argv and raised is not None:
+            terminal.say("".join(traceback.format_exception(raised)))
         terminal.report(error.diagnostics)
         terminal.say(f"\n`ppoc explain {error.diagnostics[0].code}` says more")
         sys.exit(terminal.SPEC_IS_WRONG)
     except BrokenPipeError:  # who read the output, such as `head`, has enough
-        terminal.discard(sys.stdout)
+        terminal.discard(streams.results())
         sys.exit(terminal.UNREAD)
     except OSError as error:  # such as a full disk, where no verb knows better
-        terminal.discard(sys.stdout)
+        terminal.discard(streams.results())
         name = f": {error.filename}" if error.filename else ""
         terminal.say(f"error: {error.strerror or error}{name}")
         sys.exit(terminal.RUN_FAILED)
@@ -100,6 +106,8 @@ def main() -> None:
             raise
         terminal.say("stopped")
         sys.exit(terminal.RUN_FAILED)
+    finally:
+        streams.release()
 
 
 def _call() -> None:
@@ -110,4 +118,6 @@ def _call() -> None:
             raise exit.__context__ from None
         raise
     finally:
-        print(end="", flush=True)  # what Python cannot write when it ends, it complains of itself
+        print(
+            end="", file=streams.results(), flush=True
+        )  # what Python cannot write when it ends, it complains of itself

@@ -55,6 +55,8 @@ def chat(
     from ppoc.runtime.rlhf.chat import answerer, training_prompt
     from ppoc.runtime.rlhf.launch import require
 
+    if json:
+        terminal.only_results()
     module = import_module(folder, modified=modified, trust=trust)
     if not is_language_model(module):
         terminal.fail(terminal.MISUSE, f"{folder} is the run of an agent: `ppoc eval` it")
@@ -78,10 +80,8 @@ def chat(
             text = answer(prompt)
         except RunError as error:
             terminal.fail(terminal.RUN_FAILED, str(error))
-        if json:
-            terminal.document({"prompt": prompt, "answer": text}, indent=None)
-        else:
-            terminal.write(text)
+        row = {"prompt": prompt, "answer": text}
+        terminal.put(terminal.as_json(row, indent=None) if json else text)
 
 
 def _introduction(example: "Example | None", most: int) -> str:

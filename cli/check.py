@@ -31,6 +31,8 @@ def check(
     """Check specs without training anything; every problem is shown with its place and its fix."""
     from ppoc.compiler.batch import check_all
 
+    if format != "text":
+        terminal.only_results()
     paths, others = _files(specs)
     try:
         reports = check_all(paths, overrides or [], probe, trust)
@@ -48,7 +50,7 @@ def check(
 
         text = getattr(formats, f"as_{format}")(reports)
         if text:
-            (terminal.write if format == "github" else terminal.data)(text)
+            (terminal.put if format == "github" else terminal.data)(text)
     _conclude(reports, others, quiet=format != "text")
 
 

@@ -7,7 +7,7 @@ import typer
 
 from ppoc.cli import terminal
 from ppoc.cli.folders import is_language_model
-from ppoc.cli.options import Overrides, Trust
+from ppoc.cli.options import Debug, Overrides, Trust
 from ppoc.formats.folders import check_folder
 from ppoc.formats.reading import FormatError
 
@@ -27,6 +27,7 @@ def compile(
         typer.Option("--prebuild", help="Also compile for this machine, so that runs start warm."),
     ] = False,
     trust: Trust = False,
+    debug: Debug = False,
 ) -> None:
     """Compile a spec into `module.py`, `spec.lock.yaml` and `manifest.json`."""
     from ppoc.compiler.build import MODULE, compile_document
@@ -47,11 +48,11 @@ def compile(
         for decision in compiled.decisions:
             terminal.show(f"{decision.name}: {decision.choice}\n    {decision.reason}")
     if prebuild:
-        _prebuild(folder / MODULE)
+        _prebuild(folder / MODULE, debug)
     terminal.show(str(folder / MODULE))
 
 
-def _prebuild(module: Path) -> None:
+def _prebuild(module: Path, debug: bool) -> None:
     from ppoc.runtime.failures import RunError
     from ppoc.runtime.launch import load_module
     from ppoc.runtime.prebuild import prebuild
@@ -66,7 +67,7 @@ def _prebuild(module: Path) -> None:
             return
         built = prebuild(loaded, terminal.say)
     except RunError as error:
-        terminal.fail(terminal.RUN_FAILED, str(error))
+        terminal.fail_by(error, debug=debug)
     if built.failed:
         terminal.fail(terminal.RUN_FAILED, f"not compiled: {', '.join(built.failed)}")
     if built.ready:

@@ -1,6 +1,5 @@
 """`ppoc diagnose`: what went wrong in this run, and what should be tried?"""
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -34,6 +33,8 @@ def diagnose(
 
     Likely causes come first, each with the metric, the step and the value that it was seen by.
     """
+    if format == "json":
+        terminal.only_results()
     if replay:
         _replay(folder, format, modified, trust)
         return
@@ -49,10 +50,7 @@ def diagnose(
         text = "\n\n".join(map(_text, found.values()))
     else:
         whole, text = _document(found), _text(found)
-    if format == "json":
-        _print(whole)
-    else:
-        terminal.show(text)
+    terminal.put(terminal.as_json(whole) if format == "json" else text)
 
 
 def _replay(folder: Path, format: str, modified: bool, trust: bool) -> None:
@@ -70,7 +68,8 @@ def _replay(folder: Path, format: str, modified: bool, trust: bool) -> None:
         terminal.fail(terminal.RUN_FAILED, str(error))
     if format == "json":
         rows = [{**x._asdict(), "tensors": [t._asdict() for t in x.tensors]} for x in replays]
-        _print({"format": FORMAT, "dump": str(kept[-1]), "replays": rows})
+        document = {"format": FORMAT, "dump": str(kept[-1]), "replays": rows}
+        terminal.put(terminal.as_json(document))
         return
     terminal.show(f"{kept[-1]}, made again")
     for one in replays:
@@ -83,19 +82,6 @@ def _replay(folder: Path, format: str, modified: bool, trust: bool) -> None:
             bad = f"  {tensor.not_finite} not finite" if tensor.not_finite else ""
             extent = f"[{tensor.low:.4g}, {tensor.high:.4g}]"
             terminal.show(f"  {tensor.name:<28} {tensor.shape!s:<14} {extent}{bad}")
-
-
-def _print(document: dict[str, Any]) -> None:
-    terminal.document(_finite(document), ascii=False)
-
-
-def _finite(value: Any) -> Any:
-    """The same with "nan" and "inf" for such numbers, of which JSON has none."""
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _text(diagnosis: "Diagnosis") -> str:

@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from ppoc.cli import terminal
+from ppoc.cli.folders import EITHER, spec_file
 
 
 def diff(
-    left: Annotated[Path, typer.Argument(help="A spec or lock.", show_default=False)],
-    right: Annotated[Path, typer.Argument(help="Another.", show_default=False)],
+    left: Annotated[Path, typer.Argument(help=EITHER, show_default=False)],
+    right: Annotated[Path, typer.Argument(help="Another, of any of these.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show which values differ between two specs, defaults and presets included, and say how many.
@@ -22,12 +23,12 @@ def diff(
     from ppoc.compiler.lints import LECTURE
     from ppoc.compiler.resolve import resolve_any
 
-    specs = resolve_any(left), resolve_any(right)
+    specs = resolve_any(spec_file(left)), resolve_any(spec_file(right))
     if type(specs[0]) is not type(specs[1]):
         terminal.fail(terminal.MISUSE, "one spec is of an agent, the other of a language model")
     rows = differences(*specs)
     if as_json:
-        terminal.document([row._asdict() for row in rows])
+        terminal.put(terminal.as_json([row._asdict() for row in rows]))
         return
     if not rows:
         terminal.show("the specs mean the same")

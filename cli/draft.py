@@ -58,6 +58,8 @@ def draft(
     from ppoc.draft.engines import EngineError, settings
     from ppoc.draft.reader import RequestError
 
+    if as_json:
+        terminal.only_results()
     text = _text(request)
     target = out or edit
     if target is not None and target.suffix not in (".yaml", ".yml"):
@@ -71,7 +73,8 @@ def draft(
         terminal.fail(terminal.MISUSE, str(error))
     except NothingToDraftError as error:
         if as_json:
-            terminal.document({"spec": None, "values": [], "notes": _notes(error.notes)})
+            found = {"spec": None, "values": [], "notes": _notes(error.notes)}
+            terminal.put(terminal.as_json(found))
         _tell(error.notes)
         example = 'such as: ppoc draft "PPO on CartPole for 100k steps, clip 0.2"'
         terminal.fail(terminal.SPEC_IS_WRONG, f"{error}; {example}")
@@ -127,12 +130,12 @@ def _show(
     if target is not None:
         _write(target, done.text)
     if as_json:
-        terminal.document(_as_json(done), ascii=False)
+        terminal.put(terminal.as_json(_as_json(done)))
         return
     if edit is not None:
-        terminal.write(done.diff(str(edit)), end="")  # type: ignore[union-attr]
+        terminal.put(done.diff(str(edit)), end="")  # type: ignore[union-attr]
     elif target is None:
-        terminal.write(done.text, end="")
+        terminal.put(done.text, end="")
     if explain:
         _explain(done)
     _tell(done.notes, target)

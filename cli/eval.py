@@ -8,7 +8,7 @@ import typer
 
 from ppoc.cli import terminal
 from ppoc.cli.folders import Modified, import_module, is_language_model
-from ppoc.cli.options import RunFolder, Trust
+from ppoc.cli.options import Debug, RunFolder, Trust
 
 
 def eval(
@@ -38,6 +38,7 @@ def eval(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     trust: Trust = False,
     modified: Modified = False,
+    debug: Debug = False,
 ) -> None:
     """Evaluate the newest checkpoint of a run: mean, std, and interquartile mean (IQM).
 
@@ -46,13 +47,12 @@ def eval(
     The interval of the IQM is a 95% percentile bootstrap over episodes. Observation statistics are
     the checkpoint's own, so evaluation sees what training saw.
     """
-    from ppoc.runtime.checkpoint import CheckpointError
-    from ppoc.runtime.envs import EnvironmentFailure
-    from ppoc.runtime.failures import RunError
+    from ppoc.runtime.failures import RunError, explained
     from ppoc.runtime.launch import evaluate_run, film_run
     from ppoc.runtime.run import describe
-    from ppoc.runtime.video import VideoError
 
+    if json:
+        terminal.only_results()
     module = import_module(folder, modified=modified, trust=trust)
     try:
         if is_language_model(module):
@@ -60,25 +60,26 @@ def eval(
                 terminal.fail(terminal.MISUSE, "there is no video of a language model")
             _compare(module, folder, episodes, deterministic, seed, json)
             return
-        summary = evaluate_run(
-            module, folder, episodes=episodes, deterministic=deterministic, seed=seed
-        )
-        if json:
-            terminal.document(summary._asdict(), indent=None)
-        else:
-            terminal.show(describe(summary))
-        if video is not None:
-            path = film_run(
-                module,
-                folder,
-                video,
-                deterministic=deterministic,
-                seed=seed,
-                message=terminal.say,
+        with explained(folder, "the evaluation"):
+            summary = evaluate_run(
+                module, folder, episodes=episodes, deterministic=deterministic, seed=seed
             )
-            terminal.show(str(path))
-    except (RunError, CheckpointError, EnvironmentFailure, VideoError) as error:
-        terminal.fail(terminal.RUN_FAILED, str(error))
+        terminal.put(
+            terminal.as_json(summary._asdict(), indent=None) if json else describe(summary)
+        )
+        if video is not None:
+            with explained(folder, "the video"):
+                path = film_run(
+                    module,
+                    folder,
+                    video,
+                    deterministic=deterministic,
+                    seed=seed,
+                    message=terminal.say,
+                )
+            (terminal.say if json else terminal.put)(str(path))
+    except RunError as error:
+        terminal.fail_by(error, debug=debug)
 
 
 def _compare(
@@ -90,6 +91,7 @@ def _compare(
     json: bool,
 ) -> None:
     """Print how a language model answers, beside the one it was before PPO."""
+    from ppoc.runtime.failures import explained
     from ppoc.runtime.rlhf.comparison import compare, table
     from ppoc.runtime.rlhf.evaluation import evaluate
     from ppoc.runtime.rlhf.launch import require
@@ -97,15 +99,14 @@ def _compare(
     require(module)
     if "ppo" in module.STAGES:
         temperature = {None: None, True: 0.0, False: module.TEMPERATURE}[deterministic]
-        found = compare(module, folder, count=prompts, temperature=temperature, seed=seed)
+        with explained(folder, "the evaluation"):
+            found = compare(module, folder, count=prompts, temperature=temperature, seed=seed)
         document, text = found.document(), table(found)
     else:
-        document = evaluate(module, folder)
+        with explained(folder, "the evaluation"):
+            document = evaluate(module, folder)
         text = "\n".join(
             f"{stage}, held out: " + ", ".join(f"{key} {value:.4g}" for key, value in row.items())
             for stage, row in document.items()
         )
-    if json:
-        terminal.document(document, indent=None)
-    else:
-        terminal.show(text)
+    terminal.put(terminal.as_json(document, indent=None) if json else text)

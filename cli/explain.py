@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ppoc.cli import terminal
+from ppoc.cli.folders import EITHER, spec_file
 from ppoc.cli.options import Overrides
 
 
@@ -15,7 +16,7 @@ def explain(
         str | None,
         typer.Argument(
             metavar="SPEC|CODE",
-            help="A spec file, a lock, or the code of an error or a warning such as E104.",
+            help=f"{EITHER} Or the code of an error or a warning, such as E104.",
             show_default=False,
         ),
     ] = None,
@@ -28,7 +29,7 @@ def explain(
     from ppoc.compiler.pages import index
 
     if codes:
-        terminal.write(index(), end="")
+        terminal.put(index(), end="")
     elif what is None:
         terminal.fail(terminal.MISUSE, "give a spec, a code such as E104, or --codes")
     elif re.fullmatch(r"[EeWw][0-9]{3}", what) and not Path(what).exists():
@@ -42,7 +43,7 @@ def _explain_code(code: str) -> None:
 
     if code not in pages():
         terminal.fail(terminal.MISUSE, f"there is no code {code}; `ppoc explain --codes` has them")
-    terminal.write(pages()[code].text, end="")
+    terminal.put(pages()[code].text, end="")
 
 
 def _explain_spec(spec: Path, overrides: list[str], tex: bool) -> None:
@@ -51,9 +52,9 @@ def _explain_spec(spec: Path, overrides: list[str], tex: bool) -> None:
     from ppoc.compiler.rlhf.explanation import explain as explanation_of_rlhf
     from ppoc.compiler.rlhf.resolved import RlhfResolved
 
-    resolved = resolve_any(spec, overrides)
+    resolved = resolve_any(spec_file(spec), overrides)
     terminal.report(resolved.warnings)
     if isinstance(resolved, RlhfResolved):
-        terminal.write(explanation_of_rlhf(resolved, tex=tex))
+        terminal.put(explanation_of_rlhf(resolved, tex=tex))
     elif isinstance(resolved, Resolved):
-        terminal.write(explanation(resolved, tex=tex))
+        terminal.put(explanation(resolved, tex=tex))

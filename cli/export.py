@@ -7,7 +7,7 @@ import typer
 
 from ppoc.cli import terminal
 from ppoc.cli.folders import Modified, import_agent, import_module, is_language_model
-from ppoc.cli.options import RunFolder, Trust
+from ppoc.cli.options import Debug, RunFolder, Trust
 from ppoc.formats.text import printable
 
 
@@ -28,6 +28,7 @@ def export(
     ] = None,
     trust: Trust = False,
     modified: Modified = False,
+    debug: Debug = False,
 ) -> None:
     """Write the policy of a run: one function from what its environment gives to what it takes.
 
@@ -57,7 +58,7 @@ def export(
         else:
             said = formats.export(module, folder, form, target)
     except (ExportError, RunError, CheckpointError, EnvironmentFailure) as error:
-        terminal.fail(terminal.RUN_FAILED, str(error))
+        terminal.fail_by(error, debug=debug)
     except OSError as error:
         terminal.fail(terminal.MISUSE, f"cannot write {target}: {error.strerror}")
     for line in said:

@@ -1,12 +1,13 @@
 """Compiled folders and run folders: the module of one is imported only after a look at it."""
 
+import os
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
 
 import typer
 
-from ppoc.cli import terminal
+from ppoc.cli import terminal, zoo
 from ppoc.formats.text import printable
 
 Modified = Annotated[
@@ -16,6 +17,42 @@ Modified = Annotated[
         help="Run the folder's module although it is not what its spec compiles to; read it first.",
     ),
 ]
+
+
+EITHER = "A spec or lock, one of the zoo such as `ppo/cartpole`, or a compiled or a run folder."
+# What training leaves in a folder, or, of a language model, a stage in a folder of its own.
+LEFT = ("run.lock", "metrics.csv", "checkpoints", "result.json")
+STAGES = ("sft", "reward", "ppo")
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether something was trained in a folder, or began to be; nothing in it is read."""
+    places = [folder, *(folder / stage for stage in STAGES)]
+    return any(os.path.lexists(place / name) for place in places for name in LEFT)
+
+
+def spec_file(given: Path) -> Path:
+    """The file of a spec: itself, one of the zoo by its name, or the lock of a folder; else the
+    command ends."""
+    from ppoc.compiler.manifest import LOCK, MODULE, FolderError, read_file
+
+    if not given.exists():
+        return zoo.paths().get(zoo.key_of(str(given)), given)
+    if not given.is_dir():
+        return given
+    lock = given / LOCK
+    if not os.path.lexists(lock):
+        ejected = os.path.lexists(given / MODULE) and "; an ejected module has none"
+        terminal.fail(
+            terminal.MISUSE,
+            f"{given} has no {LOCK}: give a spec, one of the zoo by its name, or a compiled or a "
+            f"run folder{ejected or ''}",
+        )
+    try:
+        read_file(lock)  # which refuses links
+    except FolderError as error:
+        terminal.fail(terminal.MISUSE, printable(str(error)))
+    return lock
 
 
 def module_text(folder: Path, *, modified: bool, trust: bool) -> str:

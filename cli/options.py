@@ -19,6 +19,7 @@ Seed = Annotated[
     int | None, typer.Option(help="Short for `-s training.seed=…`.", show_default=False)
 ]
 RunFolder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
+Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of what fails, too.")]
 Trust = Annotated[
     bool,
     typer.Option("--trust", help="Import the code that the spec names; it can do anything."),

@@ -4,13 +4,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
 from ppoc.cli import terminal, witness
-from ppoc.cli.folders import Modified, import_text, is_language_model, module_text
-from ppoc.cli.options import Overrides, Seed, Trust
+from ppoc.cli.folders import Modified, holds_run, import_text, is_language_model, module_text
+from ppoc.cli.options import Debug, Overrides, Seed, Trust
 
 if TYPE_CHECKING:
     from ppoc.runtime.progress import Mode
@@ -20,16 +20,23 @@ class Ended(NamedTuple):
     """How training ended."""
 
     stopped: str | None  # where a signal stopped it
-    lines: Sequence[str] = ()  # what it came to
+    document: dict[str, Any]  # how, for programs
+    lines: Sequence[str] = ()  # what it came to, for people
 
 
 def run(
     target: Annotated[
-        Path, typer.Argument(help="A spec file, a compiled folder, or a run folder to resume.")
+        Path,
+        typer.Argument(
+            help="A spec file, a compiled folder, or a run folder with --resume or --again."
+        ),
     ],
     overrides: Overrides = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the run folder's last checkpoint.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Train a run folder's spec anew, in a new folder.")
     ] = False,
     seed: Seed = None,
     device: Annotated[
@@ -48,23 +55,32 @@ def run(
     ] = None,
     trust: Trust = False,
     modified: Modified = False,
+    debug: Debug = False,
 ) -> None:
     """Train an agent or a language model and evaluate it; all lands in one run folder."""
     changes = [*(overrides or []), *([f"training.seed={seed}"] if seed is not None else [])]
+    if json:
+        terminal.only_results()
     mode: Mode = "json" if json else "quiet" if quiet else "auto"
     # Threads of torch that wait for each other should sleep: beside other work, those that spin
     # take many times as long. It is read once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if resume and again:
+        terminal.fail(terminal.MISUSE, "either --resume or --again")
     if resume:
         folder = _folder_to_resume(target, changes, out)
     else:
+        if not again and holds_run(target):
+            goes_on = "takes it as it is, without changes" if changes else "goes on with it"
+            anew = "--again trains its spec anew, in a new folder"
+            terminal.fail(terminal.MISUSE, f"{target} holds a run: --resume {goes_on}, {anew}")
         folder = _prepare(target, changes, out, trust, modified)
     text = module_text(folder, modified=modified, trust=trust)  # before anything is written there
     witness.split(folder)
     module = import_text(folder, text)
     if until is not None and not is_language_model(module):
         terminal.fail(terminal.MISUSE, "--until is for specs of `kind: rlhf`")
-    _execute(module, folder, device, resume, mode, until)
+    _execute(module, folder, device, resume, mode, until, debug)
 
 
 def _folder_to_resume(target: Path, changes: list[str], out: Path | None) -> Path:
@@ -144,6 +160,7 @@ def _execute(
     resume: bool,
     mode: "Mode",
     until: str | None,
+    debug: bool,
 ) -> None:
     if mode != "quiet":
         terminal.say(f"run folder: {folder}")
@@ -155,25 +172,30 @@ def _execute(
         else:
             ended = _train(module, folder, device, resume, mode)
     except RunError as error:
-        terminal.fail(terminal.RUN_FAILED, str(error))
+        terminal.fail_by(error, debug=debug)
     except KeyboardInterrupt:  # before training began, between stages, or after it ended
         terminal.fail(terminal.RUN_FAILED, "stopped")
+    if mode == "json":
+        terminal.tell(terminal.as_json({"event": "result", **ended.document}, indent=None))
     if ended.stopped:
         terminal.say(f"stopped {ended.stopped}; `ppoc run {folder} --resume` goes on")
         raise typer.Exit(terminal.RUN_FAILED)
-    for line in (*ended.lines, f"run folder: {folder}"):
-        terminal.tell(line)
+    if mode != "json":
+        for line in (*ended.lines, f"run folder: {folder}"):
+            terminal.tell(line)
 
 
 def _train(
     module: ModuleType, folder: Path, device: str | None, resume: bool, mode: "Mode"
 ) -> Ended:
     from ppoc.runtime.launch import execute
+    from ppoc.runtime.results import result_document
     from ppoc.runtime.run import describe
 
     result = execute(module, folder, device=device, resume=resume, mode=mode)
+    document = {"folder": str(folder), **result_document(result)}
     if not result.finished:
-        return Ended(f"at {result.steps:,} steps")
+        return Ended(f"at {result.steps:,} steps", document)
     lines = []
     if result.earlier:
         lines = [f"the run is finished, at {result.steps:,} steps; there is nothing to resume"]
@@ -181,20 +203,21 @@ def _train(
         lines = [f"{result.steps:,} steps in {result.seconds:.1f} s, evaluation included"]
     if result.evaluation is not None:
         lines.append(describe(result.evaluation))
-    return Ended(None, lines)
+    return Ended(None, document, lines)
 
 
 def _train_stages(
     module: ModuleType, folder: Path, device: str | None, until: str | None, mode: "Mode"
 ) -> Ended:
     """Train a language model, stage by stage; stages that the folder has are not repeated."""
-    from ppoc.runtime.rlhf.launch import execute, report
+    from ppoc.runtime.rlhf.launch import execute, report, result_document
     from ppoc.runtime.rlhf.stage import UNITS
 
     result = execute(module, folder, device=device, mode=mode, until=until)
+    document = {"folder": str(folder), **result_document(result)}
     if result.stopped:
-        return Ended(f"in {result.stage} after {result.steps:,} {UNITS[result.stage]}")
+        return Ended(f"in {result.stage} after {result.steps:,} {UNITS[result.stage]}", document)
     lines = [report(result)]
     if not result.finished:
         lines.append(f"{result.stage} is done; `ppoc run {folder} --resume` goes on")
-    return Ended(None, lines)
+    return Ended(None, document, lines)

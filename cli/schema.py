@@ -29,7 +29,7 @@ def schema(
     schema = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
     text = reference() if markdown else schema
     if out is None:
-        terminal.write(text, end="")
+        terminal.put(text, end="")
         return
     try:
         out.write_text(text, encoding="utf-8")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.options import Overrides
+from ppoc.cli.options import Debug, Overrides
 
 
 def variance(
@@ -23,6 +23,7 @@ def variance(
         Path | None, typer.Option(help="Also draw it; needs matplotlib.", show_default=False)
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Measure how much the policy gradient varies between batches, without training.
 
@@ -30,10 +31,12 @@ def variance(
     Give the specs the same environment and batch size, and trained parameters with --from: a critic
     that has learnt nothing is no baseline.
     """
+    if as_json:
+        terminal.only_results()
     rows = {}
     parameters = _parameters(run) if run is not None else None
     for path in specs:
-        rows[str(path)] = _measure(path, overrides or [], batches, seed, parameters)
+        rows[str(path)] = _measure(path, overrides or [], batches, seed, parameters, debug)
     sizes = {row["batch_size"] for row in rows.values()}
     if len(sizes) > 1:
         terminal.say(
@@ -43,7 +46,7 @@ def variance(
     if plot is not None:
         _draw({name: row["relative"] for name, row in rows.items()}, plot)
     if as_json:
-        terminal.document(rows)
+        terminal.put(terminal.as_json(rows))
         return
     width = max(map(len, rows))
     terminal.show(f"{'':<{width}}  batch  |mean|     variance   relative  cosine")
@@ -55,7 +58,7 @@ def variance(
 
 
 def _measure(
-    path: Path, overrides: list[str], batches: int, seed: int, parameters: Any
+    path: Path, overrides: list[str], batches: int, seed: int, parameters: Any, debug: bool
 ) -> dict[str, Any]:
     import tempfile
 
@@ -72,7 +75,7 @@ def _measure(
             module = load_module(Path(folder) / MODULE)
         gradients = gradient_samples(module, batches, seed, parameters)
     except (EnvironmentFailure, ValueError) as error:
-        terminal.fail(terminal.RUN_FAILED, f"{path}: {error}")
+        terminal.fail_by(error, f"{path}: {error}", debug=debug)
     return spread(gradients, module.BATCH_SIZE)._asdict()
 
 

@@ -15,20 +15,26 @@ app = typer.Typer(help="Specs that come with ppoc: list, show, copy.", no_args_i
 Name = Annotated[str, typer.Argument(help="Such as `ppo/cartpole`.", show_default=False)]
 
 
-def _specs() -> dict[str, str]:
-    """Name → text of every spec of the zoo."""
+def paths() -> dict[str, Path]:
+    """Name → file of every spec of the zoo."""
     root = Path(str(files("ppoc.specs")))
     found = sorted(root.glob("*/*.yaml"))
-    return {
-        f"{path.parent.name}/{path.stem}": path.read_text(encoding="utf-8")
-        for path in found
-        if path.parent.name != "presets"
-    }
+    return {f"{x.parent.name}/{x.stem}": x for x in found if x.parent.name != "presets"}
+
+
+def key_of(name: str) -> str:
+    """What the zoo calls a spec, which people may call by its file."""
+    return name.removesuffix(".yaml").removeprefix("specs/")
+
+
+def _specs() -> dict[str, str]:
+    """Name → text of every spec of the zoo."""
+    return {name: path.read_text(encoding="utf-8") for name, path in paths().items()}
 
 
 def _find(name: str) -> str:
     specs = _specs()
-    key = name.removesuffix(".yaml").removeprefix("specs/")
+    key = key_of(name)
     if key not in specs:
         import difflib
 
@@ -48,7 +54,7 @@ def list_specs() -> None:
 @app.command()
 def show(name: Name) -> None:
     """Print a spec."""
-    terminal.write(_find(name), end="")
+    terminal.put(_find(name), end="")
 
 
 @app.command()

@@ -18,6 +18,11 @@ MODULE, LOCK, MANIFEST = "module.py", "spec.lock.yaml", "manifest.json"
 FORMAT: Format[Any] = Format("manifest format", 1)
 
 
+EJECTED = (
+    "Ejected: what it uses of ppoc's runtime stands in this file, so that it runs without ppoc."
+)
+
+
 class FolderError(Exception):
     """A folder that is not what a compiler wrote; the text says what to do."""
 

@@ -5,12 +5,15 @@ change its checksum too; so a module that was not written here is compiled again
 must come out the same.
 """
 
+import os
 from pathlib import Path
 
 from ppoc.compiler import ownership
 from ppoc.compiler.build import compile_document
 from ppoc.compiler.manifest import (
+    EJECTED,
     LOCK,
+    MANIFEST,
     MODULE,
     FolderError,
     Manifest,
@@ -23,6 +26,7 @@ from ppoc.formats.folders import check_folder
 from ppoc.formats.reading import FormatError
 from ppoc.formats.text import printable
 
+NOTHING_SAYS = f"has no {MANIFEST} beside it, which would say what it should be"
 ANYWAY = "read it, and give --modified to run it as it is"
 
 
@@ -45,6 +49,9 @@ def verified(folder: Path, *, modified: bool = False, trust: bool = False) -> st
     text = read_file(folder / MODULE)
     if modified:
         return text
+    if not os.path.lexists(folder / MANIFEST):
+        why = "was ejected: no spec says what it should be" if EJECTED in text else NOTHING_SAYS
+        raise FolderError(f"{folder / MODULE} {why}; {ANYWAY}")
     manifest = read_manifest(folder)
     if manifest.sha256.get(MODULE) != sha256(text):
         raise FolderError(f"{folder / MODULE} was changed after it was compiled: {ANYWAY}")

@@ -101,7 +101,8 @@ FALLS = {
 def describe(resolved: Document) -> tuple[str, list[str]]:
     """A spec in English, and the paths of values that this English has no words for.
 
-    The words are read again, and what the draft would fill in otherwise is said too.
+    The words are read again, and what the draft would fill in otherwise is said too. Of a lock,
+    which has every value, that is all.
     """
     if isinstance(resolved, RlhfResolved):
         return describe_rlhf(resolved)
@@ -110,6 +111,7 @@ def describe(resolved: Document) -> tuple[str, list[str]]:
         ".".join(path)
         for path, node in resolved.root.leaves()
         if node.origin in ("spec", "extends", "override")
+        and not resolved.is_lock
         and path[0] not in ("ppoc", "name", "lock")
     ]
     said: dict[str, str] = {}
@@ -154,8 +156,8 @@ def _say(path: str, wanted: Mapping[str, Any], said: dict[str, str]) -> bool:
 
 
 def _words(path: str, value: Any, wanted: Mapping[str, Any]) -> str | None:
-    sentence = None if isinstance(value, list | dict) else SENTENCES.get((path, value))
-    if sentence is not None:
+    plain = not isinstance(value, list | dict)
+    if plain and (sentence := SENTENCES.get((path, value))) is not None:
         return sentence
     role = "critic" if path.split(".")[1:2] == ["critic"] else "actor"
     general = path.replace(".critic.", ".actor.", 1) if role == "critic" else path

@@ -16,13 +16,13 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from ppoc.compiler.manifest import EJECTED
 from ppoc.exporting.scopes import Names, names_of
 from ppoc.exporting.source import EjectError, Item, SourceFile, path_of
 
 WIDTH = 100
 # Bases whose methods only our own code calls.
 PLAIN_BASES = {"NamedTuple", "Protocol", "Exception", "RuntimeError", "ValueError"}
-NOTE = "Ejected: what it uses of ppoc's runtime stands in this file, so that it runs without ppoc."
 
 Place = ast.Name | ast.Attribute | None
 
@@ -205,7 +205,7 @@ class _Ejection:
         return "\n".join(
             [
                 *docstring,
-                *textwrap.wrap(NOTE, WIDTH),
+                *textwrap.wrap(EJECTED, WIDTH),
                 '"""',
                 "",
                 *self._imports(files),

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppoc.formats.processes import import_entry_point, import_safely
-from ppoc.runtime.observations import check_observation
+from ppoc.runtime.answers import in_words
 
 if TYPE_CHECKING:
     from gymnasium import Env, Space
@@ -28,6 +28,13 @@ Flags = NDArray[np.bool_]
 
 class EnvironmentFailure(RuntimeError):  # noqa: N818 - EnvironmentError is a builtin
     """An environment could not be made, reset or stepped; the original error is chained."""
+
+
+class Interrupted(BaseException):
+    """A signal ends the run at once. No Exception, so that nothing on the way takes it for one."""
+
+
+STOPS = (KeyboardInterrupt, Interrupted)  # what is raised within an environment, and not by it
 
 
 class Step(NamedTuple):
@@ -117,7 +124,9 @@ def make(
     with _failures(f"cannot make {env_id} with {backend}"):
         envs: VectorEnv
         if backend == "gymnasium":
-            envs = _GymnasiumEnvs(env_id, num_envs, arguments, wrappers, package)
+            from ppoc.runtime.gymnasium_envs import GymnasiumEnvs
+
+            envs = GymnasiumEnvs(env_id, num_envs, arguments, wrappers, package)
         elif backend == "torch":
             from ppoc.runtime import tensor_envs
 
@@ -127,6 +136,10 @@ def make(
         else:
             threads = threads or min(num_envs, len(os.sched_getaffinity(0)))
             envs = _EnvpoolEnvs(env_id, num_envs, threads, arguments)
+        if backend != "gymnasium":
+            from ppoc.runtime.located import LocatedEnvs
+
+            envs = LocatedEnvs(envs, env_id)
         _check_spaces(envs.observation_space, envs.action_space)
     if step_timeout is None:
         return envs
@@ -169,77 +182,6 @@ def is_mujoco(env_id: str) -> bool:
     return spec is not None and "mujoco" in str(spec.entry_point)
 
 
-class _GymnasiumEnvs:
-    """Gymnasium environments stepped in turn.
-
-    `gymnasium.vector.SyncVectorEnv` keeps the same contract but merges every info dictionary of
-    every step, which nothing here reads: for 8 environments that is a sixth of the time of a step.
-    """
-
-    def __init__(
-        self,
-        env_id: str,
-        num_envs: int,
-        arguments: Mapping[str, Any],
-        wrappers: Layers = (),
-        package: str | None = None,
-    ) -> None:
-        self.num_envs = num_envs
-        self.env_id = env_id
-        self._envs = [make_one(env_id, arguments, wrappers, package) for _ in range(num_envs)]
-        self.observation_space: Space[Any] = self._envs[0].observation_space
-        self.action_space: Space[Any] = self._envs[0].action_space
-        self._each = self.observation_space.shape or ()
-        self._shape = (num_envs, *self._each)
-        self._dtype = kept_as(self.observation_space)
-        start = getattr(self.action_space, "start", None)
-        self._start = start if np.any(start) else None
-        self._action_shape = (num_envs, *(self.action_space.shape or ()))
-
-    def reset(self, seed: int) -> Floats:
-        observations: NDArray[Any] = np.empty(self._shape, self._dtype)
-        with _failures(f"{self.env_id} failed to reset"):
-            for index, env in enumerate(self._envs):
-                observation, _ = env.reset(seed=seed + index)
-                check_observation(observation, self._each, self._dtype)
-                observations[index] = observation
-        return observations
-
-    def step(self, actions: NDArray[Any]) -> Step:
-        # A copy, because an environment may keep the action while the caller reuses its array.
-        actions = np.array(actions, self.action_space.dtype).reshape(self._action_shape)
-        if self._start is not None:
-            actions += self._start
-        observations: NDArray[Any] = np.empty(self._shape, self._dtype)
-        rewards = np.empty(self.num_envs, np.float32)
-        terminated = np.empty(self.num_envs, np.bool_)
-        truncated = np.empty(self.num_envs, np.bool_)
-        finals: dict[int, Floats] = {}
-        try:
-            for index, env in enumerate(self._envs):
-                observation, rewards[index], end, cut, _ = env.step(actions[index])
-                terminated[index], truncated[index] = end, cut
-                # NumPy would fill a row with one number.
-                if getattr(observation, "shape", None) != self._each:
-                    check_observation(observation, self._each, self._dtype)
-                if end or cut:
-                    finals[index] = np.array(observation, self._dtype)
-                    observation, _ = env.reset()
-                observations[index] = observation
-        except Exception as error:
-            raise EnvironmentFailure(_message(f"{self.env_id} failed to step", error)) from error
-        if not finals:
-            return Step(observations, rewards, terminated, truncated, observations)
-        next_observations = observations.copy()
-        for index, final in finals.items():
-            next_observations[index] = final
-        return Step(observations, rewards, terminated, truncated, next_observations)
-
-    def close(self) -> None:
-        for env in self._envs:
-            env.close()
-
-
 class _EnvpoolEnvs:
     """An envpool in its synchronous mode, which steps the environments on threads of its own.
 
@@ -276,21 +218,19 @@ class _EnvpoolEnvs:
     def reset(self, seed: int) -> Floats:
         import envpool
 
-        with _failures(f"{self.env_id} failed to reset"):
-            # envpool takes a seed only when made, which takes 2 ms for each MuJoCo environment.
-            self._pool = pool = envpool.make(
-                self.env_id, env_type="gymnasium", seed=seed, **self._arguments
-            )
-            self._observation, self._reward, self._done, self._truncated, self._env_id = (
-                pool._state_keys.index(key)
-                for key in ("obs", "reward", "done", "trunc", "info:env_id")
-            )
-            # The arguments of a step in envpool's order, of which the action comes last.
-            self._action_dtype = pool.spec.action_array_spec[pool.spec._action_keys[-1]].dtype
-            ids = pool.all_env_ids
-            self._send_arguments = [ids, ids, None]
-            pool._reset(ids)
-            return np.array(pool._recv()[self._observation], self._dtype)
+        # envpool takes a seed only when made, which takes 2 ms for each MuJoCo environment.
+        self._pool = pool = envpool.make(
+            self.env_id, env_type="gymnasium", seed=seed, **self._arguments
+        )
+        self._observation, self._reward, self._done, self._truncated, self._env_id = (
+            pool._state_keys.index(key) for key in ("obs", "reward", "done", "trunc", "info:env_id")
+        )
+        # The arguments of a step in envpool's order, of which the action comes last.
+        self._action_dtype = pool.spec.action_array_spec[pool.spec._action_keys[-1]].dtype
+        ids = pool.all_env_ids
+        self._send_arguments = [ids, ids, None]
+        pool._reset(ids)
+        return np.array(pool._recv()[self._observation], self._dtype)
 
     def step(self, actions: NDArray[Any]) -> Step:
         pool = self._pool
@@ -298,22 +238,19 @@ class _EnvpoolEnvs:
             raise EnvironmentFailure(f"{self.env_id} was stepped before its first reset")
         # `pool.step` builds dictionaries for longer than CartPole takes to step.
         self._send_arguments[-1] = np.ascontiguousarray(actions, self._action_dtype)
-        try:
-            pool._send(self._send_arguments)
+        pool._send(self._send_arguments)
+        state = pool._recv()
+        # Copies throughout: what envpool returns may be memory that it writes again.
+        next_observations: NDArray[Any] = np.array(state[self._observation], self._dtype)
+        rewards = np.array(state[self._reward], np.float32)
+        ended, truncated = state[self._done], np.array(state[self._truncated])
+        terminated = ended & ~truncated
+        observations = next_observations
+        if ended.any():
+            observations = next_observations.copy()
+            pool._reset(np.flatnonzero(ended).astype(np.int32))
             state = pool._recv()
-            # Copies throughout: what envpool returns may be memory that it writes again.
-            next_observations: NDArray[Any] = np.array(state[self._observation], self._dtype)
-            rewards = np.array(state[self._reward], np.float32)
-            ended, truncated = state[self._done], np.array(state[self._truncated])
-            terminated = ended & ~truncated
-            observations = next_observations
-            if ended.any():
-                observations = next_observations.copy()
-                pool._reset(np.flatnonzero(ended).astype(np.int32))
-                state = pool._recv()
-                observations[state[self._env_id]] = state[self._observation]
-        except Exception as error:
-            raise EnvironmentFailure(_message(f"{self.env_id} failed to step", error)) from error
+            observations[state[self._env_id]] = state[self._observation]
         return Step(observations, rewards, terminated, truncated, next_observations)
 
     def close(self) -> None:
@@ -353,9 +290,7 @@ def _check_spaces(observations: "Space[Any]", actions: "Space[Any]") -> None:
 def _failures(doing: str) -> Iterator[None]:
     try:
         yield
-    except Exception as error:
-        raise EnvironmentFailure(_message(doing, error)) from error
-
-
-def _message(doing: str, error: Exception) -> str:
-    return f"{doing}: {type(error).__name__}: {error}"
+    except STOPS:
+        raise
+    except BaseException as error:
+        raise EnvironmentFailure(f"{doing}: {in_words(error)}") from error

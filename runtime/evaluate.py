@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppoc.runtime.envs import VectorEnv
+from ppoc.runtime.guard import check_reset, check_step
 
 Policy = Callable[[NDArray[np.float32]], NDArray[Any]]
 Flags = NDArray[np.bool_]
@@ -56,14 +57,22 @@ def evaluate(
     Args:
         policy: observations [N, O] to actions [N] or [N, A], within the environment's bounds.
         seed: for the environments, which are reset here.
+
+    Raises:
+        EnvironmentFailure: an environment fails, or a number of it or of the policy is not finite.
     """
     num_envs = envs.num_envs
     returns, lengths = np.zeros(episodes), np.zeros(episodes, np.int64)
     # The episode that each environment is playing; from `episodes` on, it is done.
     playing = np.arange(num_envs)
     observations = envs.reset(seed)
+    check_reset(observations)
+    steps = 0
     while (active := playing < episodes).any():
-        step = envs.step(policy(observations))
+        actions = policy(observations)
+        step = envs.step(actions)
+        check_step(steps, actions, step)
+        steps += 1
         observations = step.observations
         returns[playing[active]] += step.rewards[active]
         lengths[playing[active]] += 1

@@ -3,6 +3,8 @@
 import contextlib
 import errno
 import os
+import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +14,11 @@ from ppoc.formats.files import write_whole
 from ppoc.formats.reading import FormatError
 from ppoc.formats.text import lines
 from ppoc.runtime import checkpoint as checkpoints
-from ppoc.runtime.envs import EnvironmentFailure
+from ppoc.runtime.answers import in_words, shortened
+from ppoc.runtime.envs import STOPS, EnvironmentFailure, Interrupted
 
 EXIT_CODE = 3
+TRACEBACK = "error.txt"
 LESS_MEMORY = (
     "a smaller update.rollout_steps or update.minibatch_size, fewer env.num_envs and smaller "
     "networks need less"
@@ -26,10 +30,6 @@ _under_way: list[Path] = []
 
 class RunError(Exception):
     """A run that cannot start or go on; its text says why and what is left."""
-
-
-class Interrupted(BaseException):
-    """A signal ends the run at once. No Exception, so that nothing on the way takes it for one."""
 
 
 @contextlib.contextmanager
@@ -50,13 +50,13 @@ def in_one_message(
         yield
     except RunError:
         raise
+    except KeyboardInterrupt:
+        raise
     except Interrupted as error:
         raise RunError(f"stopped at once, by {error}\n{kept(folder)}") from error
-    except SystemExit as error:  # which would end the process as if all were well
-        said = f"the run was ended by sys.exit({error.code!r}) in code of others"
-        raise RunError(f"{said}\n{kept(folder)}") from error
-    except Exception as error:
-        said = describe_failure(error, root or folder, less_memory)
+    except BaseException as error:  # SystemExit too, which would end as if all were well
+        path = (root or folder) / TRACEBACK
+        said = describe_failure(error, path, less_memory=less_memory)
         raise RunError(f"{said}\n{kept(folder)}") from error
     finally:
         _under_way.remove(folder)
@@ -71,26 +71,86 @@ def kept(folder: Path) -> str:
 
 
 def end_process(message: str) -> NoReturn:
-    """End the process from whichever thread, whatever the others are in, with exit code 3."""
-    said = "\n".join([f"error: {message}", *(kept(folder) for folder in _under_way)])
+    """End the process from whichever thread, whatever the others are in, with exit code 3.
+
+    The run folder keeps where the main thread was.
+    """
+    main = sys._current_frames().get(threading.main_thread().ident or 0)
+    stack = "".join(traceback.format_stack(main)) if main is not None else ""
+    said = [f"error: {message}"]
+    for folder in _under_way:
+        text = f"{message}\nThe main thread was here:\n{stack}"
+        said += [_written(folder / TRACEBACK, text, "where it was is in"), kept(folder)]
     with contextlib.suppress(OSError):
-        os.write(2, f"\n{lines(said)}\n".encode())
+        whole = lines("\n".join(said))
+        os.write(2, f"\n{whole}\n".encode("utf-8", "backslashreplace"))
     os._exit(EXIT_CODE)
 
 
-def describe_failure(error: BaseException, folder: Path, less_memory: str) -> str:
-    """An error in a line or two; one that nobody foresaw leaves its traceback in the run folder."""
-    if isinstance(error, EnvironmentFailure | checkpoints.CheckpointError | FormatError):
+def fail(error: RunError, *, debug: bool) -> NoReturn:
+    """End a module that is run as a script with one message and, to debug, the traceback first."""
+    if debug:
+        print("".join(traceback.format_exception(error.__cause__ or error)), file=sys.stderr)
+    print(lines(f"error: {error}"), file=sys.stderr)
+    sys.exit(EXIT_CODE)
+
+
+@contextlib.contextmanager
+def explained(folder: Path, doing: str) -> Iterator[None]:
+    """Whatever fails within, such as an evaluation of the run in `folder`, is one message.
+
+    Args:
+        doing: such as `the evaluation`; its traceback is in evaluation-error.txt, as the run's own
+            is in error.txt.
+
+    Raises:
+        RunError: it failed.
+    """
+    try:
+        yield
+    except (RunError, *STOPS):
+        raise
+    except BaseException as error:
+        path = folder / f"{doing.split()[-1]}-{TRACEBACK}"
+        raise RunError(describe_failure(error, path, doing=doing)) from error
+
+
+def describe_failure(
+    error: BaseException, path: Path, *, less_memory: str = LESS_MEMORY, doing: str = "the run"
+) -> str:
+    """An error in a line or two; where code of others has its part, the traceback is kept.
+
+    Args:
+        path: the file to keep it in, in the run folder.
+        doing: what failed, where nobody foresaw how.
+    """
+    if isinstance(error, checkpoints.CheckpointError | FormatError):
         return str(error)
+    if isinstance(error, EnvironmentFailure):
+        return f"{error} ({_left(error, path)})"
     if isinstance(error, OSError) and error.errno is not None:
-        return _of_the_system(error, folder)
+        return _of_the_system(error, path.parent)
     if _out_of_memory(error):
         return f"out of memory: {_first_line(error)}\n{less_memory}"
-    path = folder / "error.txt"
-    with contextlib.suppress(OSError):
-        write_whole(path, "".join(traceback.format_exception(error)))
-    where = f"traceback in {path}" if path.exists() else "its traceback could not be written"
-    return f"the run failed: {type(error).__name__}: {_first_line(error)} ({where})"
+    if isinstance(error, SystemExit):
+        said = f"{doing} was ended by sys.exit({shortened(error.code)}) in code of others"
+    else:
+        said = f"{doing} failed: {in_words(error).strip().partition(chr(10))[0]}"
+    return f"{said} ({_left(error, path)})"
+
+
+def _left(error: BaseException, path: Path) -> str:
+    """Write the traceback of an error, with its notes, into a run folder, and say where it is."""
+    return _written(path, "".join(traceback.format_exception(error)), "traceback in")
+
+
+def _written(path: Path, text: str, said: str) -> str:
+    try:
+        write_whole(path, text.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        why = error.strerror or error
+        return f"its traceback could not be written ({why}); --debug prints it"
+    return f"{said} {path}"
 
 
 def _of_the_system(error: OSError, folder: Path) -> str:
@@ -113,10 +173,8 @@ def _out_of_memory(error: BaseException) -> bool:
 
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    said = str(error)
-    return isinstance(error, RuntimeError) and (
-        "DefaultCPUAllocator" in said or "not enough memory" in said or "bad_alloc" in said
-    )
+    said = str(error) if isinstance(error, RuntimeError) else ""
+    return "DefaultCPUAllocator" in said or "not enough memory" in said or "bad_alloc" in said
 
 
 def _first_line(error: BaseException) -> str:

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from ppoc.formats import streams
 from ppoc.formats.documents import NewerError
 from ppoc.formats.reading import FormatError, read_regular
 from ppoc.formats.text import lines
+from ppoc.runtime.belongings import make_folder
 from ppoc.runtime.divergence import DivergenceError
-from ppoc.runtime.failures import EXIT_CODE, RunError, in_one_message
+from ppoc.runtime.failures import EXIT_CODE, RunError, fail, in_one_message
 from ppoc.runtime.layout import check_policy
 from ppoc.runtime.progress import Mode
 from ppoc.runtime.results import Result, read_result, write_result
@@ -187,21 +189,22 @@ def finished_result(module: ModuleType, folder: Path) -> Result | None:
 
 def main(module: ModuleType) -> None:
     """The command line of a generated module run as a script."""
+    streams.open_streams()
     parser = argparse.ArgumentParser(description=(module.__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("runs") / module.NAME)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--debug", action="store_true", help="print the traceback of what fails")
     arguments = parser.parse_args()
     try:
         if not arguments.resume and (arguments.out / "metrics.csv").exists():
             raise RunError(
                 f"{arguments.out} holds a run already: --resume it, or give another --out"
             )
-        arguments.out.mkdir(parents=True, exist_ok=True)
+        make_folder(module, arguments.out, resume=arguments.resume)
         result = execute(module, arguments.out, device=arguments.device, resume=arguments.resume)
     except RunError as error:
-        print(lines(f"error: {error}"), file=sys.stderr)
-        sys.exit(EXIT_CODE)
+        fail(error, debug=arguments.debug)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         sys.exit(EXIT_CODE)

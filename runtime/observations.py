@@ -10,21 +10,30 @@ if TYPE_CHECKING:
     from gymnasium import Space
 
 
+class AnswerError(ValueError):
+    """A value of an environment is not what it has to be; the text goes on after its name."""
+
+
 def check_observation(observation: Any, shape: tuple[int, ...], dtype: Any) -> None:
     """Whether an observation is an array that the space it was announced with could hold.
 
     Raises:
-        ValueError: it is of another shape or kind, or not finite; it says what was expected.
+        AnswerError: it is of another shape or kind; it says what was expected.
     """
-    found = np.asarray(observation)
     expected = f"its observation space announces {np.dtype(dtype)} {shape}"
+    try:
+        found = np.asarray(observation)
+    except Exception as error:  # such as of lists of unequal lengths
+        raise AnswerError(f"gave an observation that is no array; {expected}") from error
     if found.shape != shape:
-        raise ValueError(f"its observation has the shape {found.shape}; {expected}")
+        raise AnswerError(f"gave an observation of the shape {found.shape}; {expected}")
     if found.dtype.kind not in "fiub":
-        raise ValueError(f"its observation is of the type {found.dtype}; {expected}")
-    kept = found.astype(dtype)
+        raise AnswerError(f"gave an observation of the type {found.dtype}; {expected}")
+    with np.errstate(all="ignore"):
+        kept = found.astype(dtype)
     if kept.dtype.kind in "iu" and not np.array_equal(kept, found):
-        raise ValueError(f"its observation, {found.dtype}, loses its values; {expected}")
+        loses = f"that, as {np.dtype(dtype)} of {found.dtype}, loses its values"
+        raise AnswerError(f"gave an observation {loses}; {expected}")
 
 
 def choices(space: "Space[Any]") -> Iterator[tuple[Callable[[Any], Any], "Space[Any]"]]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, Protocol, Self, TextIO
 
+from ppoc.formats import streams
 from ppoc.formats.text import lines, shortened
 
 if TYPE_CHECKING:
@@ -61,8 +62,7 @@ def progress(
 ) -> Progress:
     """The progress of a run from `start_step` to `total_steps`.
 
-    `auto` is `rich` where standard error is a terminal and `plain` elsewhere, or without the
-    package rich.
+    `auto` is `rich` where that is installed and standard error is a terminal, else `plain`.
 
     Args:
         unit: what a step is: environment steps are just that.
@@ -73,14 +73,14 @@ def progress(
 
 def _display(mode: Mode, meter: "Meter", stage: str | None) -> Progress:
     if mode == "auto":
-        mode = "rich" if sys.stderr.isatty() and find_spec("rich") else "plain"
+        mode = "rich" if streams.is_terminal(sys.stderr) and find_spec("rich") else "plain"
     if mode == "rich":
         from rich.console import Console
 
         return RichProgress(meter, Console(stderr=True))
     if mode == "plain":
         return PlainProgress(meter, sys.stderr)
-    return JsonProgress(sys.stdout, stage, meter.unit) if mode == "json" else QuietProgress()
+    return JsonProgress(streams.results(), stage, meter.unit) if mode == "json" else QuietProgress()
 
 
 class Meter:
@@ -278,7 +278,6 @@ class JsonProgress:
         pass
 
     def _write(self, row: Mapping[str, object]) -> None:
-        # In one piece: another thread may write too.
         self._file.write(json.dumps(row, allow_nan=False) + "\n")
         self._file.flush()
 

@@ -25,20 +25,24 @@ class Result(NamedTuple):
     earlier: bool = False  # it was finished before, and nothing was done now
 
 
+def result_document(result: Result) -> dict[str, Any]:
+    """How a run ended, for programs."""
+    evaluation = result.evaluation
+    return {
+        "finished": result.finished,
+        "steps": result.steps,
+        "seconds": round(result.seconds, 3),
+        "evaluation": evaluation._asdict() if evaluation else None,
+    }
+
+
 def write_result(result: Result) -> None:
     """Write the result into its run folder.
 
     Raises:
         OSError: it cannot be written.
     """
-    evaluation = result.evaluation
-    row = {
-        "format": FORMAT.version,
-        "finished": result.finished,
-        "steps": result.steps,
-        "seconds": round(result.seconds, 3),
-        "evaluation": evaluation._asdict() if evaluation else None,
-    }
+    row = {"format": FORMAT.version, **result_document(result)}
     write_whole(result.folder / NAME, json.dumps(row, indent=2) + "\n")
 
 

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from ppoc.runtime.failures import Interrupted, end_process
+from ppoc.runtime.envs import Interrupted
+from ppoc.runtime.failures import end_process
 
 # A terminal or `timeout` may send one request twice, to a process and to the group it is in.
 AGAIN_SECONDS = 0.5

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ppoc.runtime.guard import check_rollout
 from ppoc.runtime.parameters import flatten, unflatten
 from ppoc.runtime.run import derive_seed
 from ppoc.runtime.tensor_statistics import no_moments
@@ -51,6 +52,7 @@ def gradient_samples(
 
     Raises:
         ValueError: the module learns without a gradient.
+        EnvironmentFailure: an environment fails, or gives what is not finite.
     """
     if not hasattr(module, "make_batch"):
         raise ValueError("the cross-entropy method has no gradient to compare")
@@ -82,6 +84,7 @@ def _batch(module: ModuleType, envs: Any, params: Tensor, seed: int) -> Any:
     w = {name: x.numpy() for name, x in unflatten(params, module.SHAPES).items()}
     normalize = [module.new_normalizer()] if hasattr(module, "new_normalizer") else []
     rollout, _ = module.collect(envs, w, *normalize, envs.reset(seed), noise)
+    check_rollout(module.ENV_ID, rollout)
     tensors = [torch.as_tensor(x) for x in rollout]
     if hasattr(module, "action_log_probs"):
         tensors.append(module.action_log_probs(params, tensors[0], tensors[1]))

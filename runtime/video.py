@@ -12,15 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppoc.formats.files import create_file
+from ppoc.runtime.answers import check_answer, flag_of, in_words, opened, shortened
 from ppoc.runtime.camera import follow
-from ppoc.runtime.envs import Layers, is_mujoco, kept_as, make_one
+from ppoc.runtime.envs import STOPS, EnvironmentFailure, Layers, is_mujoco, kept_as, make_one
 from ppoc.runtime.evaluate import Policy, restart
+from ppoc.runtime.located import not_finite
+from ppoc.runtime.observations import AnswerError, check_observation
 
 DEFAULT_FPS = 30
 TOLD_EVERY = 5.0  # seconds
 
 
-class VideoError(RuntimeError):
+class VideoError(EnvironmentFailure):
     """No video could be made; the text says what is missing."""
 
 
@@ -58,7 +61,7 @@ def record(
         env = make_one(env_id, arguments, wrappers, package)
         follow(env, options or {})
     try:
-        frames = _play(env, policy, episodes, seed)
+        frames = _play(env_id, env, policy, episodes, seed)
         if message is not None:
             frames = _told(frames, episodes, env, path, message)
         # Rendering starts with the first frame: this shows whether it works.
@@ -70,20 +73,29 @@ def record(
     return path
 
 
-def _play(env: Any, policy: Policy, episodes: int, seed: int) -> Iterator[NDArray[np.uint8]]:
+def _play(
+    env_id: str, env: Any, policy: Policy, episodes: int, seed: int
+) -> Iterator[NDArray[np.uint8]]:
     dtype, actions = kept_as(env.observation_space), env.action_space
     start = getattr(actions, "start", 0)  # policies count choices from 0
     for episode in range(episodes):
-        observation, _ = env.reset(seed=seed if episode == 0 else None)
-        yield _frame(env)
-        ended = False
+        begun = f"of episode {episode + 1}, the first of which began with seed {seed}"
+        with _located(env_id, "reset", f"at the start {begun}"):
+            observation = opened(env.reset(seed=seed if episode == 0 else None))
+            batch = _batch(observation, env, dtype)
+        yield _frame(env_id, env)
+        ended, steps = False, 0
         while not ended:
-            batch: NDArray[Any] = np.asarray(observation, dtype)[None]
             action = np.asarray(policy(batch)[0] + start, actions.dtype).reshape(actions.shape)
-            observation, _, terminated, truncated, _ = env.step(action)
-            ended = terminated or truncated
+            steps += 1
+            place = f"at step {steps} {begun}; action: {shortened(action)}"
+            with _located(env_id, "step", place):
+                answer = env.step(action)
+                check_answer(answer)
+                batch = _batch(answer[0], env, dtype)
+            ended = flag_of("terminated", answer[2]) or flag_of("truncated", answer[3])
             restart(policy, np.array([ended]))
-            yield _frame(env)
+            yield _frame(env_id, env)
 
 
 def _told(
@@ -106,10 +118,38 @@ def _told(
             message(f"frame {number:,}{most}")
 
 
-def _frame(env: Any) -> NDArray[np.uint8]:
-    frame = env.render()
+def _batch(observation: Any, env: Any, dtype: type) -> NDArray[Any]:
+    """An observation as the only row of what a policy takes."""
+    check_observation(observation, env.observation_space.shape, dtype)
+    batch: NDArray[Any] = np.asarray(observation, dtype)[None]
+    if (found := not_finite(batch, 0)) is not None:
+        raise AnswerError(f"gave an observation of {found}")
+    return batch
+
+
+@contextmanager
+def _located(env_id: str, doing: str, place: str) -> Iterator[None]:
+    """Say of what the environment fails in where it was."""
+    try:
+        yield
+    except STOPS:
+        raise
+    except AnswerError as error:
+        raise EnvironmentFailure(f"{env_id} {error}; {place}") from error
+    except BaseException as error:
+        said = f"{env_id} failed to {doing}: {in_words(error)}; {place}"
+        raise EnvironmentFailure(said) from error
+
+
+def _frame(env_id: str, env: Any) -> NDArray[np.uint8]:
+    try:
+        frame = env.render()
+    except STOPS:
+        raise
+    except BaseException as error:
+        raise VideoError(f"{env_id} failed to render: {in_words(error)}") from error
     if not isinstance(frame, np.ndarray) or frame.ndim != 3:
-        raise VideoError("the environment renders no images")
+        raise VideoError(f"{env_id} renders no images")
     return frame
 
 
@@ -152,7 +192,9 @@ def _rendering(env_id: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        text = f"{env_id} cannot be rendered here: {type(error).__name__}: {error}"
+        if isinstance(error, EnvironmentFailure) and not isinstance(error, VideoError):
+            raise
+        text = f"{env_id} cannot be rendered here: {in_words(error.__cause__ or error)}"
         if is_mujoco(env_id):
             text += (
                 "\nto draw without a display, install libegl1 or libosmesa6 and set MUJOCO_GL "

@@ -5,7 +5,7 @@ A name is looked for here, then in `gymnasium.wrappers`; `package.module:Name` i
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, SupportsFloat
 
 import gymnasium
 import numpy as np
@@ -13,10 +13,11 @@ from gymnasium import Env, Wrapper, spaces
 from numpy.typing import NDArray
 
 from ppoc.formats.processes import import_safely
-from ppoc.runtime.observations import choices
+from ppoc.runtime.answers import flag_of, reward_of, shortened
+from ppoc.runtime.observations import AnswerError, choices
 
 Layers = Iterable[tuple[str, Mapping[str, Any]]]
-Result = tuple[Any, float, bool, bool, dict[str, Any]]
+Result = tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]
 
 # Components of observations that are velocities (Pleines et al. 2022, appendix; as in RL Zoo).
 VELOCITIES = {
@@ -63,7 +64,7 @@ class FrameSkip(Wrapper[Any, Any, Any, Any]):
         total = 0.0
         for _ in range(self.skip):
             observation, reward, terminated, truncated, info = self.env.step(action)
-            total += float(reward)
+            total += reward_of(reward)
             if terminated or truncated:
                 break
         return observation, total, terminated, truncated, info
@@ -120,7 +121,8 @@ class EpisodicLife(Wrapper[Any, Any, Any, Any]):
         self._over = terminated or truncated
         lost = info["lives"] < self._lives
         self._lives = info["lives"]
-        return observation, float(reward), terminated or lost, truncated, info
+        ended = flag_of("terminated", terminated) or lost
+        return observation, reward_of(reward), ended, truncated, info
 
 
 class FireReset(Wrapper[Any, Any, Any, Any]):
@@ -152,14 +154,14 @@ class _Observed(Wrapper[Any, Any, Any, Any]):
 
     def step(self, action: Any) -> Result:
         observation, reward, terminated, truncated, info = self.env.step(action)
-        return self.view(observation, info), float(reward), terminated, truncated, info
+        return self.view(observation, info), reward, terminated, truncated, info
 
 
 class Flatten(_Observed):
     """Any observation as one vector; choices are one-hot (`gymnasium.spaces.flatten`).
 
     Raises:
-        ValueError: in `view`, a choice is none that its space has.
+        AnswerError: in `view`, a choice is none that its space has.
     """
 
     def __init__(self, env: "Env[Any, Any]") -> None:
@@ -172,7 +174,8 @@ class Flatten(_Observed):
     def view(self, observation: Any, info: dict[str, Any]) -> NDArray[Any]:
         for get, choice in self._choices:
             if not choice.contains(value := get(observation)):
-                raise ValueError(f"its observation has {value} where {choice} was announced")
+                said = f"gave an observation that has {shortened(value)}"
+                raise AnswerError(f"{said} where {choice} was announced")
         return np.asarray(spaces.flatten(self._inner, observation), np.float32)
 
 
@@ -216,7 +219,8 @@ class AppendActionMask(_Observed):
     """Vectors with a component after them for each action: 1 where it may be taken, else 0.
 
     Raises:
-        ValueError: in `view`, the environment says nothing of what may be taken.
+        AnswerError: in `view`, the environment says nothing of what may be taken, or of another
+            number of actions, or that none may.
     """
 
     def __init__(self, env: "Env[Any, Any]", size: int) -> None:
@@ -228,16 +232,25 @@ class AppendActionMask(_Observed):
         self.observation_space = spaces.Box(low, high, dtype=np.float32)
         self._size = size
         self._method = env.has_wrapper_attr("action_masks")
+        parts = np.ravel(getattr(env.action_space, "nvec", size))  # of a choice each
+        self._starts = np.concatenate([[0], np.cumsum(parts)[:-1]])
 
     def view(self, observation: Any, info: dict[str, Any]) -> NDArray[Any]:
         masks = self.env.get_wrapper_attr("action_masks")() if self._method else None
-        masks = info.get("action_mask") if masks is None else masks
+        if masks is None and isinstance(info, dict):
+            masks = info.get("action_mask")
         if masks is None:
-            raise ValueError("it has neither action_masks() nor an action_mask in its info")
+            raise AnswerError("gave no action mask: no action_masks(), no action_mask in its info")
         row = np.concatenate([np.ravel(mask) for mask in masks]) if _nested(masks) else masks
-        row = np.ravel(row).astype(np.float32)
+        row = np.ravel(row)
         if row.shape != (self._size,):
-            raise ValueError(f"its action mask has {row.size} entries, not {self._size}")
+            raise AnswerError(f"gave an action mask of {row.size} entries, not {self._size}")
+        if row.dtype.kind not in "biuf" or not np.isin(row, (0, 1)).all():
+            said = f"gave an action mask of {shortened(row)}"
+            raise AnswerError(f"{said}, not of ones, for what may be taken, and zeros")
+        row = row.astype(np.float32)
+        if not np.add.reduceat(row, self._starts).all():
+            raise AnswerError(f"gave an action mask that lets no action be taken: {shortened(row)}")
         return np.concatenate([observation, row])
 
 

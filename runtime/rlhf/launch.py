@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 
 import torch
 
+from ppoc.formats import streams
 from ppoc.formats.files import read_lines, write_whole
 from ppoc.formats.text import lines
-from ppoc.runtime.failures import EXIT_CODE, RunError, in_one_message
+from ppoc.runtime.belongings import make_folder
+from ppoc.runtime.failures import EXIT_CODE, RunError, fail, in_one_message
 from ppoc.runtime.progress import Mode
 from ppoc.runtime.rlhf.comparison import Comparison, compare, table
 from ppoc.runtime.rlhf.stage import Stage
@@ -24,6 +26,7 @@ from ppoc.runtime.run import choose_device
 
 RESULT = "result.json"
 COMPARISON = "comparison.json"
+DATA = tuple(f"data/{role}.jsonl" for role in ("demonstrations", "preferences", "prompts"))
 LESS_MEMORY = (
     "a smaller batch_size of sft and reward, a smaller ppo.minibatch_size or ppo.rollout_size, "
     "shorter texts and model.lora need less"
@@ -101,7 +104,7 @@ def execute(
     evaluations = {stage: last_evaluation(folder / stage) for stage in stages}
     seconds = time.perf_counter() - start
     result = Result(folder, done, stopped, name, steps, seconds, evaluations, comparison)
-    _write_result(result)
+    write_json(folder / RESULT, result_document(result))
     return result
 
 
@@ -150,9 +153,10 @@ def write_json(path: Path, row: dict[str, Any]) -> None:
     write_whole(path, json.dumps(row, indent=2, ensure_ascii=False) + "\n")
 
 
-def _write_result(result: Result) -> None:
+def result_document(result: Result) -> dict[str, Any]:
+    """How a run ended, for programs and for result.json."""
     comparison = result.comparison
-    row = {
+    return {
         "kind": "rlhf",
         "finished": result.finished,
         "stage": result.stage,
@@ -161,7 +165,6 @@ def _write_result(result: Result) -> None:
         "evaluations": result.evaluations,
         "comparison": comparison.document() if comparison else None,
     }
-    write_json(result.folder / RESULT, row)
 
 
 def report(result: Result) -> str:
@@ -178,20 +181,24 @@ def report(result: Result) -> str:
 
 def main(module: ModuleType) -> None:
     """The command line of a generated module run as a script."""
+    streams.open_streams()
     parser = argparse.ArgumentParser(description=(module.__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("runs") / module.NAME)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--until", choices=module.STAGES, help="the stage to stop after")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--debug", action="store_true", help="print the traceback of what fails")
     arguments = parser.parse_args()
     out = arguments.out
     try:
         if not arguments.resume and any((out / name).exists() for name in module.STAGES):
             raise RunError(f"{out} holds a run already: --resume it, or give another --out")
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(module, out, resume=arguments.resume, data=DATA)
         result = execute(module, out, device=arguments.device, until=arguments.until)
     except RunError as error:
-        print(lines(f"error: {error}"), file=sys.stderr)
+        fail(error, debug=arguments.debug)
+    except KeyboardInterrupt:  # between stages
+        print("stopped", file=sys.stderr)
         sys.exit(EXIT_CODE)
     print(lines(report(result)))
     print(f"run folder: {result.folder}")

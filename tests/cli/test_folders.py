@@ -45,7 +45,7 @@ def folder(made, ppoc, tmp_path, monkeypatch):
 VERBS = {
     "eval": ("eval", "run"),
     "resume": ("run", "run", "--resume", "-q"),
-    "run": ("run", "run", "-o", "new", "-q"),
+    "run": ("run", "run", "--again", "-o", "new", "-q"),
     "onnx": ("export", "run", "--format", "torch-export", "-o", "policy.pt2"),
     "hub": ("export", "run", "--format", "hub", "-o", "hub"),
     "eject": ("eject", "run", "-o", "alone.py"),
@@ -177,12 +177,12 @@ def test_the_files_of_a_folder_are_regular(ppoc, folder, name):
     path = folder / name
     path.rename(folder.parent / name)
     os.mkfifo(path)
-    refused(ppoc("run", "run", "-o", "new"), "not a regular file", folder)
+    refused(ppoc("run", "run", "--again", "-o", "new"), "not a regular file", folder)
     path.unlink()
     path.symlink_to(folder.parent / name)
-    refused(ppoc("run", "run", "-o", "new"), "link that leads out of run", folder)
+    refused(ppoc("run", "run", "--again", "-o", "new"), "link that leads out of run", folder)
     path.unlink()
-    done = ppoc("run", "run", "-o", "new")
+    done = ppoc("run", "run", "--again", "-o", "new")
     assert done.code == 2
     assert name in done.err
 

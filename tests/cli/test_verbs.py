@@ -116,7 +116,7 @@ def test_run_a_compiled_folder(ppoc, spec, tmp_path):
 
 def test_run_prints_json_lines(ppoc, spec):
     done = ppoc("run", spec, *SHORT, "--json", "--out", "run")
-    rows = [json.loads(line) for line in done.out.splitlines() if line.startswith("{")]
+    rows = [json.loads(line) for line in done.out.splitlines()]
     assert [row["step"] for row in rows if row["event"] == "update"] == [128, 256, 384, 512]
 
 

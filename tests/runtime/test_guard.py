@@ -53,6 +53,27 @@ def test_one_number_that_is_not_finite_is_found_and_placed(name, value, index):
     assert said.startswith("the policy" if name == "actions" else "Toy-v0")
 
 
+@pytest.mark.parametrize(
+    ("faults", "said"),
+    [
+        # An action is none because the observation before it is.
+        ({"observations": (2, 1, 0), "actions": (2, 1, 0)}, "Toy-v0 gave an observation of nan"),
+        ({"next_observations": (1, 1, 0), "actions": (2, 1, 0)}, "Toy-v0 gave an observation"),
+        # The environment was given what is none.
+        ({"actions": (1, 0, 1), "observations": (2, 0, 1)}, "the policy gave an action of nan"),
+        ({"actions": (1, 0, 1), "rewards": (1, 0)}, "the policy gave an action of nan"),
+        ({"rewards": (1, 0), "next_observations": (1, 0, 1)}, "Toy-v0 gave a reward of nan"),
+        ({"rewards": (4, 2), "actions": (3, 2, 1)}, "the policy gave an action of nan"),
+    ],
+)
+def test_who_was_first_is_blamed(faults, said):
+    arrays = rollout()
+    for name, place in faults.items():
+        getattr(arrays, name)[place] = np.nan
+    with pytest.raises(EnvironmentFailure, match=said):
+        check_rollout("Toy-v0", arrays)
+
+
 def test_infinities_that_cancel_are_found():
     arrays = rollout()
     arrays.rewards[0, 0], arrays.rewards[1, 1] = np.inf, -np.inf
