@@ -195,6 +195,10 @@ def _environment_constants(plan: Plan) -> Iterable[Constant]:
         yield Constant("RESAMPLE_EVERY", plan.spec.networks.actor.resample_every, "steps")
     if env.normalize.observations or env.normalize.rewards:
         yield Constant("NORMALIZE_CLIP", env.normalize.clip, "in standard deviations")
+    if plan.action_units is not None:
+        center, scale = plan.action_units
+        yield Constant("ACTION_CENTER", _scalar(center), "of the bounds")
+        yield Constant("ACTION_SCALE", _scalar(scale), "half of their range")
     if bounded(plan):
         clipped = plan.spec.networks.actor.distribution == "gaussian"
         note = (

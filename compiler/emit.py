@@ -271,11 +271,14 @@ def _distribution_context(plan: Plan) -> dict[str, Any]:
     one = distribution.components is None
     kind = "int64" if distribution.integers else "float32"
     notes = {"gaussian": "before clipping to the bounds", "tanh-gaussian": "before tanh"}
+    if plan.action_units is not None:
+        notes["gaussian"] = "before scaling to the bounds"
     letter = "" if one else (", K" if policy == "multi-categorical" else ", A")
     note = f", {kind}" if distribution.integers else f", {notes.get(policy, 'in (0, 1)')}"
     if policy == "bernoulli":
         note = ", int64, 0 or 1"
-    clipped = bounded(plan) and policy == "gaussian"
+    scaled = plan.action_units is not None
+    clipped = bounded(plan) and policy == "gaussian" and not scaled
     bytes_ = 1 < facts.pixel <= 255
     taken = "np.clip(actions, ACTION_LOW, ACTION_HIGH)" if clipped else "actions"
     inputs = "body(p, observations)" if shared else "observations"
@@ -303,7 +306,8 @@ def _distribution_context(plan: Plan) -> dict[str, Any]:
         "actions_note": Code(f"[{_rows(plan)}{letter}]{note}"),
         "rollout_actions_note": Code(f"[T, N{letter}]{note}"),
         "clipped": clipped,
-        "taken": Code("scale(actions)" if policy in ("tanh-gaussian", "beta") else taken),
+        "scaled": scaled,
+        "taken": Code("scale(actions)" if scaled or policy in ("tanh-gaussian", "beta") else taken),
         "zero_noise": Code("no_noise()" if policy == "beta" else "np.zeros(1, np.float32)"),
         "letters": Code("C, H, W" if facts.images else "O"),
         "observation_dtype": Code("np.uint8" if facts.images and bytes_ else "np.float32"),

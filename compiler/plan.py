@@ -7,6 +7,7 @@ from math import ceil, gcd, prod
 from typing import Any
 
 from ppoc.compiler import networks
+from ppoc.compiler.action_units import Units
 from ppoc.compiler.custom import CustomBody
 from ppoc.compiler.distributions import Distribution, Policy
 from ppoc.compiler.facts import EnvFacts
@@ -36,6 +37,7 @@ class Plan:
     single_thread: bool = False
     device_rollout: bool = False
     compile_rollout: bool = False
+    action_units: Units | None = None  # None: actions are as the environment takes them
     decisions: tuple[Decision, ...] = ()
 
     def decide(self, decision: Decision, **changes: Any) -> "Plan":

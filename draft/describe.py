@@ -47,6 +47,8 @@ SENTENCES = {
     ("networks.critic", None): "no critic",
     ("networks.actor.distribution", "tanh-gaussian"): "a tanh-squashed Gaussian policy",
     ("networks.actor.distribution", "beta"): "a Beta policy",
+    ("networks.actor.action_scaling", "bounds"): "actions scaled to their bounds",
+    ("networks.actor.action_scaling", "none"): "unscaled actions",
     ("networks.actor.std", "gsde"): "generalised state-dependent exploration",
     ("networks.actor.std", "state-dependent"): "a state-dependent standard deviation",
     ("env.action_masks", True): "action masks",

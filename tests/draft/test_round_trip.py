@@ -29,6 +29,8 @@ CONTINUOUS = "{id: Pendulum-v1, num_envs: 4}"
 SPECS = {
     "gsde": f"env: {CONTINUOUS}\nnetworks: {{actor: {{std: gsde, resample_every: 4}}}}",
     "squashed": f"env: {CONTINUOUS}\nnetworks: {{actor: {{distribution: tanh-gaussian}}}}",
+    "scaled": f"env: {CONTINUOUS}\nnetworks: {{actor: {{action_scaling: bounds}}}}",
+    "unscaled": f"env: {CONTINUOUS}\nnetworks: {{actor: {{action_scaling: none}}}}",
     "beta": f"env: {CONTINUOUS}\nnetworks: {{actor: {{distribution: beta, init: xavier}}}}",
     "adamw": f"env: {CONTINUOUS}\noptimizer: {{actor: {{kind: adamw, weight_decay: 0.01}}}}",
     "sgd": f"env: {CONTINUOUS}\noptimizer: {{actor: {{kind: sgd, momentum: 0.9, lr: 0.01}}}}",
