@@ -33,6 +33,8 @@ def compile(
 
     compiled = compile_document(resolve_any(spec, overrides or []), trust=trust)
     terminal.report(compiled.warnings)
+    if compiled.length:
+        terminal.say(compiled.length)
     folder = out or Path("compiled") / compiled.name
     try:
         compiled.write(folder)

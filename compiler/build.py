@@ -11,6 +11,7 @@ from ppoc.compiler.cxx import what_is_lost
 from ppoc.compiler.diagnostics import Diagnostic
 from ppoc.compiler.emit import emit
 from ppoc.compiler.fit import plan_for
+from ppoc.compiler.last_iteration import length_in_words
 from ppoc.compiler.lints import rewards_are_large
 from ppoc.compiler.lock import lock_text
 from ppoc.compiler.manifest import LOCK, MANIFEST, MODULE, manifest_text, sha256
@@ -40,6 +41,11 @@ class Compiled:
     def name(self) -> str:
         """What the agent is called."""
         return self.plan.spec.name
+
+    @property
+    def length(self) -> str:
+        """How long the run takes, where its total is no multiple of its iterations."""
+        return length_in_words(self.plan.spec)
 
     @property
     def decisions(self) -> Sequence[Decision]:

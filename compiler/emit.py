@@ -204,6 +204,9 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "target_kl": spec.update.target_kl is not None,
         **plan.compiling,
         "single_thread": plan.single_thread,
+        "shortens": plan.shortens,
+        "pads": plan.shortens and plan.compile_update,
+        "length": Code("length" if plan.shortens else "ROLLOUT_LENGTH"),
         "on_device": plan.device_rollout,
         "evaluate_every": spec.evaluation.every is not None,
         "evaluation_deterministic": spec.evaluation.deterministic,
@@ -231,7 +234,7 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "device_act_input": Code(observations.replace(")", ", scaling)")),
         "collect_arguments": [
             *([Code("moments.scaling()")] if normalize.observations else []),
-            Code("draw(generator)"),
+            Code(f"draw(generator{', length' * plan.shortens})"),
         ],
         "time_limit": Code(
             "dynamics.max_episode_steps"
@@ -333,13 +336,17 @@ def _memory_context(plan: Plan) -> dict[str, Any]:
         operation = "+" in text
         return Code(f"{f'({text})' if operation else text}.flatten({'0, 1' if deep else ''})")
 
-    per = " // SEQUENCE_LENGTH" if plan.memory else ""
+    rows = "MINIBATCH_SIZE // SEQUENCE_LENGTH" if plan.memory else "MINIBATCH_SIZE"
     context = {
         "flat": flat,
         "b": Code(_rows(plan)),
-        "num_samples": Code(samples),
         "num_rows": Code("NUM_SEQUENCES" if plan.memory else samples),
-        "minibatch_rows": Code(f"MINIBATCH_SIZE{per}"),
+        "minibatch_rows": Code(rows),
+        "num_updates": Code(
+            f"(orders.numel() // {f'({rows})' if plan.memory else rows})"
+            if plan.shortens
+            else f"(EPOCHS * {samples} // MINIBATCH_SIZE)"
+        ),
     }
     normalizes = plan.spec.env.normalize.observations
     names = ["observations", "noise", "starts", "state"]

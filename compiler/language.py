@@ -451,7 +451,9 @@ class Training(BaseModel):
 
     model_config = STRICT
     total_steps: Count = Field(
-        1_000_000, description="Environment steps; the last iteration is finished."
+        1_000_000,
+        description="Environment steps; the last iteration is as short as they want it, where it "
+        "can be (`ppoc explain W101`).",
     )
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(
         1, description="Of parameters, noise and environments."

@@ -12,6 +12,7 @@ from ppoc.compiler.custom import CustomBody
 from ppoc.compiler.distributions import Distribution, Policy
 from ppoc.compiler.facts import EnvFacts
 from ppoc.compiler.language import AgentSpec
+from ppoc.compiler.last_iteration import last_batch, steps_taken
 from ppoc.compiler.objectives import Objective, policy_objective, value_objective
 
 
@@ -106,11 +107,12 @@ class Plan:
 
     @property
     def chunk(self) -> int:
-        """Time steps of a rollout that are compiled as one: a divisor of T, up to 4.
+        """Time steps of a rollout that are compiled as one: a divisor of each T, up to 4.
 
         Eight would gain another tenth, and take twice as long to compile (benchmarks/passes.py).
         """
-        return max(steps for steps in range(1, 5) if self.rollout_length % steps == 0)
+        common = gcd(self.rollout_length, last_batch(self.spec) // self.spec.env.num_envs)
+        return max(steps for steps in range(1, 5) if common % steps == 0)
 
     @property
     def num_samples(self) -> int:
@@ -158,8 +160,18 @@ class Plan:
 
     @property
     def num_iterations(self) -> int:
-        """Iterations that reach the total steps, the last one whole."""
+        """Iterations that reach the total steps."""
         return ceil(self.spec.training.total_steps / self.batch_size)
+
+    @property
+    def total_steps(self) -> int:
+        """Environment steps of the whole run."""
+        return steps_taken(self.spec)
+
+    @property
+    def shortens(self) -> bool:
+        """Whether the last iteration is shorter than the others."""
+        return last_batch(self.spec) < self.batch_size
 
     @property
     def num_updates(self) -> int:

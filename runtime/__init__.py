@@ -22,7 +22,7 @@ from ppoc.runtime.parameters import (
 )
 from ppoc.runtime.replay import Recorder
 from ppoc.runtime.run import Checkpoint, Run, derive_seed
-from ppoc.runtime.structure import move
+from ppoc.runtime.structure import move, padded
 
 __all__ = [
     "Checkpoint",
@@ -49,6 +49,7 @@ __all__ = [
     "make_envs",
     "move",
     "orthogonal",
+    "padded",
     "silu",
     "softplus",
     "unflatten",

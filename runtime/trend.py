@@ -10,6 +10,12 @@ AVERAGED = 10  # episode returns that the trend is judged by
 Row = Mapping[str, float]
 
 
+def total_steps(constants: Mapping[str, Any]) -> int:
+    """Environment steps of a whole run of a module with such constants, 0 where they do not say."""
+    whole: int = constants.get("NUM_ITERATIONS", 0) * constants.get("BATCH_SIZE", 0)
+    return constants.get("TOTAL_STEPS", whole)
+
+
 class Trend:
     """How the mean episode return has gone: its start, its best, and where it is now."""
 
@@ -30,7 +36,7 @@ class Trend:
         """
         self.constants = constants
         if total is None:
-            total = constants.get("NUM_ITERATIONS", 0) * constants.get("BATCH_SIZE", 0)
+            total = total_steps(constants)
         self.total = total
         self.iterations = 0
         self.step = 0
