@@ -2,6 +2,7 @@
 
 from ppoc.runtime.activations import elu, gelu, leaky_relu, silu, softplus
 from ppoc.runtime.adaptive import follow_kl
+from ppoc.runtime.bounds import share_at_bound
 from ppoc.runtime.custom import CustomBody
 from ppoc.runtime.envs import VectorEnv
 from ppoc.runtime.envs import make as make_envs
@@ -50,6 +51,7 @@ __all__ = [
     "move",
     "orthogonal",
     "padded",
+    "share_at_bound",
     "silu",
     "softplus",
     "unflatten",

@@ -16,13 +16,13 @@ from typing import Any
 from ppoc.runtime.health import Monitor
 from ppoc.runtime.rlhf import remedies, signs
 from ppoc.runtime.rlhf.trend import RANKINGS, StageTrend
+from ppoc.runtime.symptom import Symptom
 from ppoc.runtime.symptoms import (
     DETAILS,
     EXPLODED_KL,
     LECTURE,
     NUTS,
     UNEXPLAINED,
-    Symptom,
     became_not_finite,
     flat,
     unlearning,

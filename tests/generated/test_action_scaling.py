@@ -10,6 +10,8 @@ from torch import distributions
 from ppoc.compiler.action_units import ill_fitting_bounds, units_of_bounds
 from ppoc.compiler.facts import EnvFacts
 from ppoc.exporting.policy import load
+from ppoc.runtime.bounds import share_at_bound
+from ppoc.runtime.diagnosis import diagnose
 from ppoc.runtime.launch import execute
 from toys import Valve
 
@@ -151,5 +153,14 @@ def test_a_valve_is_learnt_that_unscaled_stays_at_its_bound(module_of, tmp_path)
         (tmp_path / scaling).mkdir()
         result = execute(module, tmp_path / scaling, device="cpu", mode="quiet")
         means[scaling] = result.evaluation.mean / 8  # a step's reward
+        found = [d.symptom for d in diagnose(tmp_path / scaling).findings]
+        assert ("stuck-at-bound" in found) == (scaling == "none")
     assert means["none"] < -0.65
     assert means["auto"] > -0.1
+
+
+def test_the_share_at_a_bound_is_of_the_worst_component():
+    actions = np.float32([[[0.0, 3.0], [0.009, 5.0]], [[0.5, 7.0], [2.0, 7.0]]])
+    assert share_at_bound(actions, 0.0, (1.0, np.inf)) == 0.5
+    assert share_at_bound(torch.as_tensor(actions), (-9.0, 7.0), (9.0, 8.0)) == 1.0
+    assert share_at_bound(actions, -np.inf, np.inf) == 0

@@ -454,6 +454,9 @@ def train(run: runtime.Run) -> None:
                 "episode_length": episodes.mean_length,
                 **dict(zip(METRICS, metrics.tolist(), strict=True)),
                 "explained_variance": float(1 - batch.advantages.var() / batch.returns.var()),
+                "actions_at_bound": runtime.share_at_bound(
+                    rollout.actions, ACTION_LOW, ACTION_HIGH
+                ),
                 "learning_rate": LEARNING_RATE * remaining,
             },
         )

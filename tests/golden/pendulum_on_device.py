@@ -488,6 +488,9 @@ def train(run: runtime.Run) -> None:
                 "episode_length": mean_length,
                 **dict(zip(METRICS, metrics.tolist(), strict=True)),
                 "explained_variance": float(1 - batch.advantages.var() / batch.returns.var()),
+                "actions_at_bound": runtime.share_at_bound(
+                    rollout.actions, ACTION_LOW, ACTION_HIGH
+                ),
             },
         )
         if run.checkpoint_due(iteration, CHECKPOINT_EVERY):
