@@ -12,8 +12,9 @@ Row = Mapping[str, float]
 
 def total_steps(constants: Mapping[str, Any]) -> int:
     """Environment steps of a whole run of a module with such constants, 0 where they do not say."""
-    whole: int = constants.get("NUM_ITERATIONS", 0) * constants.get("BATCH_SIZE", 0)
-    return constants.get("TOTAL_STEPS", whole)
+    whole = constants.get("NUM_ITERATIONS", 0) * constants.get("BATCH_SIZE", 0)
+    total: int = constants.get("TOTAL_STEPS", whole)
+    return total
 
 
 class Trend:
