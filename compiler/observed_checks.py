@@ -11,7 +11,7 @@ from ppoc.compiler.observed import Observed, Part
 from ppoc.compiler.resolve import Resolved
 
 ID, BODY = ("env", "id"), ("networks", "actor", "body")
-LARGE = 50.0  # of a number that a network is given
+LARGE = 100.0  # of a number that a network is given
 
 
 def advice_on(resolved: Resolved, facts: EnvFacts) -> Iterator[Diagnostic]:
