@@ -117,7 +117,7 @@ def _boxes(
     """The Boxes of a space: their names, how to get at them, and themselves."""
     from gymnasium import spaces
 
-    if isinstance(space, spaces.Box):
+    if isinstance(space, spaces.Box) and space.low.size:
         yield name, get, space
     elif isinstance(space, spaces.Dict | spaces.Tuple):
         items = space.items() if isinstance(space, spaces.Dict) else enumerate(space.spaces)

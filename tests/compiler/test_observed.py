@@ -3,7 +3,7 @@
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete, Tuple
+from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete, Text, Tuple
 
 from ppoc.compiler.batch import check
 from ppoc.compiler.observed import Watch
@@ -89,6 +89,14 @@ def test_what_is_seen_badly_is_told(tmp_path, name, codes):
 @pytest.mark.parametrize("name", ["ram", "ram-within", "wide", "unbounded-but-large"])
 def test_what_is_normalised_is_not_large(tmp_path, name):
     assert found(tmp_path, name, ", normalize: {observations: true}") == []
+
+
+def test_odd_spaces_have_no_parts_or_plain_ones():
+    watch = Watch(Dict(none=Box(-1, 1, (0,)), one=Box(-1, 1, ()), text=Text(5)), Discrete(2))
+    watch.take(0, {"none": np.zeros(0), "one": np.float32(0.5), "text": "a"})
+    assert [(part.name, part.largest, part.is_image) for part in watch.found().parts] == [
+        ("one", 0.5, False)
+    ]
 
 
 def test_parts_are_named(tmp_path):
