@@ -67,7 +67,7 @@ def test_a_compiled_function_is_given_one_shape(module_of, name, tmp_path, monke
     """Its rows beyond those of a short batch are read by no minibatch."""
     shapes = {}
 
-    def compile_step(function, message):
+    def compile_step(function, *_, **__):
         def call(*arguments):
             layout = [tuple(x.shape) for x in flat(arguments)]
             assert shapes.setdefault(function.__name__, layout) == layout
