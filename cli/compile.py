@@ -35,6 +35,8 @@ def compile(
 
     compiled = compile_document(resolve_any(spec, overrides or []), trust=trust)
     terminal.report(compiled.warnings)
+    if compiled.length:
+        terminal.say(compiled.length)
     folder = out or Path("compiled") / compiled.name
     try:
         if folder.exists():

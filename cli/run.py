@@ -103,6 +103,8 @@ def _prepare(
     resolved = resolve_any(target / LOCK if target.is_dir() else target, changes)
     compiled = compile_document(resolved, trust=trust)
     terminal.report(compiled.warnings)
+    if compiled.length:
+        terminal.say(compiled.length)
     folder = new_folder(out, compiled.name)
     compiled.write(folder)
     return folder

@@ -56,7 +56,7 @@ def check(
 
 def _of_environment(examined: Examined, resolved: Resolved, trust: bool) -> Iterator[Diagnostic]:
     from ppoc.compiler.fit import plan_for
-    from ppoc.compiler.lints import rewards_are_large
+    from ppoc.compiler.observed_checks import advice_on
     from ppoc.compiler.probe import probe
 
     try:
@@ -67,7 +67,7 @@ def _of_environment(examined: Examined, resolved: Resolved, trust: bool) -> Iter
         yield from error.diagnostics
         return
     if not examined.failed:
-        yield from resolved.advice(rewards_are_large(resolved, facts.reward_range))
+        yield from resolved.advice(advice_on(resolved, facts))
 
 
 def _of_files(resolved: Document) -> Iterator[Diagnostic]:

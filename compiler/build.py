@@ -11,9 +11,10 @@ from ppoc.compiler.cxx import what_is_lost
 from ppoc.compiler.diagnostics import Diagnostic
 from ppoc.compiler.emit import emit
 from ppoc.compiler.fit import plan_for
-from ppoc.compiler.lints import rewards_are_large
+from ppoc.compiler.last_iteration import length_in_words
 from ppoc.compiler.lock import lock_text
 from ppoc.compiler.manifest import LOCK, MANIFEST, MODULE, manifest_text, sha256
+from ppoc.compiler.observed_checks import advice_on
 from ppoc.compiler.passes import run_passes
 from ppoc.compiler.plan import Decision, Plan
 from ppoc.compiler.probe import probe, versions
@@ -40,6 +41,11 @@ class Compiled:
     def name(self) -> str:
         """What the agent is called."""
         return self.plan.spec.name
+
+    @property
+    def length(self) -> str:
+        """How long the run takes, where its total is no multiple of its iterations."""
+        return length_in_words(self.plan.spec)
 
     @property
     def decisions(self) -> Sequence[Decision]:
@@ -98,6 +104,6 @@ def compile_spec(resolved: Resolved, *, trust: bool = False) -> Compiled:
     lock = lock_text(resolved, plan, used)
     texts = {MODULE: module, LOCK: lock}
     manifest = manifest_text(resolved.spec.name, texts, plan.decisions, used)
-    found = [*rewards_are_large(resolved, facts.reward_range)]
-    advice = resolved.advice([*found, *what_is_lost(resolved, plan.decisions)])
+    found = [*advice_on(resolved, facts), *what_is_lost(resolved, plan.decisions)]
+    advice = resolved.advice(found)
     return Compiled(plan, module, lock, manifest, [*resolved.warnings, *advice])

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ppoc.compiler.diagnostics import Diagnostic
+from ppoc.compiler.last_iteration import total_steps_are_nearly_those_taken
 from ppoc.compiler.network_checks import NETWORK_CHECKS
 from ppoc.compiler.source import INHERITED
 
@@ -266,19 +267,6 @@ def a_search_has_no_gradients(resolved: "Resolved") -> Iterator[Diagnostic]:
         )
 
 
-def at_least_one_iteration(resolved: "Resolved") -> Iterator[Diagnostic]:
-    """W101: the run goes on to the end of its first iteration."""
-    total, steps = resolved.spec.training.total_steps, resolved.spec.update.rollout_steps
-    if total < steps:
-        yield resolved.error(
-            "W101",
-            resolved.said(("training", "total_steps"), ("update", "rollout_steps")),
-            f"{total} steps are less than one iteration of {steps}",
-            why="an iteration is always finished, so the run takes more steps than it says",
-            help="lower update.rollout_steps, or raise training.total_steps",
-        )
-
-
 def objectives_are_formulas(resolved: "Resolved") -> Iterator[Diagnostic]:
     """E201: an objective that is no formula, or makes no sense."""
     from ppoc.compiler.objectives import policy_objective, value_objective
@@ -371,7 +359,7 @@ CHECKS: tuple[Check, ...] = (
     adaptive_values_have_a_target,
     a_buffer_is_weighed,
     a_search_has_no_gradients,
-    at_least_one_iteration,
+    total_steps_are_nearly_those_taken,
     objectives_are_formulas,
     parameters_have_names_of_their_own,
     *NETWORK_CHECKS,

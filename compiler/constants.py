@@ -5,6 +5,7 @@ from math import inf, prod
 from typing import Any, NamedTuple
 
 from ppoc.compiler.language import Optimizer, TrustRegion
+from ppoc.compiler.last_iteration import last_batch
 from ppoc.compiler.plan import Plan
 
 
@@ -26,7 +27,6 @@ def constants(plan: Plan) -> Iterable[list[Constant]]:
         Constant("DEVICE", spec.training.device),
         *_divergence_constants(plan),
     ]
-    total = plan.num_iterations * plan.batch_size
     region = spec.optimizer.cross_entropy
     if region is not None:
         yield [
@@ -34,7 +34,7 @@ def constants(plan: Plan) -> Iterable[list[Constant]]:
             Constant("ELITES", int(spec.env.num_envs * region.elite_fraction)),
             Constant("ROLLOUT_LENGTH", plan.rollout_length, "T, steps of each candidate"),
             Constant("BATCH_SIZE", plan.batch_size, "B = T·N"),
-            Constant("NUM_ITERATIONS", plan.num_iterations, f"{total:,} environment steps"),
+            *_iteration_constants(plan),
             Constant("STD_INIT", region.std_init, "of each parameter"),
             Constant("NOISE", region.noise, "deviation added at a refit, falling linearly to 0"),
             *_schedule_constants(plan),
@@ -50,7 +50,7 @@ def constants(plan: Plan) -> Iterable[list[Constant]]:
         *_sequence_constants(plan),
         Constant("EPOCHS", spec.update.epochs, "passes over each batch"),
         Constant("MINIBATCH_SIZE", plan.minibatch_size, "M"),
-        Constant("NUM_ITERATIONS", plan.num_iterations, f"{total:,} environment steps"),
+        *_iteration_constants(plan),
         *_schedule_constants(plan),
     ]
     yield list(_objective_constants(plan))
@@ -66,6 +66,16 @@ def _divergence_constants(plan: Plan) -> Iterable[Constant]:
     chosen = plan.spec.training.on_divergence
     if chosen in notes:
         yield Constant("ON_DIVERGENCE", chosen, notes[chosen])
+
+
+def _iteration_constants(plan: Plan) -> Iterable[Constant]:
+    if plan.shortens:
+        last = f"the last of them {last_batch(plan.spec):,} steps"
+        yield Constant("NUM_ITERATIONS", plan.num_iterations, last)
+        yield Constant("TOTAL_STEPS", plan.total_steps, "of the environments together")
+    else:
+        total = f"{plan.total_steps:,} environment steps"
+        yield Constant("NUM_ITERATIONS", plan.num_iterations, total)
 
 
 def _buffer_constants(plan: Plan) -> Iterable[Constant]:
@@ -195,6 +205,10 @@ def _environment_constants(plan: Plan) -> Iterable[Constant]:
         yield Constant("RESAMPLE_EVERY", plan.spec.networks.actor.resample_every, "steps")
     if env.normalize.observations or env.normalize.rewards:
         yield Constant("NORMALIZE_CLIP", env.normalize.clip, "in standard deviations")
+    if plan.action_units is not None:
+        center, scale = plan.action_units
+        yield Constant("ACTION_CENTER", _scalar(center), "of the bounds")
+        yield Constant("ACTION_SCALE", _scalar(scale), "half of their range")
     if bounded(plan):
         clipped = plan.spec.networks.actor.distribution == "gaussian"
         note = (

@@ -204,6 +204,9 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "target_kl": spec.update.target_kl is not None,
         **plan.compiling,
         "single_thread": plan.single_thread,
+        "shortens": plan.shortens,
+        "pads": plan.shortens and plan.compile_update,
+        "length": Code("length" if plan.shortens else "ROLLOUT_LENGTH"),
         "on_device": plan.device_rollout,
         "evaluate_every": spec.evaluation.every is not None,
         "evaluation_deterministic": spec.evaluation.deterministic,
@@ -231,7 +234,7 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "device_act_input": Code(observations.replace(")", ", scaling)")),
         "collect_arguments": [
             *([Code("moments.scaling()")] if normalize.observations else []),
-            Code("draw(generator)"),
+            Code(f"draw(generator{', length' * plan.shortens})"),
         ],
         "time_limit": Code(
             "dynamics.max_episode_steps"
@@ -271,11 +274,14 @@ def _distribution_context(plan: Plan) -> dict[str, Any]:
     one = distribution.components is None
     kind = "int64" if distribution.integers else "float32"
     notes = {"gaussian": "before clipping to the bounds", "tanh-gaussian": "before tanh"}
+    if plan.action_units is not None:
+        notes["gaussian"] = "before scaling to the bounds"
     letter = "" if one else (", K" if policy == "multi-categorical" else ", A")
     note = f", {kind}" if distribution.integers else f", {notes.get(policy, 'in (0, 1)')}"
     if policy == "bernoulli":
         note = ", int64, 0 or 1"
-    clipped = bounded(plan) and policy == "gaussian"
+    scaled = plan.action_units is not None
+    clipped = bounded(plan) and policy == "gaussian" and not scaled
     bytes_ = 1 < facts.pixel <= 255
     taken = "np.clip(actions, ACTION_LOW, ACTION_HIGH)" if clipped else "actions"
     inputs = "body(p, observations)" if shared else "observations"
@@ -303,7 +309,8 @@ def _distribution_context(plan: Plan) -> dict[str, Any]:
         "actions_note": Code(f"[{_rows(plan)}{letter}]{note}"),
         "rollout_actions_note": Code(f"[T, N{letter}]{note}"),
         "clipped": clipped,
-        "taken": Code("scale(actions)" if policy in ("tanh-gaussian", "beta") else taken),
+        "scaled": scaled,
+        "taken": Code("scale(actions)" if scaled or policy in ("tanh-gaussian", "beta") else taken),
         "zero_noise": Code("no_noise()" if policy == "beta" else "np.zeros(1, np.float32)"),
         "letters": Code("C, H, W" if facts.images else "O"),
         "observation_dtype": Code("np.uint8" if facts.images and bytes_ else "np.float32"),
@@ -329,13 +336,17 @@ def _memory_context(plan: Plan) -> dict[str, Any]:
         operation = "+" in text
         return Code(f"{f'({text})' if operation else text}.flatten({'0, 1' if deep else ''})")
 
-    per = " // SEQUENCE_LENGTH" if plan.memory else ""
+    rows = "MINIBATCH_SIZE // SEQUENCE_LENGTH" if plan.memory else "MINIBATCH_SIZE"
     context = {
         "flat": flat,
         "b": Code(_rows(plan)),
-        "num_samples": Code(samples),
         "num_rows": Code("NUM_SEQUENCES" if plan.memory else samples),
-        "minibatch_rows": Code(f"MINIBATCH_SIZE{per}"),
+        "minibatch_rows": Code(rows),
+        "num_updates": Code(
+            f"(orders.numel() // {f'({rows})' if plan.memory else rows})"
+            if plan.shortens
+            else f"(EPOCHS * {samples} // MINIBATCH_SIZE)"
+        ),
     }
     normalizes = plan.spec.env.normalize.observations
     names = ["observations", "noise", "starts", "state"]

@@ -5,6 +5,8 @@ from ppoc.compiler.language import Advantage, AgentSpec, Buffer, CrossEntropy, T
 from ppoc.compiler.notation import latex, unicode_text
 from ppoc.compiler.objectives import Objective, policy_objective, value_objective, walk
 from ppoc.compiler.resolve import Resolved
+from ppoc.compiler.schedule_words import latex as schedules_latex
+from ppoc.compiler.schedule_words import over_the_run, rows
 
 
 def explain(resolved: Resolved, *, tex: bool = False) -> str:
@@ -24,6 +26,7 @@ def explain(resolved: Resolved, *, tex: bool = False) -> str:
         _advantage(spec.advantage, products),
         *([_buffer(spec.update.buffer)] if spec.update.buffer else []),
         _steps(spec),
+        over_the_run(spec),
         symbols(*(objective for objective in (policy, value) if objective)),
     ]
     return "\n\n".join(blocks)
@@ -38,7 +41,7 @@ def _search(spec: AgentSpec, search: CrossEntropy) -> str:
         "    θᵢ ~ N(μ, σ²),   μ ← mean of the elites,   σ² ← variance of the elites + noise²\n"
         f"    {spec.env.num_envs} candidates θᵢ a generation, one an environment, of which the "
         f"{elites} of the highest mean return\n    of an episode are the elites; σ starts at "
-        f"{search.std_init:g}; noise falls linearly from {search.noise:g} to 0"
+        f"{search.std_init:g}\n\n{over_the_run(spec)}"
     )
 
 
@@ -160,5 +163,5 @@ def _latex(resolved: Resolved, policy: Objective, value: Objective | None) -> st
     else:
         critic = f" + {weighed}" if value is not None else ""
         lines.append(r"L &= -L^{\pi}" + critic + (f" - {bonus}" if bonus else ""))
-    body = " \\\\\n".join(lines)
+    body = " \\\\\n".join([*lines, *schedules_latex(rows(resolved.spec))])
     return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"

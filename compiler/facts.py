@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
+from ppoc.compiler.observed import NOTHING, Observed
+
 Layers = tuple[tuple[str, dict[str, Any]], ...]
 
 
@@ -21,6 +23,7 @@ class EnvFacts:
     action_high: tuple[float, ...] = ()
     pixel: float = 1.0  # the largest value in an image
     reward_range: float = 0.0  # the largest |reward| of RANDOM_STEPS random steps
+    observed: Observed = NOTHING  # of those steps
     wrappers: Layers = ()  # around a gymnasium environment
     options: dict[str, Any] = field(default_factory=dict)  # as the backend calls them
     package: str | None = None  # to import, so that the environment is registered

@@ -1,8 +1,8 @@
 """Checks of a spec against the environment that was probed."""
 
 from collections.abc import Iterator
-from math import inf
 
+from ppoc.compiler.action_units import NO_BOUND, is_bounded
 from ppoc.compiler.custom import custom_body
 from ppoc.compiler.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.distributions import GAUSSIANS
@@ -88,7 +88,7 @@ def distributions_fit_the_actions(resolved: Resolved, plan: Plan) -> Iterator[Di
             message = f"`{key}` means nothing to {plan.facts.action_kind} actions"
             yield resolved.error("E124", path, message, help=f"remove `{key}`")
     bounds = (*plan.facts.action_low, *plan.facts.action_high)
-    if continuous and actor.distribution != "gaussian" and any(abs(b) == inf for b in bounds):
+    if continuous and actor.distribution != "gaussian" and any(abs(b) >= NO_BOUND for b in bounds):
         message = f"`{actor.distribution}` needs bounds, and an action here has none"
         help = "use `distribution: gaussian`"
         yield resolved.error("E124", (*ACTOR, "distribution"), message, help=help)
@@ -103,9 +103,26 @@ def distributions_fit_the_actions(resolved: Resolved, plan: Plan) -> Iterator[Di
         )
 
 
+def scaled_actions_are_gaussian_and_bounded(resolved: Resolved, plan: Plan) -> Iterator[Diagnostic]:
+    """E124: bounds that a Gaussian is to be scaled by, and that are not there."""
+    path, facts = (*ACTOR, "action_scaling"), plan.facts
+    if resolved.spec.networks.actor.action_scaling != "bounds":
+        return
+    if facts.action_kind != "continuous":
+        message = f"`action_scaling` means nothing to {facts.action_kind} actions"
+    elif plan.policy != "gaussian":
+        message = f"`{plan.policy}` lies between the bounds already"
+    elif not is_bounded(facts):
+        message = "`action_scaling: bounds` needs bounds, and the actions here have none"
+    else:
+        return
+    yield resolved.error("E124", path, message, help="remove `action_scaling`")
+
+
 CHECKS = (
     methods_know_the_actions,
     images_are_scaled_already,
     masks_are_of_choices,
     distributions_fit_the_actions,
+    scaled_actions_are_gaussian_and_bounded,
 )

@@ -192,6 +192,12 @@ class Actor(Network):
         description="Of continuous actions. gaussian: clipped to the bounds on its way out; "
         "tanh-gaussian: squashed into them; beta: Chou et al. 2017.",
     )
+    action_scaling: Literal["auto", "bounds", "none"] = Field(
+        "auto",
+        description="Units of Gaussian actions. bounds: half the range of each action's bounds, "
+        "from their middle; none: as the environment takes them; auto: bounds where some are far "
+        "from ±1 or off-centre.",
+    )
     std: Literal["independent", "state-dependent", "gsde"] = Field(
         "independent",
         description="Of Gaussian actions. independent: the same in all states; state-dependent: a "
@@ -445,7 +451,9 @@ class Training(BaseModel):
 
     model_config = STRICT
     total_steps: Count = Field(
-        1_000_000, description="Environment steps; the last iteration is finished."
+        1_000_000,
+        description="Environment steps; the last iteration is as short as they want it, where it "
+        "can be (`ppoc explain W101`).",
     )
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(
         1, description="Of parameters, noise and environments."

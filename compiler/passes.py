@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from ppoc.compiler.action_units import ill_fitting_bounds, is_bounded, units_of_bounds
 from ppoc.compiler.backends import tensor_problem
 from ppoc.compiler.plan import Decision, Plan
 from ppoc.formats.cxx import has_compiler, wanted
@@ -60,6 +61,20 @@ def _device_problem(plan: Plan) -> str:
     if plan.memory or plan.custom or not plain:
         return "only plain networks with a categorical or Gaussian distribution act on the device"
     return tensor_problem(plan.facts)
+
+
+def choose_action_units(plan: Plan) -> Plan:
+    """Measure Gaussian actions from the middle of their bounds where those are far from ±1."""
+    wanted, odd = plan.spec.networks.actor.action_scaling, ill_fitting_bounds(plan.facts)
+    if plan.policy != "gaussian" or not is_bounded(plan.facts) or wanted == "none":
+        return plan
+    if wanted == "auto" and odd is None:
+        return plan
+    reason = "networks.actor.action_scaling is bounds"
+    if wanted == "auto" and odd is not None:
+        reason = f"actions around 0 of deviation 1 explore [{odd[0]:g}, {odd[1]:g}] badly"
+    choice = Decision("units of actions", "half the range of their bounds, from the middle", reason)
+    return plan.decide(choice, action_units=units_of_bounds(plan.facts))
 
 
 def choose_actor(plan: Plan) -> Plan:
@@ -170,6 +185,7 @@ PASSES: tuple[Callable[[Plan], Plan], ...] = (
     choose_fisher_product,
     choose_threads,
     choose_rollout,
+    choose_action_units,
     choose_actor,
     hoist_evaluation,
     draw_noise_at_once,

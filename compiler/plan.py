@@ -7,10 +7,12 @@ from math import ceil, gcd, prod
 from typing import Any
 
 from ppoc.compiler import networks
+from ppoc.compiler.action_units import Units
 from ppoc.compiler.custom import CustomBody
 from ppoc.compiler.distributions import Distribution, Policy
 from ppoc.compiler.facts import EnvFacts
 from ppoc.compiler.language import AgentSpec
+from ppoc.compiler.last_iteration import last_batch, steps_taken
 from ppoc.compiler.objectives import Objective, policy_objective, value_objective
 
 
@@ -36,6 +38,7 @@ class Plan:
     single_thread: bool = False
     device_rollout: bool = False
     compile_rollout: bool = False
+    action_units: Units | None = None  # None: actions are as the environment takes them
     decisions: tuple[Decision, ...] = ()
 
     def decide(self, decision: Decision, **changes: Any) -> "Plan":
@@ -104,11 +107,12 @@ class Plan:
 
     @property
     def chunk(self) -> int:
-        """Time steps of a rollout that are compiled as one: a divisor of T, up to 4.
+        """Time steps of a rollout that are compiled as one: a divisor of each T, up to 4.
 
         Eight would gain another tenth, and take twice as long to compile (benchmarks/passes.py).
         """
-        return max(steps for steps in range(1, 5) if self.rollout_length % steps == 0)
+        common = gcd(self.rollout_length, last_batch(self.spec) // self.spec.env.num_envs)
+        return max(steps for steps in range(1, 5) if common % steps == 0)
 
     @property
     def num_samples(self) -> int:
@@ -156,8 +160,18 @@ class Plan:
 
     @property
     def num_iterations(self) -> int:
-        """Iterations that reach the total steps, the last one whole."""
+        """Iterations that reach the total steps."""
         return ceil(self.spec.training.total_steps / self.batch_size)
+
+    @property
+    def total_steps(self) -> int:
+        """Environment steps of the whole run."""
+        return steps_taken(self.spec)
+
+    @property
+    def shortens(self) -> bool:
+        """Whether the last iteration is shorter than the others."""
+        return last_batch(self.spec) < self.batch_size
 
     @property
     def num_updates(self) -> int:

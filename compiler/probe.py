@@ -11,6 +11,8 @@ from ppoc.compiler import backends, spaces
 from ppoc.compiler.backends import quiet
 from ppoc.compiler.facts import EnvFacts, Layers
 from ppoc.compiler.language import Environment
+from ppoc.compiler.observed import Observed, Watch, mask_of, random_action
+from ppoc.compiler.observed_checks import refuse_masks
 from ppoc.compiler.resolve import Resolved
 from ppoc.compiler.suggest import did_you_mean
 from ppoc.compiler.trust import imported, require_trust
@@ -51,7 +53,8 @@ def probe(resolved: Resolved, *, choose_backend: bool = True, trust: bool = Fals
     _check_registered(resolved, name, package)
     layers, options = named_layers(env_spec), _options(env_spec)
     with quiet():
-        observations, actions, rewards = _look(resolved, layers, options)
+        observations, actions, rewards, observed = _look(resolved, layers, options)
+    refuse_masks(resolved, observed)
     shape, pixel, layout = spaces.observations(resolved, observations)
     facts = replace(
         spaces.action_facts(resolved, actions),
@@ -59,6 +62,7 @@ def probe(resolved: Resolved, *, choose_backend: bool = True, trust: bool = Fals
         shape=(shape[0] * env_spec.frame_stack, *shape[1:]),
         pixel=pixel,
         reward_range=rewards,
+        observed=observed,
         options=options,
         package=package,
     )
@@ -143,8 +147,11 @@ def _check_registered(resolved: Resolved, env_id: str, package: str | None) -> N
         raise resolved.refusal("E103", ID, f"gymnasium has no environment `{env_id}`", help)
 
 
-def _look(resolved: Resolved, layers: Layers, options: dict[str, Any]) -> tuple[Any, Any, float]:
-    """Observation and action space within the wrappers, and the range of the rewards."""
+def _look(
+    resolved: Resolved, layers: Layers, options: dict[str, Any]
+) -> tuple[Any, Any, float, Observed]:
+    """Observation and action space within the wrappers, the range of the rewards, and what random
+    steps show of observations."""
     import gymnasium
 
     env_spec = resolved.spec.env
@@ -170,7 +177,9 @@ def _look(resolved: Resolved, layers: Layers, options: dict[str, Any]) -> tuple[
     for layer in layers:
         env = _wrapped(resolved, env, *layer)
     try:
-        return env.observation_space, env.action_space, _reward_range(env)
+        watch = Watch(env.observation_space, env.action_space)
+        rewards = _reward_range(env, watch, masks=env_spec.action_masks)
+        return env.observation_space, env.action_space, rewards, watch.found()
     except AttributeError as error:  # gymnasium leaves declaring the spaces to the environment
         raise resolved.refusal("E103", ID, f"`{env_spec.id}` has no spaces: {error}") from None
     finally:
@@ -217,17 +226,21 @@ def _newer(env_id: str) -> str:
     return f"its newest version is `{get_env_id(namespace, name, newest)}`"
 
 
-def _reward_range(env: Any) -> float:
-    """The largest |reward| of some random steps; 0 where the environment cannot take them."""
+def _reward_range(env: Any, watch: Watch, *, masks: bool) -> float:
+    """The largest |reward| of some random steps, which `watch` sees too; 0 where there are none."""
     largest = 0.0
     with contextlib.suppress(Exception):  # what is wrong with its steps is for the run to say
-        env.reset(seed=0)
+        observation, info = env.reset(seed=0)
         env.action_space.seed(0)
-        for _ in range(RANDOM_STEPS):
-            _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+        for step in range(RANDOM_STEPS):
+            mask = mask_of(env, info) if masks else None
+            watch.take(step, observation, mask)
+            action = random_action(env.action_space, mask)
+            observation, reward, terminated, truncated, info = env.step(action)
             largest = max(largest, abs(float(reward)))
             if terminated or truncated:
-                env.reset()
+                watch.take(step + 1, observation)
+                observation, info = env.reset()
     return largest
 
 

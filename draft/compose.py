@@ -10,7 +10,7 @@ from math import lcm
 from typing import Any, Literal
 
 from ppoc.compiler.diagnostics import Diagnostic, SpecError
-from ppoc.compiler.lints import rewards_are_large
+from ppoc.compiler.observed_checks import advice_on
 from ppoc.compiler.probe import probe
 from ppoc.compiler.resolve import Document, resolve_text
 from ppoc.draft import images, write
@@ -86,7 +86,7 @@ def compose(reading: Reading, name: str | None = None) -> Draft:
         except SpecError as error:
             values = _without(values, full, text, error, notes)
             continue
-        advice = resolved.advice(rewards_are_large(resolved, facts.reward_range))
+        advice = resolved.advice(advice_on(resolved, facts))
         return Draft(text, list(full.values()), notes, resolved, [*resolved.warnings, *advice])
     raise NothingToDraftError(notes)
 

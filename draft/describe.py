@@ -8,6 +8,7 @@ from ppoc.compiler.rlhf.resolved import RlhfResolved
 from ppoc.draft.compose import NothingToDraftError, compose
 from ppoc.draft.facts import values_of
 from ppoc.draft.glossary import glossary
+from ppoc.draft.points import in_words
 from ppoc.draft.reader import read
 from ppoc.draft.rlhf.describe import describe as describe_rlhf
 
@@ -47,6 +48,8 @@ SENTENCES = {
     ("networks.critic", None): "no critic",
     ("networks.actor.distribution", "tanh-gaussian"): "a tanh-squashed Gaussian policy",
     ("networks.actor.distribution", "beta"): "a Beta policy",
+    ("networks.actor.action_scaling", "bounds"): "actions scaled to their bounds",
+    ("networks.actor.action_scaling", "none"): "unscaled actions",
     ("networks.actor.std", "gsde"): "generalised state-dependent exploration",
     ("networks.actor.std", "state-dependent"): "a state-dependent standard deviation",
     ("env.action_masks", True): "action masks",
@@ -95,6 +98,7 @@ FALLS = {
     "linear": "the {name} decays linearly",
     "cosine": "the {name} follows a cosine",
     "constant": "a constant {name}",
+    "adaptive": "an adaptive {name}",
 }
 
 
@@ -163,6 +167,8 @@ def _words(path: str, value: Any, wanted: Mapping[str, Any]) -> str | None:
     general = path.replace(".critic.", ".actor.", 1) if role == "critic" else path
     if general in NAMES and isinstance(value, str) and value in FALLS:
         return FALLS[value].format(name=NAMES[path])
+    if general in NAMES and isinstance(value, list):
+        return f"the {NAMES[path]} follows {in_words(value)}"
     if path == "optimizer.actor.kind":
         return f"{value} optimiser"
     if path == "env.wrappers" and value == ["MaskVelocity"]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ppoc.compiler.diagnostics import Diagnostic, SpecError
-from ppoc.compiler.lints import rewards_are_large
+from ppoc.compiler.observed_checks import advice_on
 from ppoc.compiler.probe import probe
 from ppoc.compiler.resolve import Document, Resolved, resolve_any_text
 from ppoc.compiler.source import GREEK
@@ -66,7 +66,7 @@ def edit(text: str, path: Path, reading: Reading) -> Edited:
     advice = []
     if isinstance(resolved, Resolved):
         facts = probe(resolved, choose_backend=False)
-        advice = resolved.advice(rewards_are_large(resolved, facts.reward_range))
+        advice = resolved.advice(advice_on(resolved, facts))
     return Edited(text, changed, left, notes, resolved, [*resolved.warnings, *advice])
 
 

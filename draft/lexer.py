@@ -103,13 +103,9 @@ def _piece(request: str, text: str, at: int) -> Item | None:
     found = environments.id_at(request, at) if starts_word else None
     if found:
         return Item(at, found.end(), found[0], frozenset({("id", found[0])}))
-    many = _LIST.match(text, at)
+    many = list_at(text, at)
     if many:
-        pieces = [piece.strip() for piece in re.split("[,;]", many[1])]
-        numbers = [digits_at(piece, 0) for piece in pieces if piece]
-        if all(number is not None for number in numbers):
-            values = tuple(number.value for number in numbers if number is not None)
-            return Item(at, many.end(), "[", number=Number(values[0], at, many.end(), values))
+        return Item(at, many.end, "[", number=many)
     for read in (digits_at, chinese_at):
         number = read(text, at)
         if number is not None:
@@ -118,6 +114,17 @@ def _piece(request: str, text: str, at: int) -> Item | None:
     if word:
         return Item(at, word.end(), corrected(word[0]))
     return Item(at, at + 1, text[at])
+
+
+def list_at(text: str, at: int) -> Number | None:
+    """The numbers in brackets that begin at a place, as one of `many`."""
+    many = _LIST.match(text, at)
+    if many is None:
+        return None
+    pieces = [piece.strip() for piece in re.split("[,;]", many[1])]
+    values = tuple(n.value for n in (digits_at(p, 0) for p in pieces if p) if n is not None)
+    whole = len(values) == sum(map(bool, pieces))
+    return Number(values[0], at, many.end(), values) if whole else None
 
 
 def _longest(raw: list[Item], at: int, language: str) -> tuple[Item, int]:

@@ -14,6 +14,7 @@ from ppoc.draft.facts import STAND_IN
 from ppoc.draft.glossary import glossary
 from ppoc.draft.lexer import Item, lex
 from ppoc.draft.networks import read_layers
+from ppoc.draft.points import read_points
 from ppoc.draft.relations import read_relations
 
 MAX_CHARACTERS = 4000  # a page
@@ -45,6 +46,7 @@ class Reader:
         self._environment()
         quantities.read_citations(self)
         images.read_resize(self)
+        read_points(self)
         read_layers(self)
         read_relations(self)
         self._quantities()

@@ -42,6 +42,8 @@ class Policy(nn.Module):
     observation_inverse_std: Tensor
     action_low: Tensor
     action_high: Tensor
+    action_center: Tensor
+    action_scale: Tensor
 
     def __init__(
         self, module: ModuleType, checkpoint: Checkpoint, kind: str, environment: Given
@@ -68,6 +70,11 @@ class Policy(nn.Module):
             self.register_buffer("observation_mean", mean)
             self.register_buffer("observation_inverse_std", inverse)
             self._clip = float(normalize.clip)
+        self._scaled = hasattr(module, "ACTION_CENTER")
+        if self._scaled:
+            for name in ("action_center", "action_scale"):
+                constant = getattr(module, name.upper())
+                self.register_buffer(name, torch.as_tensor(constant, dtype=torch.float32))
         bounds = [getattr(module, name, None) for name in ("ACTION_LOW", "ACTION_HIGH")]
         self._bounded = None not in bounds
         if self._bounded:
@@ -123,6 +130,8 @@ class Policy(nn.Module):
         mean: Tensor = output[0] if isinstance(output, tuple) else output
         if self._kind == "tanh-gaussian":
             return self._between((mean.tanh() + 1) / 2)
+        if self._scaled:
+            mean = self.action_center + self.action_scale * mean
         return mean.clamp(self.action_low, self.action_high) if self._bounded else mean
 
     def _between(self, share: Tensor) -> Tensor:

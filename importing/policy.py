@@ -167,11 +167,15 @@ def _add_memory(arguments: Entry, networks: dict[str, Any], *, images: bool) -> 
 
 def _add_noise(entry: Entry, arguments: Entry, actor: dict[str, Any]) -> None:
     """The standard deviation of continuous actions, and generalised state-dependent exploration."""
+    deviation = "log_std_init" in arguments
     actor["log_std_init"] = arguments.number("log_std_init", 0.0)
     every = entry.count("sde_sample_freq", -1, least=-1)
     squash = arguments.flag("squash_output", False)
     full, expln = arguments.flag("full_std", True), arguments.flag("use_expln", False)
-    if not entry.flag("use_sde", False):
+    sde = entry.flag("use_sde", False)
+    if (sde or deviation) and not (sde and squash):
+        actor["action_scaling"] = "none"  # there, actions are as the environment takes them
+    if not sde:
         return
     actor |= {"std": "gsde", "resample_every": every if every > 0 else None}
     if squash:

@@ -72,6 +72,9 @@ def convert(
         env["normalize"] = {"observations": True, "clip": statistics.clip}
     num_envs = int(env["num_envs"])
     values = {"env": env, **sections(algorithm, entry, num_envs)}
+    actor = values["networks"]["actor"]
+    if "log_std" in model.weights and "distribution" not in actor:
+        actor["action_scaling"] = "none"  # there, actions are as the environment takes them
     entry.leave(("training",))
     if entry.wrong:
         raise SpecError(entry.wrong)

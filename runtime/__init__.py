@@ -2,6 +2,7 @@
 
 from ppoc.runtime.activations import elu, gelu, leaky_relu, silu, softplus
 from ppoc.runtime.adaptive import follow_kl
+from ppoc.runtime.bounds import share_at_bound
 from ppoc.runtime.custom import CustomBody
 from ppoc.runtime.envs import VectorEnv
 from ppoc.runtime.envs import make as make_envs
@@ -22,7 +23,7 @@ from ppoc.runtime.parameters import (
 )
 from ppoc.runtime.replay import Recorder
 from ppoc.runtime.run import Checkpoint, Run, derive_seed
-from ppoc.runtime.structure import move
+from ppoc.runtime.structure import move, padded
 
 __all__ = [
     "Checkpoint",
@@ -49,6 +50,8 @@ __all__ = [
     "make_envs",
     "move",
     "orthogonal",
+    "padded",
+    "share_at_bound",
     "silu",
     "softplus",
     "unflatten",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ppoc.formats.processes import import_entry_point, import_safely
 from ppoc.runtime.answers import in_words
+from ppoc.runtime.declared import announce
 
 if TYPE_CHECKING:
     from gymnasium import Env, Space
@@ -141,6 +142,7 @@ def make(
 
             envs = LocatedEnvs(envs, env_id)
         _check_spaces(envs.observation_space, envs.action_space)
+    announce(env_id, envs.observation_space)
     if step_timeout is None:
         return envs
     from ppoc.runtime.watchdog import WatchedEnvs

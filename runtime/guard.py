@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppoc.runtime.answers import shortened
+from ppoc.runtime.declared import warn_outside
 from ppoc.runtime.envs import EnvironmentFailure, Floats, Step
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -41,6 +42,7 @@ def check_rollout(env_id: str, rollout: _Named) -> None:
         steps = len(arrays["rewards"])
         place = f"at step {{}} of {steps} of this rollout, {{}}; nothing was learnt from it"
         raise _failure(env_id, arrays, place)
+    warn_outside(env_id, arrays["observations"])
 
 
 def check_reset(observations: Floats) -> None:

@@ -16,7 +16,8 @@ from ppoc.formats.reading import FormatError
 from ppoc.runtime import evaluations
 from ppoc.runtime.findings import Finding
 from ppoc.runtime.metrics import read_metrics
-from ppoc.runtime.symptoms import SYMPTOMS, Symptom
+from ppoc.runtime.symptom import Symptom
+from ppoc.runtime.symptoms import SYMPTOMS
 from ppoc.runtime.trend import Row, Trend
 
 FORMAT = 1

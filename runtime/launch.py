@@ -22,6 +22,7 @@ from ppoc.runtime.progress import Mode
 from ppoc.runtime.results import Result, read_result, write_result
 from ppoc.runtime.run import Run, describe, evaluate_policy, load_newest
 from ppoc.runtime.statistics import Summary
+from ppoc.runtime.trend import total_steps
 from ppoc.runtime.video import record
 
 MAX_MODULE = 4_000_000  # bytes
@@ -183,7 +184,7 @@ def finished_result(module: ModuleType, folder: Path) -> Result | None:
         raise RunError(f"{folder}: {error}") from error
     except (OSError, FormatError):
         return None
-    whole = result.finished and result.steps >= module.NUM_ITERATIONS * module.BATCH_SIZE
+    whole = result.finished and result.steps >= total_steps(vars(module))
     return result if whole and result.evaluation is not None else None
 
 

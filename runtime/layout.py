@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ppoc.runtime.checkpoint import CheckpointError
 from ppoc.runtime.normalize import RewardNormalizer
+from ppoc.runtime.trend import total_steps
 
 
 class Expected(NamedTuple):
@@ -120,8 +121,8 @@ def _check_environments(module: ModuleType, groups: Groups) -> None:
 
 
 def _check_steps(module: ModuleType, path: Path, steps: int) -> None:
-    each, most = module.BATCH_SIZE, module.NUM_ITERATIONS * module.BATCH_SIZE
-    if steps % each or not 0 < steps <= most:
+    each, most = module.BATCH_SIZE, total_steps(vars(module))
+    if (steps % each and steps != most) or not 0 < steps <= most:
         raise CheckpointError(
             f"{_lead(path)} is of step {steps:,}, and the module saves at multiples of {each:,} "
             f"up to {most:,}"

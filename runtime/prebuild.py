@@ -78,9 +78,9 @@ class _Rehearsal(Run):
 
         return cast(Function, call)
 
-    def iterations(self, count: int, steps_each: int) -> Iterator[int]:
+    def iterations(self, count: int, steps_each: int, total: int | None = None) -> Iterator[int]:
         self._end_if_done()
-        yield from super().iterations(count, steps_each)
+        yield from super().iterations(count, steps_each, total)
 
     def _end_if_done(self) -> None:
         if not self._waiting:

@@ -170,8 +170,11 @@ class Run:
         """Environment steps so far."""
         return self._steps
 
-    def iterations(self, count: int, steps_each: int) -> Iterator[int]:
+    def iterations(self, count: int, steps_each: int, total: int | None = None) -> Iterator[int]:
         """Yield iteration numbers up to `count`, from where the checkpoint left off.
+
+        Args:
+            total: steps of all, where the last iteration has fewer than the others.
 
         SIGINT, SIGTERM or SIGHUP lets the iteration under way finish and save; a second one does
         not.
@@ -185,13 +188,13 @@ class Run:
                 "other surroundings than when this run was stopped, so it goes on, but perhaps not "
                 "with the bits of an uninterrupted one: " + "; ".join(changed)
             )
-        total = count * steps_each
+        total = total or count * steps_each
         display = progress(self._mode, total, self._steps, unit=self.unit, stage=self.stage)
         self._display = screen.enter_context(display)
         for text in self._messages:
             self._display.message(text)
         self._signals.graceful = True
-        first = self._steps // steps_each
+        first = -(-self._steps // steps_each)
         self.first_iteration = first  # modules of earlier versions begin new episodes there
         for iteration in range(first, count):
             yield iteration

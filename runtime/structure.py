@@ -18,6 +18,17 @@ def move(parts: Parts, device: torch.device | str) -> Parts:
     return type(parts)(*(tensor.to(device) for tensor in parts))
 
 
+def padded(parts: Parts, rows: int) -> Parts:
+    """A NamedTuple of tensors of so many rows each, those that it lacks being zero.
+
+    A compiled function takes one shape, also where a batch is smaller than the others.
+    """
+    more = rows - len(parts[0])
+    if not more:
+        return parts
+    return type(parts)(*(torch.cat([x, x.new_zeros(more, *x.shape[1:])]) for x in parts))
+
+
 def flat(parts: Sequence[Any]) -> list[Tensor]:
     """The tensors of parts that are tensors, or NamedTuples of them."""
     tensors: list[Tensor] = []

@@ -8,14 +8,12 @@ Sources:
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
-from ppoc.runtime.findings import Change, Finding
+from ppoc.runtime.action_symptoms import STUCK
+from ppoc.runtime.findings import Change
+from ppoc.runtime.symptom import Constants, Symptom
 from ppoc.runtime.trend import Row, Trend
-
-Constants = Mapping[str, Any]
 
 LECTURE = "Dinu 2024, Policy gradients and PPO"
 NUTS = "Schulman 2016, Nuts and bolts of deep RL research"
@@ -35,38 +33,6 @@ UNEXPLAINED = 0.1
 MYOPIC = 0.8  # γ, by which a reward five steps ahead counts a third
 HORIZONS = 5  # episodes may be so many times 1/(1 − γ)
 GRADIENT = 1000.0  # times the largest allowed norm
-
-
-@dataclass(frozen=True)
-class Symptom:
-    """Something that metrics show for `patience` iterations in a row."""
-
-    name: str
-    metric: str
-    patience: int
-    shown: Callable[[Row, Trend], bool]
-    text: str
-    """What is seen, with `{value}` for the metric."""
-    cause: str
-    changes: Callable[[Constants], Sequence[Change]]
-    source: str
-    fits: Callable[[Constants], bool] = lambda constants: True
-    """Whether a module with such constants can show it."""
-
-    def finding(self, since: int, row: Row, trend: Trend) -> Finding:
-        """The finding that the symptom has been seen since the step `since`."""
-        value = row[self.metric]
-        return Finding(
-            self.name,
-            trend.step,
-            self.metric,
-            value,
-            self.text.format(value=f"{value:.4g}", count=self.patience),
-            self.cause,
-            tuple(self.changes(trend.constants)),
-            self.source,
-            since,
-        )
 
 
 # ── What to change ────────────────────────────────────────────────────────────────────────────────
@@ -373,6 +339,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
         MATTERS,
         fits=lambda constants: bool(constants.get("MAX_GRAD_NORM")),
     ),
+    STUCK,
     Symptom(
         "unlearning",
         "episode_return",

@@ -12,6 +12,13 @@ AVERAGED = 10  # episode returns that the trend is judged by
 Row = Mapping[str, float]
 
 
+def total_steps(constants: Mapping[str, Any]) -> int:
+    """Environment steps of a whole run of a module with such constants, 0 where they do not say."""
+    whole = constants.get("NUM_ITERATIONS", 0) * constants.get("BATCH_SIZE", 0)
+    total: int = constants.get("TOTAL_STEPS", whole)
+    return total
+
+
 class Trend:
     """How the mean episode return has gone: its start, its best, and where it is now."""
 
@@ -34,8 +41,7 @@ class Trend:
         """
         self.constants: Mapping[str, Any] = usable(constants)
         if total is None:
-            known = self.constants
-            total = int(known.get("NUM_ITERATIONS", 0)) * int(known.get("BATCH_SIZE", 0))
+            total = total_steps(self.constants)
         self.total = total
         self.iterations = 0
         self.step = 0

@@ -220,7 +220,7 @@ class AppendActionMask(_Observed):
 
     Raises:
         AnswerError: in `view`, the environment says nothing of what may be taken, or of another
-            number of actions, or that none may.
+            number of actions, or that none may though the episode goes on.
     """
 
     def __init__(self, env: "Env[Any, Any]", size: int) -> None:
@@ -234,6 +234,16 @@ class AppendActionMask(_Observed):
         self._method = env.has_wrapper_attr("action_masks")
         parts = np.ravel(getattr(env.action_space, "nvec", size))  # of a choice each
         self._starts = np.concatenate([[0], np.cumsum(parts)[:-1]])
+        self._over = False  # whether the episode is: then nothing need be allowed
+
+    def reset(self, **arguments: Any) -> tuple[Any, dict[str, Any]]:
+        self._over = False
+        return super().reset(**arguments)
+
+    def step(self, action: Any) -> Result:
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self._over = bool(terminated or truncated)
+        return self.view(observation, info), reward, terminated, truncated, info
 
     def view(self, observation: Any, info: dict[str, Any]) -> NDArray[Any]:
         masks = self.env.get_wrapper_attr("action_masks")() if self._method else None
@@ -249,7 +259,7 @@ class AppendActionMask(_Observed):
             said = f"gave an action mask of {shortened(row)}"
             raise AnswerError(f"{said}, not of ones, for what may be taken, and zeros")
         row = row.astype(np.float32)
-        if not np.add.reduceat(row, self._starts).all():
+        if not self._over and not np.add.reduceat(row, self._starts).all():
             raise AnswerError(f"gave an action mask that lets no action be taken: {shortened(row)}")
         return np.concatenate([observation, row])
 

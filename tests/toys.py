@@ -1,5 +1,7 @@
 """Small environments of every kind of space, called Toy<actions><observations>-v0."""
 
+from typing import ClassVar
+
 import gymnasium
 import numpy as np
 from gymnasium import spaces
@@ -118,3 +120,36 @@ class MethodMasked(Masked):
 for _actions in ("Discrete", "DiscreteFromOne", "MultiDiscrete"):
     for _kind in (Masked, MethodMasked):
         gymnasium.register(f"{_kind.__name__}{_actions}-v0", _kind, kwargs={"actions": _actions})
+
+
+class Valve(gymnasium.Env):
+    """Pays for a flow near 700 of 1,000; the others of its actions are off-centre, and unbounded.
+
+    Attributes:
+        taken: the actions of all valves, as they came.
+    """
+
+    observation_space = spaces.Box(-1, 1, (3,), np.float32)
+    action_space = spaces.Box(np.float32([0, -3, -np.inf]), np.float32([1000, -1, np.inf]))
+    taken: ClassVar[list[np.ndarray]] = []
+
+    def __init__(self, bounded=False):
+        if bounded:  # on all sides, as other libraries want it
+            self.action_space = spaces.Box(np.float32([0, -3]), np.float32([1000, -1]))
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self._steps = 0
+        return self.np_random.uniform(-1, 1, 3).astype(np.float32), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action), action
+        self.taken.append(action)
+        self._steps += 1
+        reward = -abs(float(action[0]) - 700) / 1000
+        observation = self.np_random.uniform(-1, 1, 3).astype(np.float32)
+        return observation, reward, False, self._steps >= 8, {}
+
+
+gymnasium.register("ToyValve-v0", Valve)
+gymnasium.register("ToyBoundedValve-v0", Valve, kwargs={"bounded": True})

@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from task import report
@@ -35,8 +36,10 @@ def main() -> None:
     seconds = time.perf_counter() - start
     with (folder / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    taken = [module.BATCH_SIZE / float(row["steps_per_second"]) for row in rows]
-    done = len(rows) * module.BATCH_SIZE
+    ends = [0, *(int(row["step"]) for row in rows)]
+    sizes = [end - start for start, end in pairwise(ends)]  # the last may be smaller
+    taken = [n / float(row["steps_per_second"]) for n, row in zip(sizes, rows, strict=True)]
+    done = ends[-1]
     steady = (done - module.BATCH_SIZE) / sum(taken[1:])
     # What is before the first iteration and in it: the rest of the run is its later iterations.
     first = before + seconds - sum(taken[1:])

@@ -11,7 +11,7 @@ from ppoc.compiler.diagnostics import Diagnostic
 from ppoc.compiler.manifest import LOCK, MANIFEST, MODULE, manifest_text
 from ppoc.compiler.plan import Decision
 from ppoc.compiler.rlhf.compiling import COMPILED, choose_compiling
-from ppoc.compiler.rlhf.constants import reference
+from ppoc.compiler.rlhf.constants import length_in_words, reference
 from ppoc.compiler.rlhf.emit import emit
 from ppoc.compiler.rlhf.language import RlhfSpec
 from ppoc.compiler.rlhf.lock import lock_text
@@ -35,6 +35,7 @@ class RlhfCompiled:
     warnings: list[Diagnostic]
     data: Mapping[str, Path] = field(default_factory=dict)  # path in the folder → the file
     decisions: Sequence[Decision] = ()
+    length: str = ""  # of ppo, where its episodes are no multiple of a rollout
 
     def write(self, folder: Path) -> None:
         """Write the files into a folder, made if need be; equal files are left alone.
@@ -69,9 +70,10 @@ def compile_rlhf(resolved: RlhfResolved) -> RlhfCompiled:
     data = {files[role]: facts.files[key].path for role, key in roles.items()}
     checksums = {files[role]: facts.files[key].sha256 for role, key in roles.items()}
     text = manifest_text(spec.name, {MODULE: module, LOCK: lock}, (), used, checksums)
-    lost = resolved.advice(what_is_lost(resolved, [*decisions.values()]))
+    chosen = tuple(decisions.values())
+    lost = resolved.advice(what_is_lost(resolved, [*chosen]))
     found = [*resolved.warnings, *warnings, *lost]
-    return RlhfCompiled(spec.name, module, lock, text, found, data, tuple(decisions.values()))
+    return RlhfCompiled(spec.name, module, lock, text, found, data, chosen, length_in_words(spec))
 
 
 def _roles(spec: RlhfSpec) -> Iterator[tuple[str, str]]:

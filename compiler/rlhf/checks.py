@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 from ppoc.compiler.checks import formula_errors, nearest_divisors
 from ppoc.compiler.diagnostics import Diagnostic
+from ppoc.compiler.last_iteration import MORE_STEPS
 from ppoc.compiler.objectives import policy_objective, reserved, value_objective
+from ppoc.compiler.rlhf.constants import episodes_taken
 from ppoc.compiler.rlhf.language import STAGES
 
 if TYPE_CHECKING:
@@ -142,16 +144,19 @@ def minibatches_divide_the_rollout(resolved: "RlhfResolved") -> Iterator[Diagnos
         )
 
 
-def at_least_one_iteration(resolved: "RlhfResolved") -> Iterator[Diagnostic]:
-    """W101: the run goes on to the end of its first iteration."""
-    ppo = resolved.spec.ppo
-    if "ppo" in resolved.spec.stages and ppo.episodes < ppo.rollout_size:
+def episodes_are_nearly_those_taken(resolved: "RlhfResolved") -> Iterator[Diagnostic]:
+    """W101: the last rollout goes on for long after the total."""
+    ppo, taken = resolved.spec.ppo, episodes_taken(resolved.spec)
+    if "ppo" in resolved.spec.stages and taken > MORE_STEPS * ppo.episodes:
+        below = taken - ppo.rollout_size
+        totals = f"{below:,} or {taken:,}" if below else f"{taken:,}"
         yield resolved.error(
             "W101",
             resolved.said(("ppo", "episodes"), ("ppo", "rollout_size")),
-            f"{ppo.episodes} responses are less than one iteration of {ppo.rollout_size}",
-            why="an iteration is always finished, so the run draws more responses than it says",
-            help="lower ppo.rollout_size, or raise ppo.episodes",
+            f"a run of {ppo.episodes:,} responses takes {taken:,}: rollouts of "
+            f"{ppo.rollout_size:,}",
+            why="the last rollout is as large as the others",
+            help=f"set ppo.episodes to {totals}, or lower ppo.rollout_size",
         )
 
 
@@ -234,7 +239,7 @@ CHECKS: tuple[Check, ...] = (
     there_is_one_model,
     texts_fit_the_context,
     minibatches_divide_the_rollout,
-    at_least_one_iteration,
+    episodes_are_nearly_those_taken,
     a_target_moves_something,
     stages_have_data,
     objectives_are_formulas,

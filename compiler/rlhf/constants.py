@@ -148,11 +148,27 @@ def iterations(spec: RlhfSpec) -> int:
     return -(-spec.ppo.episodes // spec.ppo.rollout_size)
 
 
+def episodes_taken(spec: RlhfSpec) -> int:
+    """Responses that PPO learns from, in whole rollouts, at least `ppo.episodes`."""
+    return iterations(spec) * spec.ppo.rollout_size
+
+
+def length_in_words(spec: RlhfSpec) -> str:
+    """One line on a run of PPO whose episodes are no multiple of its rollouts, or nothing."""
+    asked, taken = spec.ppo.episodes, episodes_taken(spec)
+    if "ppo" not in spec.stages or asked == taken:
+        return ""
+    return (
+        f"{taken:,} responses, not the {asked:,} of ppo.episodes: {iterations(spec):,} rollouts "
+        f"of {spec.ppo.rollout_size:,}"
+    )
+
+
 def _ppo(spec: RlhfSpec) -> Iterator[Constant]:
     ppo = spec.ppo
     generation, kl, rewards = ppo.generation, ppo.kl, ppo.rewards
-    count = iterations(spec)
-    yield Constant("NUM_ITERATIONS", count, f"{count * ppo.rollout_size:,} responses")
+    total = f"{episodes_taken(spec):,} responses"
+    yield Constant("NUM_ITERATIONS", iterations(spec), total)
     yield Constant("ROLLOUT_SIZE", ppo.rollout_size, "N")
     yield Constant("EPOCHS", ppo.epochs, "passes over each rollout")
     yield Constant("MINIBATCH_SIZE", ppo.minibatch_size, "responses")

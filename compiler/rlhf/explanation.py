@@ -1,5 +1,8 @@
 """`ppoc explain SPEC` of `kind: rlhf`: what each step optimises, with the numbers filled in."""
 
+from collections.abc import Iterator
+
+from ppoc.compiler import schedule_words
 from ppoc.compiler.explanation import block, symbols
 from ppoc.compiler.notation import latex
 from ppoc.compiler.objectives import policy_objective, value_objective
@@ -7,6 +10,7 @@ from ppoc.compiler.rlhf.language import Kl, Ppo, Reward, RlhfSpec
 from ppoc.compiler.rlhf.memory import GIB, memory, parameters
 from ppoc.compiler.rlhf.pretrained import new_sizes, pretrained
 from ppoc.compiler.rlhf.resolved import RlhfResolved
+from ppoc.compiler.schedule_words import Row
 
 ESTIMATORS = {
     "k1": ("log ρₜ", r"\log\rho_t"),
@@ -27,6 +31,9 @@ def explain(resolved: RlhfResolved, *, tex: bool = False) -> str:
         blocks.append(_reward(spec.reward))
     if "ppo" in spec.stages:
         blocks += _ppo(spec.ppo)
+    if changing := _changing(spec):
+        unit = "updates done in a stage (in ppo, of iterations)"
+        blocks.append(schedule_words.block("over a stage", changing, unit))
     return "\n\n".join(blocks)
 
 
@@ -42,6 +49,22 @@ def _model(resolved: RlhfResolved) -> str:
         f"{name}\n    {parameters(sizes):,} parameters; about {needed.total / GIB:.2g} GiB in "
         f"{needed.stage}, which takes most"
     )
+
+
+def _changing(spec: RlhfSpec) -> list[Row]:
+    return [row for stage in spec.stages for row in _rates(spec, stage)]
+
+
+def _rates(spec: RlhfSpec, stage: str) -> Iterator[Row]:
+    """The learning rates of a stage that change."""
+    optimizer = getattr(spec, stage).optimizer
+    if optimizer.schedule == "constant" and not optimizer.warmup:
+        return
+    rates = {f"{stage}'s learning rate": optimizer.lr}
+    if stage == "ppo" and spec.ppo.value_optimizer is not None:
+        rates["the value function's"] = spec.ppo.value_optimizer.lr
+    for name, rate in rates.items():
+        yield Row(name, rate, optimizer.schedule, warmup=optimizer.warmup)
 
 
 def _sft(spec: RlhfSpec) -> str:
@@ -145,5 +168,5 @@ def _latex(spec: RlhfSpec) -> str:
             rf"L &= -L^{{\pi}} + {ppo.losses.value.coefficient:g}\,L^{{V}}"
             + bonus * bool(ppo.losses.entropy.beta),
         ]
-    body = " \\\\\n".join(lines)
+    body = " \\\\\n".join([*lines, *schedule_words.latex(_changing(spec))])
     return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"

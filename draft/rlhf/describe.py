@@ -6,6 +6,7 @@ from typing import Any
 from ppoc.compiler.rlhf.resolved import RlhfResolved
 from ppoc.draft.compose import NothingToDraftError
 from ppoc.draft.facts import values_of
+from ppoc.draft.points import in_words
 from ppoc.draft.rlhf.compose import compose
 from ppoc.draft.rlhf.reader import read
 
@@ -157,6 +158,8 @@ def _words(path: str, wanted: Mapping[str, Any]) -> str | None:
     hashable = isinstance(value, str | bool | None)
     if hashable and (path, value) in SENTENCES:
         return SENTENCES[path, value]
+    if path.endswith(".schedule") and isinstance(value, list):
+        return f"the rate follows {in_words(value)}"
     if path.startswith("data.") and isinstance(value, str):
         return f"{path.removeprefix('data.')} in {value}"
     if path == "start.policy" and isinstance(value, str):

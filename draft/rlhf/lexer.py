@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cache
 
 from ppoc.draft.glossary import WORD, even
-from ppoc.draft.lexer import NOTHING, Item, Meanings, in_clauses
+from ppoc.draft.lexer import NOTHING, Item, Meanings, in_clauses, list_at
 from ppoc.draft.numbers import Number, Word, digits_at, scale_of, words_at
 from ppoc.draft.rlhf.terms import model_at, terms
 
@@ -56,7 +56,7 @@ def _piece(request: str, small: str, at: int) -> Item:
         if model is not None:
             name, end = model
             return Item(at, end, small[at:end], frozenset({("model", name)}))
-    number = digits_at(small, at)
+    number = list_at(small, at) if small[at] == "[" else digits_at(small, at)
     if number is not None:
         return Item(at, number.end, small[at : number.end], number=number)
     word = WORD.match(small, at)

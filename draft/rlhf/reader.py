@@ -17,6 +17,7 @@ from ppoc.draft.reader import MAX_CHARACTERS, RequestError
 from ppoc.draft.rlhf import files, stages
 from ppoc.draft.rlhf.fields import defaults, takes
 from ppoc.draft.rlhf.lexer import lex
+from ppoc.draft.rlhf.points import read_points
 from ppoc.draft.rlhf.stages import STAGES
 from ppoc.draft.rlhf.terms import terms
 
@@ -58,6 +59,7 @@ class Reader:
         """Everything that the request says."""
         stages.read(self)
         files.read(self)
+        read_points(self)
         self._proportions()
         self._numbers()
         self._choices()

@@ -17,13 +17,13 @@ from ppoc.runtime.constants import usable
 from ppoc.runtime.health import Monitor
 from ppoc.runtime.rlhf import remedies, signs
 from ppoc.runtime.rlhf.trend import RANKINGS, StageTrend
+from ppoc.runtime.symptom import Symptom
 from ppoc.runtime.symptoms import (
     DETAILS,
     EXPLODED_KL,
     LECTURE,
     NUTS,
     UNEXPLAINED,
-    Symptom,
     became_not_finite,
     flat,
     unlearning,

@@ -9,8 +9,9 @@ import shlex
 from pathlib import Path
 
 import gymnasium
+import numpy as np
 import pytest
-from gymnasium.spaces import Box, Discrete, Tuple
+from gymnasium.spaces import Box, Dict, Discrete, Tuple
 from typer.testing import CliRunner
 
 from ppoc.cli.app import app
@@ -31,7 +32,33 @@ class TwoDials(gymnasium.Env):
     action_space = Tuple((Discrete(2), Discrete(3)))
 
 
+class Rover(gymnasium.Env):
+    """The environment of the pages about observations and masks: each option spoils something."""
+
+    action_space = Discrete(2)
+
+    def __init__(self, camera=False, memory=False, far=False, stuck=False):
+        self.far, self.stuck = far, stuck
+        self.observation_space = Box(-1, 1, (2,))
+        if memory:
+            self.observation_space = Box(0, 255, (128,), np.uint8)
+        if camera:
+            image = Box(0, 255, (64, 64, 3), np.uint8)
+            self.observation_space = Dict(camera=image, position=self.observation_space)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.observation_space.seed(seed)
+        return self.observation_space.sample(), {"action_mask": np.ones(2, np.int8)}
+
+    def step(self, action):
+        observation = np.full(2, 7.5, np.float32) if self.far else self.observation_space.sample()
+        mask = np.zeros(2, np.int8) if self.stuck else np.ones(2, np.int8)
+        return observation, 0.0, False, False, {"action_mask": mask}
+
+
 gymnasium.register("TwoDials-v0", entry_point=TwoDials)
+gymnasium.register("Rover-v0", entry_point=Rover, max_episode_steps=100)
 
 
 # The files that the pages about learning from human feedback name.

@@ -87,6 +87,12 @@ def problems(text, *overrides):
             "advantage: {estimator: reward-to-go}\nnetworks: {critic: null}",
             "E111", 24, "sampling: episodes",
         ),
+        ("networks: {actor: {action_scaling: bounds}}", "E124", 36, "remove"),
+        (
+            "env: {id: Pendulum-v1}\n"
+            "networks: {actor: {distribution: beta, action_scaling: bounds}}",
+            "E124", 56, "remove",
+        ),
         ("env: {id: CartPole-v1, num_envs: 3}", "E102", 34, "2046, 2049"),
         ("update: {rollout_steps: 1000}", "E101", 25, "50, 100"),
         ("lambda: 0.9", "E010", 1, "belongs at `advantage.lambda`"),

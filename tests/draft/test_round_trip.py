@@ -29,12 +29,21 @@ CONTINUOUS = "{id: Pendulum-v1, num_envs: 4}"
 SPECS = {
     "gsde": f"env: {CONTINUOUS}\nnetworks: {{actor: {{std: gsde, resample_every: 4}}}}",
     "squashed": f"env: {CONTINUOUS}\nnetworks: {{actor: {{distribution: tanh-gaussian}}}}",
+    "scaled": f"env: {CONTINUOUS}\nnetworks: {{actor: {{action_scaling: bounds}}}}",
+    "unscaled": f"env: {CONTINUOUS}\nnetworks: {{actor: {{action_scaling: none}}}}",
     "beta": f"env: {CONTINUOUS}\nnetworks: {{actor: {{distribution: beta, init: xavier}}}}",
     "adamw": f"env: {CONTINUOUS}\noptimizer: {{actor: {{kind: adamw, weight_decay: 0.01}}}}",
     "sgd": f"env: {CONTINUOUS}\noptimizer: {{actor: {{kind: sgd, momentum: 0.9, lr: 0.01}}}}",
     "rmsprop": f"env: {CONTINUOUS}\noptimizer: {{actor: {{kind: rmsprop, decay: 0.95}}}}",
     "cosine": f"env: {CONTINUOUS}\noptimizer: {{actor: {{schedule: cosine}}}}\n"
     "losses: {policy: {schedule: cosine}}",
+    "points": f"env: {CONTINUOUS}\noptimizer: {{actor: {{schedule: [[0, 0.1], [0.1, 1], [1, 0]]}}, "
+    "critic: {schedule: linear}}\nlosses: {policy: {schedule: [[0, 1], [1, 0.25]]}}",
+    "points of the critic": f"env: {CONTINUOUS}\noptimizer: {{actor: {{lr: 1e-4}}, critic: "
+    "{lr: 1e-3, schedule: [[0, 1], [0.5, 0.1234567], [1, 0]]}}",
+    "adaptive": f"env: {CONTINUOUS}\noptimizer: {{actor: {{schedule: adaptive, kl_target: 0.02}}}}",
+    "weights": f"env: {CONTINUOUS}\nlosses: {{value: {{schedule: cosine}}, entropy: "
+    "{beta: 0.01, schedule: [[0, 1], [0.5, 0]]}}",
     "gru": "env: {id: CartPole-v1}\nnetworks: {actor: {memory: {kind: gru, size: 32}}, "
     "critic: {share: body, layers: [32]}}",
     "skips": "env: {id: CartPole-v1, frame_skip: 2, frame_stack: 3}",

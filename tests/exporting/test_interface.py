@@ -62,7 +62,9 @@ class Barred(Walk):
 # Observations, actions, more of the spec, shapes of inputs after N.
 CASES = {
     "image, channels last": (
-        IMAGE, spaces.Box(-900, 900, (1, 2)), CNN, {"observations": (36, 40, 3)},
+        IMAGE, spaces.Box(-900, 900, (1, 2)),
+        CNN.replace("layers: []", "layers: [], action_scaling: none", 1),
+        {"observations": (36, 40, 3)},
     ),
     "image, channels first": (
         spaces.Box(0, 255, (3, 36, 40), np.uint8), spaces.Discrete(5), CNN,

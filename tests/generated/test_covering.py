@@ -34,6 +34,7 @@ OPTIONS = {
     "distribution": ["gaussian", "tanh-gaussian", "beta"],
     "std": ["independent", "state-dependent", "gsde"],
     "resample_every": [None, 3],
+    "action_scaling": ["auto", "bounds"],
     "init": ["orthogonal", "xavier", "kaiming", "default"],
     "activation": ["tanh", "relu", "elu", "silu", "gelu", "leaky_relu"],
     "optimizer": ["adam", "adamw", "rmsprop", "sgd"],
@@ -102,6 +103,8 @@ FORBIDDEN = (
     lambda c: c.other("resample_every", None) and c.other("std", "gsde"),
     lambda c: c.other("distribution", "gaussian") and c.any("actions", "Unbounded"),
     lambda c: c.any("distribution", "beta") and c.other("std", "independent"),
+    lambda c: c.any("action_scaling", "bounds") and c.other("distribution", "gaussian"),
+    lambda c: c.any("action_scaling", "bounds") and (c.choices() or c.any("actions", "Unbounded")),
     # Masks
     lambda c: c.any("action_masks", True) and c.other("body", "mlp"),
     lambda c: c.any("action_masks", True) and c.other("share", None),
@@ -131,7 +134,7 @@ def spec_of(case):
     body |= {"convolutions": [[4, 5, 3], [6, 3, 2]]} if case["body"] == "cnn" else {}
     body |= {"features": 16} if case["body"] != "mlp" else {}
     actor = body | {"memory": {"kind": case["memory"], "size": 6} if case["memory"] else None}
-    for key in ("distribution", "std", "resample_every"):
+    for key in ("distribution", "std", "resample_every", "action_scaling"):
         actor |= {key: case[key]} if case[key] != OPTIONS[key][0] else {}
     if case["estimator"] in ("gae", "q") or case["share"] or case["critic_memory"]:
         critic = {"share": case["share"]} if case["share"] else dict(body)

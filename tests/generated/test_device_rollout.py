@@ -139,7 +139,7 @@ def test_an_iteration_waits_for_no_device(module_of, spec, monkeypatch):
         device=meta,
         compile=lambda function: function,
         watch=lambda function: function,
-        iterations=lambda count, steps: range(1),
+        iterations=lambda count, *steps: range(1),
     )
     with pytest.raises(Logged):
         module.train(run)

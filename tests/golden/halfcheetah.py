@@ -37,7 +37,8 @@ ROLLOUT_LENGTH = 256  # T
 BATCH_SIZE = 2048  # B = T·N
 EPOCHS = 10  # passes over each batch
 MINIBATCH_SIZE = 64  # M
-NUM_ITERATIONS = 489  # 1,001,472 environment steps
+NUM_ITERATIONS = 489  # the last of them 576 steps
+TOTAL_STEPS = 1_000_000  # of the environments together
 CHECKPOINT_EVERY = 49  # iterations
 EVALUATE_EVERY = 49  # iterations
 EVALUATION_EPISODES = 20
@@ -368,7 +369,7 @@ def improve(
         for indices in order.split(MINIBATCH_SIZE):
             learner, metrics = step(learner, batch, indices, learning_rate)
             totals += metrics
-    return learner, totals / (EPOCHS * BATCH_SIZE // MINIBATCH_SIZE)
+    return learner, totals / (orders.numel() // MINIBATCH_SIZE)
 
 
 def policy(
@@ -414,7 +415,7 @@ def train(run: runtime.Run) -> None:
     # None at a start, and where the schedule has new episodes begin.
     observations = run.replay(envs)
 
-    for iteration in run.iterations(NUM_ITERATIONS, BATCH_SIZE):
+    for iteration in run.iterations(NUM_ITERATIONS, BATCH_SIZE, TOTAL_STEPS):
         if iteration % CHECKPOINT_EVERY == 0 or observations is None:
             # Interrupted or not, so that a resumed run takes the path of one that never stopped.
             observations = envs.reset(runtime.derive_seed(SEED, iteration))
@@ -425,7 +426,8 @@ def train(run: runtime.Run) -> None:
         learning_rate = torch.tensor(LEARNING_RATE * remaining, device=run.device)
 
         w = runtime.as_arrays(learner.params, SHAPES)
-        noise = draw_noise(rng, ROLLOUT_LENGTH, NUM_ENVS)
+        length = min(ROLLOUT_LENGTH, (TOTAL_STEPS - iteration * BATCH_SIZE) // NUM_ENVS)
+        noise = draw_noise(rng, length, NUM_ENVS)
         rollout, observations = collect(envs, w, normalize, observations, noise)
         runtime.check_rollout(ENV_ID, rollout)
         ended = rollout.terminated | rollout.truncated
@@ -438,12 +440,13 @@ def train(run: runtime.Run) -> None:
         )
         tensors = (torch.as_tensor(x, device=run.device) for x in samples)
         batch = make_batch(learner.params, *tensors)
-        orders = rng.permuted(np.tile(np.arange(BATCH_SIZE), (EPOCHS, 1)), axis=1)
+        orders = rng.permuted(np.tile(np.arange(len(batch.advantages)), (EPOCHS, 1)), axis=1)
         orders = torch.as_tensor(orders, device=run.device)
-        learner, metrics = improve(step, learner, batch, orders, learning_rate)
+        rows = runtime.padded(batch, BATCH_SIZE)  # the one shape that the update is compiled for
+        learner, metrics = improve(step, learner, rows, orders, learning_rate)
         normalize.update(rollout.observations)  # not before: a rollout sees one policy
 
-        steps = (iteration + 1) * BATCH_SIZE
+        steps = min((iteration + 1) * BATCH_SIZE, TOTAL_STEPS)
         run.log(
             steps,
             {
@@ -451,6 +454,9 @@ def train(run: runtime.Run) -> None:
                 "episode_length": episodes.mean_length,
                 **dict(zip(METRICS, metrics.tolist(), strict=True)),
                 "explained_variance": float(1 - batch.advantages.var() / batch.returns.var()),
+                "actions_at_bound": runtime.share_at_bound(
+                    rollout.actions, ACTION_LOW, ACTION_HIGH
+                ),
                 "learning_rate": LEARNING_RATE * remaining,
             },
         )

@@ -39,7 +39,8 @@ BATCH_SIZE = 4096  # B = T·N
 CHUNK = 4  # time steps compiled as one
 EPOCHS = 10  # passes over each batch
 MINIBATCH_SIZE = 64  # M
-NUM_ITERATIONS = 74  # 303,104 environment steps
+NUM_ITERATIONS = 74  # the last of them 1,024 steps
+TOTAL_STEPS = 300_032  # of the environments together
 CHECKPOINT_EVERY = 7  # iterations
 EVALUATION_EPISODES = 100
 EVALUATION_DETERMINISTIC = True
@@ -276,11 +277,11 @@ class Draws(NamedTuple):
     starts: Tensor  # [T, N, S], uniform in [0, 1): the state after an episode's end
 
 
-def draw(generator: torch.Generator) -> Draws:
+def draw(generator: torch.Generator, length: int = ROLLOUT_LENGTH) -> Draws:
     """The draws of a rollout, at once."""
-    shape = (ROLLOUT_LENGTH, NUM_ENVS, tensor_envs.ENVIRONMENTS[ENV_ID].state_size)
+    shape = (length, NUM_ENVS, tensor_envs.ENVIRONMENTS[ENV_ID].state_size)
     starts = torch.rand(shape, generator=generator, device=generator.device)
-    return Draws(draw_noise(generator, ROLLOUT_LENGTH, NUM_ENVS), starts)
+    return Draws(draw_noise(generator, length, NUM_ENVS), starts)
 
 
 def new_episodes(generator: torch.Generator) -> tensor_envs.State:
@@ -385,13 +386,13 @@ def improve(
         for indices in order.split(MINIBATCH_SIZE):
             learner, metrics = step(learner, batch, indices)
             totals += metrics
-    return learner, totals / (EPOCHS * BATCH_SIZE // MINIBATCH_SIZE)
+    return learner, totals / (orders.numel() // MINIBATCH_SIZE)
 
 
-def draw_orders(generator: torch.Generator) -> Tensor:
-    """A permutation of the batch for each epoch, [EPOCHS, B], on the generator's device."""
+def draw_orders(generator: torch.Generator, size: int = BATCH_SIZE) -> Tensor:
+    """A permutation of a batch for each epoch, [EPOCHS, size], on the generator's device."""
     device = generator.device
-    orders = [torch.randperm(BATCH_SIZE, generator=generator, device=device) for _ in range(EPOCHS)]
+    orders = [torch.randperm(size, generator=generator, device=device) for _ in range(EPOCHS)]
     return torch.stack(orders)
 
 
@@ -453,15 +454,16 @@ def train(run: runtime.Run) -> None:
     chunk = run.compile(collect, required=True)
     step = run.watch(run.compile(update, required=True))
 
-    for iteration in run.iterations(NUM_ITERATIONS, BATCH_SIZE):
+    for iteration in run.iterations(NUM_ITERATIONS, BATCH_SIZE, TOTAL_STEPS):
         generator.manual_seed(runtime.derive_seed(SEED, iteration))
         if state is None:
             state = new_episodes(generator)
             episodes = episodes.without_partial()
             reward_scale = reward_scale.without_partial()
 
+        length = min(ROLLOUT_LENGTH, (TOTAL_STEPS - iteration * BATCH_SIZE) // NUM_ENVS)
         state, rollout = collect_in_chunks(
-            chunk, learner.params, state, moments.scaling(), draw(generator)
+            chunk, learner.params, state, moments.scaling(), draw(generator, length)
         )
         ended = rollout.terminated | rollout.truncated
         episodes = episodes.extend(rollout.rewards, ended)
@@ -472,11 +474,12 @@ def train(run: runtime.Run) -> None:
             rewards=rewards,
         )
         batch = make_batch(learner.params, *samples)
-        orders = draw_orders(generator)
-        learner, metrics = improve(step, learner, batch, orders)
+        orders = draw_orders(generator, len(batch.advantages))
+        rows = runtime.padded(batch, BATCH_SIZE)  # the one shape that the update is compiled for
+        learner, metrics = improve(step, learner, rows, orders)
         moments = moments.merge(rollout.observations)  # not before: a rollout sees one policy
 
-        steps = (iteration + 1) * BATCH_SIZE
+        steps = min((iteration + 1) * BATCH_SIZE, TOTAL_STEPS)
         mean_return, mean_length = episodes.means()
         run.log(
             steps,
@@ -485,6 +488,9 @@ def train(run: runtime.Run) -> None:
                 "episode_length": mean_length,
                 **dict(zip(METRICS, metrics.tolist(), strict=True)),
                 "explained_variance": float(1 - batch.advantages.var() / batch.returns.var()),
+                "actions_at_bound": runtime.share_at_bound(
+                    rollout.actions, ACTION_LOW, ACTION_HIGH
+                ),
             },
         )
         if run.checkpoint_due(iteration, CHECKPOINT_EVERY):

@@ -16,6 +16,7 @@ from sb3_contrib import TRPO
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
+import toys  # noqa: F401 - registers the environments
 from ppoc.compiler.diagnostics import SpecError
 from ppoc.importing.sb3 import convert, read_statistics, write
 from ppoc.runtime.failures import RunError
@@ -73,6 +74,20 @@ def test_a_model_takes_the_same_actions(name, tmp_path):
     assert evaluate_run(module, tmp_path / "run", episodes=1).episodes == 1
     with pytest.raises(RunError, match="holds a policy alone"):
         Run(tmp_path / "run", resume=True)
+
+
+def test_a_model_of_bounds_far_from_one_takes_the_same_actions(tmp_path):
+    """Theirs are as the environment takes them, whatever its bounds."""
+    path = tmp_path / "model.zip"
+    model = saved(PPO, "ToyBoundedValve-v0", path)
+    with torch.no_grad():
+        model.policy.action_net.bias += torch.tensor([600.0, -2.0])
+    model.save(path)
+    module = imported(path, "ToyBoundedValve-v0", tmp_path / "run")
+    observations = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    ours = load_run_policy(module, tmp_path / "run", deterministic=True)(observations)
+    np.testing.assert_allclose(ours, model.predict(observations, deterministic=True)[0], rtol=1e-4)
+    assert ours[:, 0].min() > 500
 
 
 @pytest.mark.parametrize("shared", [True, False])

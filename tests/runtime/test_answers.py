@@ -224,6 +224,17 @@ def test_a_mask_that_is_none_is_named_with_its_place(mask, said):
     assert "in environment 1 of 2, at step 3 after the reset" in str(caught.value)
 
 
+@pytest.mark.parametrize("ended", ["terminated", "truncated"])
+def test_nothing_need_be_allowed_after_the_last_step(ended):
+    class Ending(gymnasium.Wrapper):
+        def step(self, action):
+            info = {"action_mask": [0, 0, 0]}
+            return FINE, 1.0, ended == "terminated", ended == "truncated", info
+
+    env = Ending(gymnasium.make(NAME))
+    assert AppendActionMask(env, 3).step(0)[0][-3:].tolist() == [0, 0, 0]
+
+
 def test_each_choice_of_several_needs_one_that_may_be_taken():
     env = gymnasium.make(NAME)
     env.action_space = spaces.MultiDiscrete([2, 3])

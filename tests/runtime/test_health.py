@@ -64,6 +64,7 @@ SICK = {
     "entropy-too-high": lambda i: {"entropy": 0.69, "episode_return": 20},
     "value-loss-explosion": lambda i: {"value_loss": 10.0 * 1.5**i},
     "useless-critic": lambda i: {"explained_variance": -0.01, "value_loss": 9.0},
+    "stuck-at-bound": lambda i: {"actions_at_bound": 0.99, "episode_return": 20},
     "gradient-clipped": lambda i: {"grad_norm": 1e4},
     "unlearning": lambda i: {"episode_return": 10.0} if i > 60 else {},
     "no-improvement": lambda i: {"episode_return": 20 + i % 2},

@@ -69,8 +69,8 @@ class Begun(Run):
         super().__init__(folder, **options)
         self.most = steps
 
-    def iterations(self, count, steps_each):
-        for iteration in super().iterations(count, steps_each):
+    def iterations(self, count, *steps):
+        for iteration in super().iterations(count, *steps):
             yield iteration
             if self.steps >= self.most:
                 return

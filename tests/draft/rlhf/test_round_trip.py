@@ -33,6 +33,9 @@ SPECS = {
     "{gamma: 0.99, lambda: 0.9, whiten: false}\n  losses: {policy: {epsilon: 0.1}, value: {clip: "
     "null, coefficient: 0.5}, entropy: {beta: 0.01}}\n  value: separate\n  optimizer: {lr: 3e-6, "
     "schedule: cosine}\n  value_optimizer: {lr: 5e-5}\n  target_kl: 0.02\n",
+    "schedules": f"model: {{id: gpt2}}\n{DATA}sft: {{optimizer: {{schedule: [[0, 1], [0.8, 1], "
+    "[1, 0.1]]}}\nreward: {optimizer: {schedule: cosine}}\nppo: {optimizer: {lr: 1e-5, schedule: "
+    "[[0, 0.5], [1, 0]]}}\n",
     "nothing held": f"model: {{id: gpt2}}\n{DATA}ppo: {{kl: {{beta: 0}}, rewards: {{missing_end: "
     "null}}\n",
     "around": f"model: {{id: gpt2-medium}}\n{DATA}evaluation: {{prompts: 100, samples: 2, every: "

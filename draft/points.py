@@ -1,0 +1,65 @@
+"""Schedules of points: `the learning rate follows the points [0, 1], [0.5, 0.1], [1, 0]`."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ppoc.draft.facts import takes
+from ppoc.draft.glossary import glossary
+from ppoc.draft.lexer import Item
+
+if TYPE_CHECKING:
+    from ppoc.draft.reader import Reader
+
+BETWEEN = (",", ";", ":", "and", "of", "the", "=")
+
+
+def read_points(reader: "Reader") -> None:
+    """Claim the points [progress, factor] that a rate or a range is said to follow."""
+    for at, item in enumerate(reader.items):
+        if not item.cue("points"):
+            continue
+        places = list(pairs(reader.items, at + 1))
+        term = _followed(reader.items, at)
+        if not places or term is None:
+            continue
+        place, name = term
+        path = glossary().data["schedulable"][name]
+        if name == "lr" and reader.role(at) == "critic":
+            path = path.replace(".actor.", ".critic.")
+        value = [list(reader.items[i].number.many) for i in places]  # type: ignore[union-attr]
+        problem = takes(path, value)
+        if problem is None:
+            reader.claim(path, value, item, reader.items[places[-1]])
+        else:
+            reader.note("cannot", item, f"`{path}`: {problem}", reader.items[places[-1]])
+        reader.free -= set(places)
+        reader.settled_terms.add(place)
+
+
+def in_words(schedule: list[list[float]]) -> str:
+    """A schedule's points of progress and factor, as they are read again."""
+    pairs = [", ".join(f"{x:.0f}" if x.is_integer() else f"{x!r}" for x in p) for p in schedule]
+    return f"the points {', '.join(f'[{pair}]' for pair in pairs)}"
+
+
+def pairs(items: Sequence[Item], start: int) -> Iterator[int]:
+    """Where pairs of numbers stand, one after the other."""
+    for at in range(start, len(items)):
+        number = items[at].number
+        if number is not None and len(number.many) == 2 and not number.repeated:
+            yield at
+        elif items[at].text not in BETWEEN:
+            return
+
+
+def _followed(items: list[Item], at: int) -> tuple[int, str] | None:
+    """The quantity that follows the points, the last one named before them, and where."""
+    names = glossary().data["schedulable"]
+    for place in range(at - 1, -1, -1):
+        item = items[place]
+        if item.sentence != items[at].sentence:
+            return None
+        found = [name for name in item.names("quantity") if name in names]
+        if found:
+            return place, found[0]
+    return None

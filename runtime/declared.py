@@ -1,0 +1,41 @@
+"""Observations of a rollout, compared with the space that announced them; told once."""
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from gymnasium import Space
+
+SLACK = 1e-5  # of a bound, which rounding may exceed
+
+_bounds: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}  # of environments not told of yet
+
+
+def announce(env_id: str, space: "Space[Any]") -> None:
+    """Keep the bounds of an environment's observations, where it has some."""
+    bounds = [np.asarray(getattr(space, name), np.float64) for name in ("low", "high")]
+    if space.dtype is not None and space.dtype.kind == "f" and np.isfinite(bounds).any():
+        slack = [SLACK * np.where(np.isfinite(bound), np.abs(bound) + 1, 0) for bound in bounds]
+        _bounds[env_id] = (bounds[0] - slack[0], bounds[1] + slack[1])
+
+
+def warn_outside(env_id: str, observations: NDArray[Any]) -> None:
+    """Warn, once, of an environment whose observations [T, N, …] are not in its space."""
+    if env_id not in _bounds:
+        return
+    low, high = _bounds[env_id]
+    least, most = observations.min((0, 1)), observations.max((0, 1))
+    wrong = (least < low) | (most > high)
+    if wrong.any():
+        del _bounds[env_id]
+        place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        value = least[place] if least[place] < low[place] else most[place]
+        text = (
+            f"{env_id} gave observations outside its space: component "
+            f"{', '.join(map(str, place))} was {value:.6g}, and the space goes from "
+            f"{low[place]:.6g} to {high[place]:.6g}"
+        )
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
