@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -102,12 +103,27 @@ def main() -> None:
         terminal.say("error: out of memory")
         sys.exit(terminal.RUN_FAILED)
     except SystemExit as exit:
-        if exit.code != INTERRUPTED:
+        if where := _of_others(exit):
+            terminal.say(f"error: ended by sys.exit({exit.code!r}) in code of others, at {where}")
+        elif exit.code == INTERRUPTED:
+            terminal.say("stopped")
+        else:
             raise
-        terminal.say("stopped")
+        sys.exit(terminal.RUN_FAILED)
+    except GeneratorExit as error:  # nothing of ours raises it
+        where = _of_others(error) or "an unknown place"
+        terminal.say(f"error: ended by GeneratorExit in code of others, at {where}")
         sys.exit(terminal.RUN_FAILED)
     finally:
         streams.release()
+
+
+def _of_others(error: BaseException) -> str:
+    """Where code of others ended the command; nothing where Typer did, as it does each."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames or Path(frames[-1].filename).is_relative_to(Path(typer.__file__).parent):
+        return ""
+    return f"{frames[-1].filename}:{frames[-1].lineno}"
 
 
 def _call() -> None:

@@ -1,7 +1,6 @@
 """`ppoc check`: is this spec right?"""
 
 from collections.abc import Sequence
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -34,14 +33,7 @@ def check(
     if format != "text":
         terminal.only_results()
     paths, others = _files(specs)
-    try:
-        reports = check_all(paths, overrides or [], probe, trust)
-    except BrokenProcessPool:
-        terminal.fail(
-            terminal.RUN_FAILED,
-            "making an environment ended the process that made it; check the specs one at a time "
-            "to find it, or all with --no-probe",
-        )
+    reports = check_all(paths, overrides or [], probe, trust)
     if format == "text":
         found = [diagnostic for report in reports for diagnostic in report.found]
         terminal.report(list(dict.fromkeys(found)))

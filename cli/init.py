@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from ppoc.cli import terminal
+from ppoc.cli.options import Trust
 from ppoc.cli.zoo import write_new
 
 STARTER = """\
@@ -48,6 +49,7 @@ def init(
         typer.Option(help="An agent in an environment, or a language model."),
     ] = "control",
     force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite.")] = False,
+    trust: Trust = False,
 ) -> None:
     """Write a starter spec, checked before it is written."""
     from ppoc.compiler.probe import probe
@@ -62,5 +64,5 @@ def init(
         return
     name = "".join(c if c.isalnum() or c in "-._" else "-" for c in env.lower())
     text = STARTER.format(file=path, name=f"{name}-ppo"[:64], env=env, steps=f"{steps:_}")
-    probe(resolve_text(text, str(path)))
+    probe(resolve_text(text, str(path)), trust=trust)
     write_new(path, text, force)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.options import Debug, Overrides
+from ppoc.cli.options import Debug, Overrides, Trust
 
 
 def variance(
@@ -23,6 +23,7 @@ def variance(
         Path | None, typer.Option(help="Also draw it; needs matplotlib.", show_default=False)
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    trust: Trust = False,
     debug: Debug = False,
 ) -> None:
     """Measure how much the policy gradient varies between batches, without training.
@@ -36,7 +37,9 @@ def variance(
     rows = {}
     parameters = _parameters(run) if run is not None else None
     for path in specs:
-        rows[str(path)] = _measure(path, overrides or [], batches, seed, parameters, debug)
+        rows[str(path)] = _measure(
+            path, overrides or [], batches, seed, parameters, trust=trust, debug=debug
+        )
     sizes = {row["batch_size"] for row in rows.values()}
     if len(sizes) > 1:
         terminal.say(
@@ -58,7 +61,14 @@ def variance(
 
 
 def _measure(
-    path: Path, overrides: list[str], batches: int, seed: int, parameters: Any, debug: bool
+    path: Path,
+    overrides: list[str],
+    batches: int,
+    seed: int,
+    parameters: Any,
+    *,
+    trust: bool,
+    debug: bool,
 ) -> dict[str, Any]:
     import tempfile
 
@@ -71,7 +81,7 @@ def _measure(
     resolved = resolve(path, overrides)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            compile_spec(resolved).write(Path(folder))
+            compile_spec(resolved, trust=trust).write(Path(folder))
             module = load_module(Path(folder) / MODULE)
         gradients = gradient_samples(module, batches, seed, parameters)
     except (EnvironmentFailure, ValueError) as error:

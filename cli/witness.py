@@ -24,6 +24,7 @@ from typing import Any
 import typer
 
 from ppoc.cli import terminal
+from ppoc.compiler.isolation import die_with
 from ppoc.formats.files import create_file
 
 CRASH = "crash.txt"
@@ -33,7 +34,7 @@ CLOCK = struct.Struct("dd")  # as in ppoc.runtime.watchdog
 ENDED = CLOCK.size  # where a byte tells that the process that trains came to its own end
 LOOK_SECONDS = 1.0
 AGAIN_SECONDS, GRACE_SECONDS = 0.5, 8.0  # a little more than in ppoc.runtime.signals
-PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 
 
 def split(folder: Path) -> None:
@@ -47,10 +48,11 @@ def split(folder: Path) -> None:
     for file in filter(None, (sys.stdout, sys.stderr)):
         file.flush()
     parent = os.getpid()
+    _adopt_orphans()
     child = os.fork()
     if child:
         raise typer.Exit(_wait(child, folder, shared))
-    _die_with(parent)
+    die_with(parent)
     for number in STOP:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop_early)
@@ -62,12 +64,19 @@ def split(folder: Path) -> None:
     watchdog.clock = shared
 
 
-def _die_with(parent: int) -> None:
-    """Ask Linux to kill this process when the one before it ends."""
+def _adopt_orphans() -> None:
+    """Ask Linux to hand over the processes that training starts and leaves behind."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(terminal.RUN_FAILED)
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _end_orphans() -> None:
+    """Kill what training left behind: it would keep open what this process writes to."""
+    with contextlib.suppress(OSError):
+        while left := Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
+            for process in map(int, left):
+                os.kill(process, signal.SIGKILL)
+                os.waitpid(process, 0)
 
 
 def _stop_early(number: int, frame: Any) -> None:
@@ -83,6 +92,7 @@ def _wait(child: int, folder: Path, shared: mmap.mmap) -> int:
     with _passing_on(child, asked):
         stuck = _watch(child, shared, asked)
         _, status = os.waitpid(child, 0)
+    _end_orphans()
     crash = folder / CRASH
     with contextlib.suppress(OSError):
         if not crash.lstat().st_size:
@@ -166,7 +176,7 @@ def _passing_on(child: int, asked: list[float]) -> Iterator[None]:
 
 
 def _of_signal(number: int, crash: Path) -> str:
-    name = signal.Signals(number).name
+    name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
     if number == signal.SIGKILL:
         return f"the run was killed ({name}): by somebody, or by the system for want of memory"
     if number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT):

@@ -5,7 +5,7 @@ import importlib.util
 import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ppoc.compiler.facts import EnvFacts
@@ -31,10 +31,25 @@ CHEAP_ENVIRONMENTS = TENSOR_ENVIRONMENTS - {"Acrobot-v1"}
 FEW_ENVIRONMENTS = 8
 
 
+@dataclass(frozen=True)
+class Spaces:
+    """What two libraries are compared by, of an environment that both have."""
+
+    observations: str  # the type of the space
+    actions: str
+    action_shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, observations: Any, actions: Any) -> "Spaces":
+        """Those of a pair of gymnasium's spaces."""
+        of, to = (f"{type(x).__module__}.{type(x).__qualname__}" for x in (observations, actions))
+        return cls(of, to, tuple(actions.shape or ()))
+
+
 GAME = re.compile(r"^(?:ALE/(?P<sticky>\w+)-v5|(?P<plain>\w+)NoFrameskip-v4)$")
 
 
-def choose(resolved: Resolved, facts: EnvFacts, observations: Any, actions: Any) -> EnvFacts:
+def choose(resolved: Resolved, facts: EnvFacts, spaces: Spaces) -> EnvFacts:
     """The facts for the backend that the spec asks for, or that is fastest."""
     env = resolved.spec.env
     if env.backend == "gymnasium":
@@ -49,7 +64,7 @@ def choose(resolved: Resolved, facts: EnvFacts, observations: Any, actions: Any)
             return replace(facts, backend="torch")
     if env.backend != "torch":
         pooled = _as_envpool(resolved, facts)
-        problem = _envpool_problem(pooled, facts, observations, actions)
+        problem = _envpool_problem(pooled, facts, spaces)
         if not problem and pooled is not None:
             return pooled
     if env.backend == "auto":
@@ -90,9 +105,7 @@ def _as_envpool(resolved: Resolved, facts: EnvFacts) -> EnvFacts | None:
     return replace(facts, backend="envpool", env_id=name, options=options, package=None)
 
 
-def _envpool_problem(
-    pooled: EnvFacts | None, facts: EnvFacts, observations: Any, actions: Any
-) -> str:
+def _envpool_problem(pooled: EnvFacts | None, facts: EnvFacts, spaces: Spaces) -> str:
     """Why envpool cannot run an environment as gymnasium does, or nothing."""
     if importlib.util.find_spec("envpool") is None:
         return "envpool is not installed"
@@ -107,10 +120,10 @@ def _envpool_problem(
             return f"envpool has no environment `{pooled.env_id}`"
         spec = envpool.make_spec(pooled.env_id, **pooled.options)
         theirs, choices = spec.gymnasium_observation_space, spec.gymnasium_action_space
-    same_shape = theirs.shape == facts.shape
-    if type(theirs) is not type(observations) and not pooled.options:
-        same_shape = False
-    if not same_shape or type(choices) is not type(actions) or choices.shape != actions.shape:
+    pool = Spaces.of(theirs, choices)
+    same = theirs.shape == facts.shape and pool.actions == spaces.actions
+    same &= pool.observations == spaces.observations or bool(pooled.options)
+    if not same or pool.action_shape != spaces.action_shape:
         return f"envpool's `{pooled.env_id}` has other spaces than gymnasium's"
     return ""
 

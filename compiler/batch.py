@@ -1,10 +1,12 @@
 """Checking specs: one with its environment, many in parallel, all of a folder."""
 
+import contextlib
 import multiprocessing
 import os
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -87,9 +89,7 @@ def check_all(
     """The reports of several specs, in their order; many are shared among the machine's cores.
 
     The processes for that import nothing from the current folder, which may be of the specs.
-
-    Raises:
-        BrokenProcessPool: making an environment ended the process.
+    Where one of those processes is killed, this one checks what is left.
     """
     one = partial(check, overrides=tuple(overrides), probe=probe, trust=trust)
     processes = min(os.cpu_count() or 1, len(paths) // PER_PROCESS)
@@ -100,7 +100,21 @@ def check_all(
         safe_path() as before,
         ProcessPoolExecutor(processes, context, initializer=restore, initargs=(before,)) as pool,
     ):
-        return list(pool.map(one, paths, chunksize=4))
+        begun: list[Future[Report]] = []
+        with contextlib.suppress(BrokenProcessPool):
+            for path in paths:
+                begun.append(pool.submit(one, path))
+        left = [None] * (len(paths) - len(begun))
+        return [
+            _ended(future) or one(path) for future, path in zip([*begun, *left], paths, strict=True)
+        ]
+
+
+def _ended(future: "Future[Report] | None") -> Report | None:
+    """A report; None where no process is left to give it."""
+    with contextlib.suppress(BrokenProcessPool):
+        return future.result() if future is not None else None
+    return None
 
 
 def specs_in(folder: Path) -> tuple[list[Path], int]:

@@ -195,6 +195,8 @@ def _environment_constants(plan: Plan) -> Iterable[Constant]:
         yield Constant("WRAPPERS", facts.wrappers, "the innermost first")
     if facts.package is not None:
         yield Constant("ENV_PACKAGE", facts.package, "imported, it registers the environment")
+    if facts.code_folders:
+        yield Constant("CODE_FOLDERS", facts.code_folders, "where the spec's code was found")
     if facts.choices:
         yield Constant("CHOICES", facts.choices, "of each component of an action")
     if env.action_masks:

@@ -22,11 +22,12 @@ class EnvFacts:
     action_low: tuple[float, ...] = ()  # of continuous actions; may be infinite
     action_high: tuple[float, ...] = ()
     pixel: float = 1.0  # the largest value in an image
-    reward_range: float = 0.0  # the largest |reward| of RANDOM_STEPS random steps
+    reward_range: float = 0.0  # the largest |reward| of some random steps
     observed: Observed = NOTHING  # of those steps
     wrappers: Layers = ()  # around a gymnasium environment
     options: dict[str, Any] = field(default_factory=dict)  # as the backend calls them
     package: str | None = None  # to import, so that the environment is registered
+    code_folders: tuple[str, ...] = ()  # where code was found beside the spec
 
     @property
     def images(self) -> bool:

@@ -23,7 +23,7 @@ def plan_for(resolved: Resolved, facts: EnvFacts) -> Plan:
     """
     networks = {"actor": resolved.spec.networks.actor, "critic": resolved.spec.networks.critic}
     custom = {
-        name: custom_body(resolved, name, facts.shape)
+        name: custom_body(resolved, name, facts.shape, facts.code_folders)
         for name, network in networks.items()
         if network is not None and network.code is not None
     }

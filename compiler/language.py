@@ -79,7 +79,10 @@ class Environment(BaseModel):
     """Where the agent acts."""
 
     model_config = STRICT
-    id: EnvId = Field(description="A Gymnasium environment id, such as CartPole-v1.")
+    id: EnvId = Field(
+        description="A Gymnasium environment id, such as CartPole-v1; or `package.module:Name` of "
+        "a class, of a function that returns an environment, or of an id (with --trust)."
+    )
     num_envs: Annotated[int, Field(ge=1, le=100_000)] = Field(
         8, description="Environments stepped side by side."
     )
@@ -509,6 +512,9 @@ class Lock(BaseModel):
     model_config = STRICT
     format: One = 1
     versions: dict[str, str] = Field(default_factory=dict)
+    code_folders: list[str] = Field(
+        default_factory=list, description="Where code that the spec names was found beside it."
+    )
 
 
 class AgentSpec(BaseModel):

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from ppoc.compiler.overlay import LOCK
@@ -31,7 +31,7 @@ def lock_text(resolved: Resolved, plan: Plan, versions: Mapping[str, str]) -> st
     data = plan.spec.model_dump(mode="json", by_alias=True, exclude={"lock"})
     data["env"]["backend"] = plan.facts.backend
     probed = {("env", "backend")} if resolved.spec.env.backend == "auto" else set()
-    return lock_of(data, resolved, versions, probed)
+    return lock_of(data, resolved, versions, probed, plan.facts.code_folders)
 
 
 def lock_of(
@@ -39,11 +39,17 @@ def lock_of(
     resolved: Document,
     versions: Mapping[str, str],
     probed: Collection[tuple[str, ...]] = (),
+    code_folders: Sequence[str] = (),
 ) -> str:
-    """The text of a lock with the values of `data`; those at the paths `probed` were looked up."""
+    """The text of a lock with the values of `data`; those at the paths `probed` were looked up.
+
+    Code that the spec names was found in `code_folders`.
+    """
     head = "# Written by `ppoc compile`: every value of the spec, and where it came from.\n"
-    lock = {"lock": {"format": LOCK.version, "versions": dict(sorted(versions.items()))}}
-    lines = [*_lines(data, resolved, probed), *_lines(lock, None, ())]
+    lock: dict[str, Any] = {"format": LOCK.version, "versions": dict(sorted(versions.items()))}
+    if code_folders:
+        lock["code_folders"] = list(code_folders)
+    lines = [*_lines(data, resolved, probed), *_lines({"lock": lock}, None, ())]
     return head + "\n".join(lines) + "\n"
 
 

@@ -56,6 +56,7 @@ class Document:
     overridden: bool
     spec: BaseModel
     warnings: list[Diagnostic] = field(default_factory=list)
+    folder: Path = Path()  # of the file that it is read from
 
     def origin(self, path: tuple[str, ...]) -> Origin:
         """The origin of the value at a path; `default` where no layer has it."""
@@ -191,7 +192,10 @@ def _examine(text: str, path: Path, overrides: Sequence[str]) -> Examined:
             below = attempt(lambda: preset(user), found) or Node({})
             root = critic_like_actor(merge(below, root))
     changed = bool(overrides) or own is not as_written
-    return _checked(root, text, kind, is_lock=is_lock, overridden=changed, found=found)
+    examined = _checked(root, text, kind, is_lock=is_lock, overridden=changed, found=found)
+    if examined.resolved is None:
+        return examined
+    return replace(examined, resolved=replace(examined.resolved, folder=path.parent))
 
 
 def _kind_of(user: Node, found: list[Diagnostic]) -> Kind | None:

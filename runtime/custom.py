@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ppoc.formats.processes import import_safely
+from ppoc.runtime.code import named
 
 
 class CustomBody:
@@ -17,11 +16,7 @@ class CustomBody:
     """
 
     def __init__(self, code: str, shape: tuple[int, ...]) -> None:
-        module, _, inner = code.partition(":")
-        factory: Any = import_safely(module)
-        for part in inner.split("."):
-            factory = getattr(factory, part)
-        self._factory, self._shape = factory, shape
+        self._factory, self._shape = named(code), shape
         self._module = self._made(0)
 
     @cache  # noqa: B019 - a module has one or two of these, for as long as it lives

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ppoc.formats.processes import import_entry_point, import_safely
 from ppoc.runtime.answers import in_words
+from ppoc.runtime.code import environment
 from ppoc.runtime.declared import announce
 
 if TYPE_CHECKING:
@@ -158,7 +159,6 @@ def make_one(
 
     if package is not None:
         import_safely(package)
-
     if is_mujoco(env_id):
         mujoco = import_safely("mujoco")
         # Otherwise each copy prints its warnings, and logs them to the working directory.
@@ -168,7 +168,7 @@ def make_one(
             )
     if (found := gymnasium.registry.get(env_id)) is not None:
         import_entry_point(found.entry_point)
-    env = gymnasium.make(env_id, disable_env_checker=True, **arguments)
+    env = gymnasium.make(environment(env_id), disable_env_checker=True, **arguments)
     if not wrappers:
         return env
     from ppoc.runtime.wrappers import wrap

@@ -15,6 +15,7 @@ from ppoc.runtime.failures import end_process
 # A terminal or `timeout` may send one request twice, to a process and to the group it is in.
 AGAIN_SECONDS = 0.5
 GRACE_SECONDS = 5.0
+CLOSED = b"\0"  # of no signal
 
 
 class StopSignals:
@@ -56,6 +57,8 @@ class StopSignals:
             for number, old in before.items():
                 signal.signal(number, old)
             signal.set_wakeup_fd(fd_before)
+            with contextlib.suppress(BlockingIOError):
+                os.write(writer, CLOSED)  # processes that an environment forked have it open too
             os.close(writer)
             thread.join()
             os.close(reader)
@@ -73,7 +76,7 @@ class StopSignals:
     def _watch(self, reader: int, numbers: list[signal.Signals]) -> None:
         """Say what a signal does; end a process that was asked twice and lets no handler run."""
         first: float | None = None
-        while data := os.read(reader, 1):  # nothing, when the other end is closed
+        while (data := os.read(reader, 1)) not in (b"", CLOSED):
             now = time.monotonic()
             if data[0] not in numbers:
                 continue
@@ -81,7 +84,9 @@ class StopSignals:
                 first = now
                 if self.graceful:
                     self._say("stopping after this iteration, with a checkpoint; again: at once")
-            elif now - first >= AGAIN_SECONDS and not _closed_within(reader, GRACE_SECONDS):
+            elif now - first >= AGAIN_SECONDS:
+                if _closed_within(reader, GRACE_SECONDS):
+                    return
                 end_process("stopped at once: asked twice, and the step under way does not end")
 
 
@@ -89,6 +94,6 @@ def _closed_within(reader: int, seconds: float) -> bool:
     """Whether the other end of a pipe is closed in time."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
-        if select.select([reader], [], [], left)[0] and not os.read(reader, 1):
+        if select.select([reader], [], [], left)[0] and os.read(reader, 1) in (b"", CLOSED):
             return True
     return False

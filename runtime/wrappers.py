@@ -12,8 +12,8 @@ import numpy as np
 from gymnasium import Env, Wrapper, spaces
 from numpy.typing import NDArray
 
-from ppoc.formats.processes import import_safely
 from ppoc.runtime.answers import flag_of, reward_of, shortened
+from ppoc.runtime.code import named
 from ppoc.runtime.observations import AnswerError, choices
 
 Layers = Iterable[tuple[str, Mapping[str, Any]]]
@@ -43,11 +43,9 @@ def wrap(env: "Env[Any, Any]", layers: Layers) -> "Env[Any, Any]":
 
 
 def _find(name: str) -> Any:
-    module, colon, inner = name.partition(":")
-    if colon:
-        return getattr(import_safely(module), inner)
-    for place in (globals(), vars(gymnasium.wrappers)):
-        found = place.get(name)
+    if ":" in name:
+        return named(name)
+    for found in (globals().get(name), getattr(gymnasium.wrappers, name, None)):
         if isinstance(found, type) and issubclass(found, Wrapper):
             return found
     raise ValueError(f"no wrapper {name}")

@@ -48,6 +48,9 @@ class Faulty(gymnasium.Env):
     def exits(self, observation, reward):
         sys.exit(0)
 
+    def leaves(self, observation, reward):
+        raise GeneratorExit
+
     def vanishes(self, observation, reward):
         os._exit(0)
 

@@ -23,7 +23,7 @@ HEAD = "ppoc: 1\nalgorithm: ppo\nenv: {id: CartPole-v1}\n"
 
 
 class Spaces(gymnasium.Env):
-    """An environment that only has spaces."""
+    """An environment that has little more than spaces."""
 
     def __init__(self, observations=None, actions=None, broken=False, closes=True):
         if broken:
@@ -31,6 +31,12 @@ class Spaces(gymnasium.Env):
         self.closes = closes
         self.observation_space = observations or Box(-1, 1, (3,))
         self.action_space = actions or Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        return self.observation_space.sample(), 0.0, False, False, {}
 
     def close(self):
         if not self.closes:

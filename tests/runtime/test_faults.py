@@ -71,6 +71,7 @@ def check_failed(done, folder, *said):
 FAULTS = {
     "raises": ("Faulty-v0 failed to step", "KeyError", "no such joint", "in environment 1 of 2"),
     "exits": ("sys.exit(0)", "traceback in"),
+    "leaves": ("GeneratorExit",),
     "vanishes": ("ended with exit code 0",),
     "crashes": ("SIGSEGV", "crash.txt says where"),
     "is_killed": ("SIGKILL",),
