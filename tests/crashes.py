@@ -30,6 +30,7 @@ class Ending(NamedTuple):
     """All that a run leaves, except what tells the time."""
 
     tensors: str
+    checkpoint: str  # its document
     metrics: str
     evaluations: str
     result: str
@@ -50,6 +51,7 @@ def ending(folder: Path) -> Ending:
     evaluations = folder / "evaluations.jsonl"
     return Ending(
         digest.hexdigest(),
+        (path / checkpoints.DOCUMENT).read_text(),
         json.dumps(metrics(folder)),
         evaluations.read_text() if evaluations.exists() else "",
         json.dumps(result),

@@ -4,6 +4,7 @@
 came of them to benchmarks/results/resume.md.
 """
 
+import importlib
 import json
 import math
 import os
@@ -11,6 +12,8 @@ import platform
 import random
 import shutil
 import signal
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,7 @@ import crashes
 from ppoc.runtime import checkpoint as checkpoints
 from ppoc.runtime import evaluations
 from ppoc.runtime.launch import execute, load_module
+from ppoc.runtime.surroundings import changes, surroundings
 
 TINY = (
     "training={total_steps: 2048, checkpoint_every: 512, compile: never}",
@@ -145,6 +149,21 @@ def test_other_surroundings_are_told(whole, tmp_path, capsys):
     assert "threads unreadable, now 1" in line
     assert "torch" not in line
     assert crashes.ending(tmp_path) == expected
+
+
+def test_surroundings_are_the_same_in_a_process_that_imported_more(monkeypatch):
+    """One that compiled the module looked at other backends; one that resumes has not."""
+    device = torch.device("cpu")
+    importlib.import_module("mujoco")
+    before = surroundings(device)
+    assert before["mujoco"] == version("mujoco")
+    older = {**before, "mujoco": "1.0", "numpy": "1.0"}
+    assert len(changes(older, before)) == 2
+    monkeypatch.delitem(sys.modules, "mujoco")
+    assert surroundings(device) == before
+    assert changes(older, before) == [f"numpy 1.0, now {np.__version__}"]
+    monkeypatch.setitem(sys.modules, "envpool", np)
+    assert changes({"envpool": "0.1"}, {}) == ["envpool 0.1, now not installed"]
 
 
 def test_the_same_spec_seed_and_machine_give_the_same_bytes(whole, tmp_path):
@@ -340,7 +359,7 @@ def record(preset, backend, counts):
         "",
         "Runs of 4,096 steps of CartPole, saved every 1,024, interrupted at moments drawn",
         "uniformly over a run's time, and resumed until they end. All end with the bytes of the",
-        "uninterrupted run: the last checkpoint's tensors, metrics.csv without its speed,",
+        "uninterrupted run: the last checkpoint, metrics.csv without its speed,",
         "evaluations.jsonl, and the evaluation in result.json. Where one differs, the test fails",
         "and writes nothing here.",
         "",

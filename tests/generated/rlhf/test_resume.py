@@ -64,6 +64,8 @@ def state(folder):
         newest = sorted((folder / stage / "checkpoints").glob("step-*"))[-1]
         tensors = load_file(newest / "tensors.safetensors")
         found[stage] = newest.name, {name: t.numpy().tobytes() for name, t in tensors.items()}
+        found[stage, "checkpoint"] = (newest / "checkpoint.json").read_text()
+        found[stage, "result"] = result_of(folder / stage)
         rows = list(csv.DictReader((folder / stage / "metrics.csv").open()))
         found[stage, "metrics"] = [
             {key: value for key, value in row.items() if not key.endswith("_per_second")}
@@ -72,7 +74,15 @@ def state(folder):
         evaluations = folder / stage / "evaluations.jsonl"
         found[stage, "evaluations"] = evaluations.exists() and evaluations.read_text()
     found["comparison"] = json.loads((folder / "comparison.json").read_text())
+    found["result"] = result_of(folder)
     return found
+
+
+def result_of(folder):
+    """What result.json has, without the time."""
+    result = json.loads((folder / "result.json").read_text())
+    del result["seconds"]
+    return result
 
 
 def uninterrupted(folder, *overrides):

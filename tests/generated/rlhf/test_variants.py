@@ -37,6 +37,12 @@ def test_every_variant_trains(name, tmp_path):
     ppoc("run", spec, "-o", out, "-q", *flags(VARIANTS[name]), *SHORT)
     found = json.loads((out / "comparison.json").read_text())
     assert found["prompts"] >= 4
+    if "evaluation.every=2" in VARIANTS[name]:  # its evaluations end with the comparison
+        rows = [json.loads(row) for row in (out / "ppo" / "evaluations.jsonl").open()]
+        assert rows[-1]["score"] == found["after"]["score"]
+        steps = json.loads((out / "ppo" / "result.json").read_text())["steps"]
+        assert [row["steps"] for row in rows].count(steps) == 1
+        assert rows[-1]["steps"] == steps
     tensors = newest(out, "ppo")
     assert all(tensor.isfinite().all() for tensor in tensors.values() if tensor.is_floating_point())
     learns = [key for key in tensors if key.startswith("policy.")]
