@@ -2,13 +2,25 @@
 
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ppoc.cli import terminal
 from ppoc.cli.folders import Modified, import_module, is_language_model
 from ppoc.cli.options import Debug, RunFolder, Trust
+
+KEYS = (("episodes",), ("deterministic",), ("max_steps",), ("num_envs",))
+EvaluationOverrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        "-s",
+        metavar="evaluation.KEY=VALUE",
+        help="Replace a value of the spec's `evaluation` for this one.",
+        show_default=False,
+    ),
+]
 
 
 def eval(
@@ -32,6 +44,15 @@ def eval(
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the environments.")] = None,
+    max_steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Steps after which an episode is cut, that of a video too.",
+            show_default="as the spec says",
+        ),
+    ] = None,
+    overrides: EvaluationOverrides = None,
     video: Annotated[
         Path | None, typer.Option(help="Also record an episode to this mp4.", show_default=False)
     ] = None,
@@ -47,23 +68,27 @@ def eval(
     The interval of the IQM is a 95% percentile bootstrap over episodes. Observation statistics are
     the checkpoint's own, so evaluation sees what training saw.
     """
+    from ppoc.runtime.evaluate import describe
     from ppoc.runtime.failures import RunError, explained
     from ppoc.runtime.launch import evaluate_run, film_run
-    from ppoc.runtime.run import describe
 
     if json:
         terminal.only_results()
     module = import_module(folder, modified=modified, trust=trust)
+    given = {"episodes": episodes, "deterministic": deterministic, "max_steps": max_steps}
     try:
         if is_language_model(module):
-            if video is not None:
-                terminal.fail(terminal.MISUSE, "there is no video of a language model")
+            if video is not None or max_steps is not None or overrides:
+                text = "--video, --max-steps and -s are for agents, and this is a language model"
+                terminal.fail(terminal.MISUSE, text)
             _compare(module, folder, episodes, deterministic, seed, json)
             return
+        terms = {
+            **_set(folder, overrides or []),
+            **{k: x for k, x in given.items() if x is not None},
+        }
         with explained(folder, "the evaluation"):
-            summary = evaluate_run(
-                module, folder, episodes=episodes, deterministic=deterministic, seed=seed
-            )
+            summary = evaluate_run(module, folder, seed=seed, **terms)
         terminal.put(
             terminal.as_json(summary._asdict(), indent=None) if json else describe(summary)
         )
@@ -73,13 +98,34 @@ def eval(
                     module,
                     folder,
                     video,
-                    deterministic=deterministic,
+                    deterministic=terms.get("deterministic"),
                     seed=seed,
+                    max_steps=terms.get("max_steps"),
                     message=terminal.say,
                 )
             (terminal.say if json else terminal.put)(str(path))
     except RunError as error:
         terminal.fail_by(error, debug=debug)
+
+
+def _set(folder: Path, overrides: list[str]) -> dict[str, Any]:
+    """What overrides of the section `evaluation` say, checked as those of a spec."""
+    from ppoc.compiler.build import LOCK
+    from ppoc.compiler.overlay import override
+    from ppoc.compiler.resolve import resolve
+
+    if not overrides:
+        return {}
+    paths = [path for flag in overrides for path, _ in override(flag).leaves()]
+    if other := [path for path in paths if path[:1] != ("evaluation",) or path[1:] not in KEYS]:
+        known = ", ".join(f"evaluation.{key}" for (key,) in KEYS)
+        text = f"`{'.'.join(other[0])}` cannot be set for an evaluation; {known} can"
+        terminal.fail(terminal.MISUSE, text)
+    evaluation = resolve(folder / LOCK, overrides).spec.evaluation
+    values = {path[1]: getattr(evaluation, path[1]) for path in paths}
+    if values.get("episodes") == 0:
+        terminal.fail(terminal.MISUSE, "an evaluation of 0 episodes says nothing")
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _compare(

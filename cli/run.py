@@ -190,9 +190,9 @@ def _execute(
 def _train(
     module: ModuleType, folder: Path, device: str | None, resume: bool, mode: "Mode"
 ) -> Ended:
+    from ppoc.runtime.evaluate import describe
     from ppoc.runtime.launch import execute
     from ppoc.runtime.results import result_document
-    from ppoc.runtime.run import describe
 
     result = execute(module, folder, device=device, resume=resume, mode=mode)
     document = {"folder": str(folder), **result_document(result)}
@@ -201,10 +201,13 @@ def _train(
     lines = []
     if result.earlier:
         lines = [f"the run is finished, at {result.steps:,} steps; there is nothing to resume"]
-    elif result.evaluation is not None:
-        lines = [f"{result.steps:,} steps in {result.seconds:.1f} s, evaluation included"]
+    else:
+        included = "evaluation included" if result.evaluation else "without an evaluation"
+        lines = [f"{result.steps:,} steps in {result.seconds:.1f} s, {included}"]
     if result.evaluation is not None:
         lines.append(describe(result.evaluation))
+    else:
+        lines.append(f"`evaluation.episodes` is 0; `ppoc eval {folder}` evaluates")
     return Ended(None, document, lines)
 
 

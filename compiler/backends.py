@@ -10,6 +10,7 @@ from typing import Any
 
 from ppoc.compiler.facts import EnvFacts
 from ppoc.compiler.resolve import Resolved
+from ppoc.compiler.spaces import outline
 
 # The classic-control tasks of ppoc.runtime.classic_control, and from how many of them on a step as
 # tensors is faster than envpool's: some 250 on two cores, tenfold at 4,096 (benchmarks/scaling.py).
@@ -66,7 +67,7 @@ def choose(resolved: Resolved, facts: EnvFacts, spaces: Spaces) -> EnvFacts:
         pooled = _as_envpool(resolved, facts)
         problem = _envpool_problem(pooled, facts, spaces)
         if not problem and pooled is not None:
-            return pooled
+            return _with_own_spaces(pooled)
     if env.backend == "auto":
         return facts
     help = "use `backend: gymnasium` or `auto`"
@@ -103,6 +104,16 @@ def _as_envpool(resolved: Resolved, facts: EnvFacts) -> EnvFacts | None:
     }
     name = f"{game['sticky'] or game['plain']}-v5"
     return replace(facts, backend="envpool", env_id=name, options=options, package=None)
+
+
+def _with_own_spaces(pooled: EnvFacts) -> EnvFacts:
+    """The facts with the spaces as envpool has them."""
+    import envpool
+
+    with quiet():
+        spec = envpool.make_spec(pooled.env_id, **pooled.options)
+        found = spec.gymnasium_observation_space, spec.gymnasium_action_space
+        return replace(pooled, pooled_spaces=(outline(found[0]), outline(found[1])))
 
 
 def _envpool_problem(pooled: EnvFacts | None, facts: EnvFacts, spaces: Spaces) -> str:

@@ -57,6 +57,7 @@ def check(
 
 
 def _of_environment(examined: Examined, resolved: Resolved, trust: bool) -> Iterator[Diagnostic]:
+    from ppoc.compiler.evaluation_checks import episodes_may_never_end
     from ppoc.compiler.fit import plan_for
     from ppoc.compiler.observed_checks import advice_on
     from ppoc.compiler.probe import probe
@@ -70,6 +71,7 @@ def _of_environment(examined: Examined, resolved: Resolved, trust: bool) -> Iter
         return
     if not examined.failed:
         yield from resolved.advice(advice_on(resolved, facts))
+        yield from resolved.advice(episodes_may_never_end(resolved, facts))
 
 
 def _of_files(resolved: Document) -> Iterator[Diagnostic]:

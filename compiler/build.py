@@ -10,6 +10,7 @@ from ppoc.compiler import ownership
 from ppoc.compiler.cxx import what_is_lost
 from ppoc.compiler.diagnostics import Diagnostic
 from ppoc.compiler.emit import emit
+from ppoc.compiler.evaluation_checks import episodes_may_never_end
 from ppoc.compiler.fit import plan_for
 from ppoc.compiler.last_iteration import length_in_words
 from ppoc.compiler.lock import lock_text
@@ -104,6 +105,10 @@ def compile_spec(resolved: Resolved, *, trust: bool = False) -> Compiled:
     lock = lock_text(resolved, plan, used)
     texts = {MODULE: module, LOCK: lock}
     manifest = manifest_text(resolved.spec.name, texts, plan.decisions, used)
-    found = [*advice_on(resolved, facts), *what_is_lost(resolved, plan.decisions)]
+    found = [
+        *advice_on(resolved, facts),
+        *episodes_may_never_end(resolved, facts),
+        *what_is_lost(resolved, plan.decisions),
+    ]
     advice = resolved.advice(found)
     return Compiled(plan, module, lock, manifest, [*resolved.warnings, *advice])

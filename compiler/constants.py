@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from math import inf, prod
 from typing import Any, NamedTuple
 
+from ppoc.compiler.evaluation import MAX_STEPS
 from ppoc.compiler.language import Optimizer, TrustRegion
 from ppoc.compiler.last_iteration import last_batch
 from ppoc.compiler.plan import Plan
@@ -101,10 +102,15 @@ def _schedule_constants(plan: Plan) -> Iterable[Constant]:
     every = spec.training.checkpoint_every
     iterations = plan.iterations(every) if every else max(1, round(plan.num_iterations / 10))
     yield Constant("CHECKPOINT_EVERY", iterations, "iterations")
-    if spec.evaluation.every is not None:
-        yield Constant("EVALUATE_EVERY", plan.iterations(spec.evaluation.every), "iterations")
-    yield Constant("EVALUATION_EPISODES", spec.evaluation.episodes)
-    yield Constant("EVALUATION_DETERMINISTIC", spec.evaluation.deterministic)
+    evaluation = spec.evaluation
+    if evaluation.every is not None and plan.evaluates_on_the_way:
+        yield Constant("EVALUATE_EVERY", plan.iterations(evaluation.every), "iterations")
+    yield Constant("EVALUATION_EPISODES", evaluation.episodes)
+    yield Constant("EVALUATION_DETERMINISTIC", evaluation.deterministic)
+    longest = evaluation.max_steps or max(MAX_STEPS, plan.facts.time_limit or 0)
+    yield Constant("EVALUATION_MAX_STEPS", longest, "an episode that takes more is cut")
+    num_envs = evaluation.num_envs or spec.env.num_envs
+    yield Constant("EVALUATION_NUM_ENVS", num_envs, "at most")
 
 
 def _objective_constants(plan: Plan) -> Iterable[Constant]:
@@ -187,6 +193,9 @@ def stepping(plan: Plan) -> Optimizer:
 
 def _environment_constants(plan: Plan) -> Iterable[Constant]:
     env, facts = plan.spec.env, plan.facts
+    observations, actions = facts.announced
+    yield Constant("OBSERVATION_SPACE", observations, "of the environment this is compiled for")
+    yield Constant("ACTION_SPACE", actions)
     if env.max_episode_steps is not None:
         yield Constant("MAX_EPISODE_STEPS", env.max_episode_steps)
     if facts.options:

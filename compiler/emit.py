@@ -19,6 +19,7 @@ from ppoc.compiler.constants import (
     stepping,
 )
 from ppoc.compiler.distributions import GAUSSIANS
+from ppoc.compiler.env_arguments import env_arguments
 from ppoc.compiler.layers import Residual
 from ppoc.compiler.literals import Code, identifier, literal, prose
 from ppoc.compiler.notation import statements, unicode_text
@@ -208,7 +209,8 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
         "pads": plan.shortens and plan.compile_update,
         "length": Code("length" if plan.shortens else "ROLLOUT_LENGTH"),
         "on_device": plan.device_rollout,
-        "evaluate_every": spec.evaluation.every is not None,
+        "evaluate_every": plan.evaluates_on_the_way,
+        "shares_envs": plan.shares_envs,
         "evaluation_deterministic": spec.evaluation.deterministic,
         "remaining_used": any("remaining" in line for row in rows for line in row.lines),
         "progress_used": any("progress" in line for row in rows for line in row.lines),
@@ -241,7 +243,7 @@ def _context(plan: Plan, groups: list[list[Constant]]) -> dict[str, Any]:
             if spec.env.max_episode_steps is None
             else "MAX_EPISODE_STEPS"
         ),
-        "env_arguments": _env_arguments(plan),
+        "env_arguments": env_arguments(plan),
         "stacked": _stacked_metrics(plan),
         "metrics": _metric_names(plan),
         "policy_comment": objective_comment(plan.policy_objective, "Maximise"),
@@ -431,26 +433,6 @@ def _shapes_note(plan: Plan) -> Code:
         f"A = {facts.action_size} {actions}, P = {plan.num_parameters} parameters."
     )
     return Code(textwrap.fill(text, WIDTH))
-
-
-def _env_arguments(plan: Plan) -> list[Code]:
-    env, backend = plan.spec.env, "gymnasium" if plan.device_rollout else plan.facts.backend
-    arguments = [Code(f"backend={literal(backend)}")]
-    if backend == "envpool" and env.threads != "auto":
-        arguments.append(Code(f"threads={literal(env.threads)}"))
-    if env.max_episode_steps is not None:
-        arguments.append(Code("max_episode_steps=MAX_EPISODE_STEPS"))
-    pooled = plan.facts.backend == "envpool"
-    atari = env.atari is not None and env.atari.episodic_life
-    if plan.facts.options:
-        arguments.append(Code(f"options={'options' if atari and pooled else 'ENV_OPTIONS'}"))
-    if plan.facts.wrappers and not pooled:
-        arguments.append(Code(f"wrappers={'wrappers' if atari else 'WRAPPERS'}"))
-    if plan.facts.package is not None:
-        arguments.append(Code("package=ENV_PACKAGE"))
-    if env.step_timeout is not None:
-        arguments.append(Code(f"step_timeout={literal(env.step_timeout)}"))
-    return arguments
 
 
 def verify(text: str, expected: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from ppoc.compiler.observed import NOTHING, Observed
 
 Layers = tuple[tuple[str, dict[str, Any]], ...]
+Outline = tuple[Any, ...]  # of a space, in literals; see `spaces.outline`
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,20 @@ class EnvFacts:
     options: dict[str, Any] = field(default_factory=dict)  # as the backend calls them
     package: str | None = None  # to import, so that the environment is registered
     code_folders: tuple[str, ...] = ()  # where code was found beside the spec
+    observation_space: Outline = ()  # before wrappers that only lay observations out
+    action_space: Outline = ()
+    pooled_spaces: tuple[Outline, Outline] | None = None  # envpool's, of other types and bounds
+    time_limit: int | None = None  # steps within which every episode ends, if anybody says so
 
     @property
     def images(self) -> bool:
         return len(self.shape) == 3
+
+    @property
+    def announced(self) -> tuple[Outline, Outline]:
+        """The spaces of observations and actions that the backend says it has."""
+        own = (self.observation_space, self.action_space)
+        return self.pooled_spaces or own if self.backend == "envpool" else own
 
     @property
     def observation_size(self) -> int:

@@ -5,42 +5,28 @@ The JSON Schema, the checks and the reference in docs/ all come from these model
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from ppoc.compiler.evaluation import Evaluation
+from ppoc.compiler.values import (
+    SCHEDULE,
+    STRICT,
+    CodeName,
+    Count,
+    EnvId,
+    Formula,
+    Fraction,
+    Name,
+    One,
+    OptionName,
+    Options,
+    Points,
+    Positive,
+    Schedule,
+    WrapperName,
+)
 
 VERSION = 1
-
-# Strict everywhere: "yes" is no boolean and "0.2" no number. Whole numbers pass for floats.
-STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-def _no_bool(value: Any) -> Any:
-    """Refuse true, which Python takes for 1."""
-    if isinstance(value, bool):
-        raise ValueError("must be a number")
-    return value
-
-
-One = Annotated[Literal[1], BeforeValidator(_no_bool)]
-Count = Annotated[int, Field(ge=1, le=10**12)]
-Positive = Annotated[float, Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-EnvId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}$")]
-OptionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
-Formula = Annotated[str, StringConstraints(min_length=1, max_length=500)]
-Point = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2)]
-Points = Annotated[list[Point], Field(min_length=2, max_length=100)]
-Schedule = Literal["constant", "linear", "cosine"] | Points
-SCHEDULE = (
-    "linear: to 0 at the end of training; cosine: likewise, along half a wave; or points "
-    "[progress, factor], joined by straight lines, with progress from 0 to 1."
-)
-CodeName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,127}:[A-Za-z_][A-Za-z0-9_.]{0,127}$")
-]
-Option = bool | int | float | str | list[int | float | str]
-Options = dict[OptionName, Option]
-WrapperName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.:]{0,255}$")]
 
 
 class Normalize(BaseModel):
@@ -480,21 +466,6 @@ class Training(BaseModel):
         "exceeds 20 nats. stop: end the run, and keep the update that did it. rollback: go back to "
         "the last checkpoint and on from there with other noise, three times at most. continue: "
         "leave out updates that are not finite.",
-    )
-
-
-class Evaluation(BaseModel):
-    """How the agent is judged."""
-
-    model_config = STRICT
-    episodes: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        10, description="Episodes of an evaluation."
-    )
-    every: Count | None = Field(
-        None, description="Environment steps between evaluations; null: at the end only."
-    )
-    deterministic: bool = Field(
-        True, description="Take the mode of the policy rather than a sample."
     )
 
 

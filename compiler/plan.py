@@ -155,6 +155,19 @@ class Plan:
         return self.spec.optimizer.cross_entropy is not None
 
     @property
+    def evaluates_on_the_way(self) -> bool:
+        """Whether evaluations interrupt training."""
+        return self.spec.evaluation.every is not None and self.spec.evaluation.episodes > 0
+
+    @property
+    def shares_envs(self) -> bool:
+        """Whether those play in the environments of training, where it has any."""
+        env, wanted = self.spec.env, self.spec.evaluation.share_envs
+        lives = env.atari is not None and env.atari.episodic_life
+        wants = wanted == "always" or (wanted == "auto" and env.num_envs == 1 and not lives)
+        return wants and self.evaluates_on_the_way and not self.device_rollout
+
+    @property
     def has_critic(self) -> bool:
         return self.spec.networks.critic is not None
 

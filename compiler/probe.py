@@ -27,6 +27,7 @@ from ppoc.compiler.making import (
 from ppoc.compiler.observed import Observed
 from ppoc.compiler.resolve import Resolved
 from ppoc.compiler.stepping import take_steps
+from ppoc.compiler.time_limits import time_limit
 from ppoc.compiler.trust import found_beside, require_trust, search_beside
 from ppoc.compiler.wrapping import named_layers
 
@@ -50,6 +51,9 @@ class Seen:
     code_folders: tuple[str, ...]
     largest: float
     observed: Observed
+    observation_outline: tuple[Any, ...]
+    action_outline: tuple[Any, ...]
+    time_limit: int | None
 
 
 CLOSE_SECONDS = 2.0
@@ -92,6 +96,9 @@ def probe(resolved: Resolved, *, choose_backend: bool = True, trust: bool = Fals
         options=options,
         package=None if seen.by_code else module or package_of(name),
         code_folders=seen.code_folders,
+        observation_space=_tuples(seen.observation_outline),
+        action_space=_tuples(seen.action_outline),
+        time_limit=seen.time_limit,
     )
     layout: Layers = tuple((wrapper, {}) for wrapper in seen.layout)
     if env_spec.frame_stack > 1:
@@ -141,7 +148,15 @@ def _see(
             found_beside(resolved, before) if trust else (),
             steps.largest,
             steps.observed,
+            spaces.outline(env.observation_space),
+            spaces.outline(env.action_space),
+            time_limit(env),
         )
         # It is not needed any more, but may have started what its process does not end.
         with desk.doing(CLOSING, CLOSE_SECONDS), contextlib.suppress(BaseException):
             env.close()
+
+
+def _tuples(outline: Any) -> Any:
+    """An outline whose parts came back as lists."""
+    return tuple(map(_tuples, outline)) if isinstance(outline, list | tuple) else outline

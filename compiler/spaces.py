@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from ppoc.compiler.facts import EnvFacts, Layers
+from ppoc.compiler.facts import EnvFacts, Layers, Outline
 from ppoc.compiler.network_checks import CONVOLUTIONAL
 from ppoc.compiler.resolve import Resolved
 
 ID = ("env", "id")
+MANY_BOUNDS = 8  # different ones, beyond which an outline leaves them out
 
 
 def observations(resolved: Resolved, space: Any) -> tuple[tuple[int, ...], float, Layers]:
@@ -67,6 +68,44 @@ def action_facts(resolved: Resolved, space: Any) -> EnvFacts:
     message = f"actions of `{resolved.spec.env.id}` are {space}"
     help = "ppoc takes Discrete, MultiDiscrete, MultiBinary, and a Box of floating-point numbers"
     raise resolved.refusal("E105", ID, message, help)
+
+
+def outline(space: Any) -> Outline:
+    """A space in literals, which `ppoc.runtime.spaces` compares with another: its kind first.
+
+    Of a Box: shape, dtype, bounds; of choices: their numbers and where these start; of a Dict or a
+    Tuple: the outlines of its parts. Of other kinds nothing but the name.
+    """
+    from gymnasium import spaces
+
+    match space:
+        case spaces.Box():
+            low, high = _bounds(space.low), _bounds(space.high)
+            return ("Box", tuple(map(int, space.shape)), space.dtype.name, low, high)
+        case spaces.Discrete():
+            return ("Discrete", int(space.n), int(space.start))
+        case spaces.MultiDiscrete():
+            starts = getattr(space, "start", space.nvec * 0)
+            return ("MultiDiscrete", _nested(space.nvec.tolist()), _nested(starts.tolist()))
+        case spaces.MultiBinary():
+            return ("MultiBinary", tuple(map(int, space.shape)))
+        case spaces.Dict():
+            return ("Dict", tuple((str(key), outline(part)) for key, part in space.items()))
+        case spaces.Tuple():
+            return ("Tuple", tuple(map(outline, space.spaces)))
+    return (type(space).__name__,)
+
+
+def _bounds(bound: Any) -> float | tuple[float, ...] | None:
+    """A bound of a Box: a number where all components share it; None where there are too many."""
+    rounded = [float(f"{x:.6g}") for x in bound.flat]
+    if len(set(rounded)) == 1:
+        return rounded[0]
+    return tuple(rounded) if len(rounded) <= MANY_BOUNDS else None
+
+
+def _nested(value: Any) -> Any:
+    return tuple(map(_nested, value)) if isinstance(value, list) else value
 
 
 def _is_vector(space: Any) -> bool:

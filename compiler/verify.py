@@ -5,7 +5,9 @@ change its checksum too; so a module that was not written here is compiled again
 must come out the same.
 """
 
+import ast
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from ppoc.compiler import ownership
@@ -26,6 +28,7 @@ from ppoc.formats.folders import check_folder
 from ppoc.formats.reading import FormatError
 from ppoc.formats.text import printable
 
+SPACES = {"OBSERVATION_SPACE": "observations", "ACTION_SPACE": "actions"}
 NOTHING_SAYS = f"has no {MANIFEST} beside it, which would say what it should be"
 ANYWAY = "read it, and give --modified to run it as it is"
 
@@ -70,9 +73,34 @@ def _compare(folder: Path, text: str, manifest: Manifest, *, trust: bool) -> Non
             f"{lock} was changed after it was compiled: compile it again with `ppoc compile {lock}`"
         )
     compiled = compile_document(resolve_any(lock), trust=trust)
+    if compiled.module != text and (other := _other_spaces(text, compiled.module)):
+        raise FolderError(
+            f"{folder / MODULE} was compiled for another environment than there is here: {other}"
+        )
     if compiled.module != text:
         theirs = printable(manifest.versions.get("ppoc", "unknown"), 40)
         raise FolderError(
             f"{folder / MODULE} is not what its {LOCK} compiles to here (its manifest says ppoc "
             f"{theirs}): compile it again with `ppoc compile {lock}`, or {ANYWAY}"
         )
+
+
+def _other_spaces(theirs: str, ours: str) -> str:
+    """In which spaces two modules differ, and how; nothing where they do not."""
+    found = [{n: v for n, v in _constants(text) if n in SPACES} for text in (theirs, ours)]
+    return "; ".join(
+        f"its {what} were {found[0][name][:200]}, and are {found[1][name][:200]}"
+        for name, what in SPACES.items()
+        if name in found[0] and name in found[1] and found[0][name] != found[1][name]
+    )
+
+
+def _constants(text: str) -> Iterator[tuple[str, str]]:
+    """Names that a module's text gives values to, and the source of these."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            yield node.targets[0].id, ast.unparse(node.value)

@@ -98,6 +98,15 @@ def _recorded(folder: Path, steps: int) -> Summary | None:
     return result.evaluation if result.steps == steps else None
 
 
+def _cut(row: Mapping[str, Any]) -> Iterator[str]:
+    if row["cut"]:
+        yield (
+            f"{row['cut']} of the episodes had not ended after {row['cut_after']:,} steps: these "
+            "were cut, and count with their return so far."
+        )
+        yield ""
+
+
 def _card(
     spec: AgentSpec,
     text: str,
@@ -136,6 +145,7 @@ def _card(
         f"| {row['episodes']} | {row['mean']:.2f} | {row['std']:.2f} | {row['iqm']:.2f} "
         f"| {row['iqm_low']:.2f} to {row['iqm_high']:.2f} |",
         "",
+        *_cut(row),
         "The interval is a percentile bootstrap over the episodes, so it says nothing of other "
         "seeds of training. `ppoc eval FOLDER` measures again; it runs `module.py` only if that is "
         f"what `{LOCK}` compiles to.",

@@ -5,7 +5,6 @@ Both backends reset an ended episode within the step that ended it (gymnasium ca
 dummy steps, and nothing has to be masked later.
 """
 
-import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from gymnasium import Env, Space
 
 Layers = Iterable[tuple[str, Mapping[str, Any]]]
+# Of observations and of actions; see ppoc.runtime.spaces.
+Outlines = tuple[tuple[Any, ...], tuple[Any, ...]]
 Backend = Literal["gymnasium", "envpool", "torch"]
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -72,6 +73,10 @@ class VectorEnv(Protocol):
         """Of a single environment: a Box of shape (O,), or (C, H, W) for images."""
 
     @property
+    def announced(self) -> "Space[Any]":
+        """The observation space of a single environment before observations are laid out."""
+
+    @property
     def action_space(self) -> "Space[Any]":
         """Of a single environment: Discrete, MultiDiscrete, MultiBinary or a Box."""
 
@@ -79,6 +84,13 @@ class VectorEnv(Protocol):
         """Start new episodes and return their observations [N, O] float32.
 
         Environment i is seeded with `seed + i`; equal seeds and actions give equal trajectories.
+        """
+
+    def restart(self, where: Flags, observations: Floats) -> Floats:
+        """Start new episodes where [N] says so, without a seed, before the last ones ended.
+
+        Args:
+            observations: the last ones [N, O]; returned are they with those of the new episodes.
         """
 
     def step(self, actions: NDArray[Any]) -> Step:
@@ -105,6 +117,7 @@ def make(
     wrappers: Layers = (),
     package: str | None = None,
     step_timeout: float | None = None,
+    spaces: Outlines | None = None,
 ) -> VectorEnv:
     """Make `num_envs` copies of the environment `env_id`.
 
@@ -116,10 +129,12 @@ def make(
         wrappers: names and arguments of wrappers (`ppoc.runtime.wrappers`), for gymnasium.
         package: what to import first, so that the environment is registered.
         step_timeout: seconds a step or a reset of all may take before the process is ended.
+        spaces: outlines of the observations and of the actions that there must be.
 
     Raises:
-        EnvironmentFailure: the backend does not know the environment or cannot make it, or its
-            observations or actions are of a kind that agents here do not take.
+        EnvironmentFailure: the backend does not know the environment or cannot make it, its
+            observations or actions are of a kind that agents here do not take, or they are not
+            those of `spaces`.
     """
     limit = {} if max_episode_steps is None else {"max_episode_steps": max_episode_steps}
     arguments = {**(options or {}), **limit}
@@ -136,13 +151,20 @@ def make(
                 raise ValueError("environments as tensors take no options")
             envs = tensor_envs.make(env_id, num_envs, max_episode_steps=max_episode_steps)
         else:
-            threads = threads or min(num_envs, len(os.sched_getaffinity(0)))
-            envs = _EnvpoolEnvs(env_id, num_envs, threads, arguments)
+            from ppoc.runtime.pooled_envs import PooledEnvs
+
+            envs = PooledEnvs(env_id, num_envs, arguments, threads)
         if backend != "gymnasium":
             from ppoc.runtime.located import LocatedEnvs
 
             envs = LocatedEnvs(envs, env_id)
-        _check_spaces(envs.observation_space, envs.action_space)
+        try:
+            _check_spaces(envs.observation_space, envs.action_space)
+            if spaces is not None:
+                compare_spaces(env_id, spaces, envs.announced, envs.action_space)
+        except Exception:
+            envs.close()
+            raise
     announce(env_id, envs.observation_space)
     if step_timeout is None:
         return envs
@@ -173,7 +195,28 @@ def make_one(
         return env
     from ppoc.runtime.wrappers import wrap
 
-    return wrap(env, wrappers)
+    try:
+        return wrap(env, wrappers)
+    except Exception:
+        env.close()
+        raise
+
+
+def compare_spaces(env_id: str, expected: Outlines, observations: Any, actions: Any) -> None:
+    """See that an environment's spaces are those that a module was compiled for.
+
+    Raises:
+        EnvironmentFailure: they are not; it names both, and what to do.
+    """
+    from ppoc.runtime.spaces import SpacesError, check_spaces
+
+    try:
+        check_spaces(expected, observations, actions)
+    except SpacesError as error:
+        raise EnvironmentFailure(
+            f"{env_id} has changed since its module was compiled: {error}. Bring the environment "
+            "back as it was, or compile the spec again and train anew"
+        ) from error
 
 
 def is_mujoco(env_id: str) -> bool:
@@ -182,92 +225,6 @@ def is_mujoco(env_id: str) -> bool:
 
     spec = gymnasium.registry.get(env_id)
     return spec is not None and "mujoco" in str(spec.entry_point)
-
-
-class _EnvpoolEnvs:
-    """An envpool in its synchronous mode, which steps the environments on threads of its own.
-
-    Left alone, envpool answers the step after an episode's end with the next episode's first
-    observation and ignores that step's action. Resetting the ended environments at once keeps
-    such steps out of the batch. envpool reports an episode that terminates on the last step that
-    its time limit allows as truncated only.
-    """
-
-    def __init__(
-        self, env_id: str, num_envs: int, threads: int, arguments: Mapping[str, Any]
-    ) -> None:
-        import envpool
-
-        if env_id not in envpool.list_all_envs():
-            raise ValueError(f"envpool has no environment {env_id}")
-        self.num_envs = num_envs
-        self.env_id = env_id
-        self._arguments = {
-            **arguments,
-            "num_envs": num_envs,
-            "num_threads": threads,
-            "thread_affinity_offset": _affinity(threads),
-        }
-        self._pool: Any = None
-        with warnings.catch_warnings():
-            # envpool declares some float32 boxes with float64 bounds.
-            warnings.filterwarnings("ignore", message=".*precision lowered.*")
-            spec = envpool.make_spec(env_id, **arguments)
-            self.observation_space: Space[Any] = spec.gymnasium_observation_space
-            self.action_space: Space[Any] = spec.gymnasium_action_space
-        self._dtype = kept_as(self.observation_space)
-
-    def reset(self, seed: int) -> Floats:
-        import envpool
-
-        # envpool takes a seed only when made, which takes 2 ms for each MuJoCo environment.
-        self._pool = pool = envpool.make(
-            self.env_id, env_type="gymnasium", seed=seed, **self._arguments
-        )
-        self._observation, self._reward, self._done, self._truncated, self._env_id = (
-            pool._state_keys.index(key) for key in ("obs", "reward", "done", "trunc", "info:env_id")
-        )
-        # The arguments of a step in envpool's order, of which the action comes last.
-        self._action_dtype = pool.spec.action_array_spec[pool.spec._action_keys[-1]].dtype
-        ids = pool.all_env_ids
-        self._send_arguments = [ids, ids, None]
-        pool._reset(ids)
-        return np.array(pool._recv()[self._observation], self._dtype)
-
-    def step(self, actions: NDArray[Any]) -> Step:
-        pool = self._pool
-        if pool is None:
-            raise EnvironmentFailure(f"{self.env_id} was stepped before its first reset")
-        # `pool.step` builds dictionaries for longer than CartPole takes to step.
-        self._send_arguments[-1] = np.ascontiguousarray(actions, self._action_dtype)
-        pool._send(self._send_arguments)
-        state = pool._recv()
-        # Copies throughout: what envpool returns may be memory that it writes again.
-        next_observations: NDArray[Any] = np.array(state[self._observation], self._dtype)
-        rewards = np.array(state[self._reward], np.float32)
-        ended, truncated = state[self._done], np.array(state[self._truncated])
-        terminated = ended & ~truncated
-        observations = next_observations
-        if ended.any():
-            observations = next_observations.copy()
-            pool._reset(np.flatnonzero(ended).astype(np.int32))
-            state = pool._recv()
-            observations[state[self._env_id]] = state[self._observation]
-        return Step(observations, rewards, terminated, truncated, next_observations)
-
-    def close(self) -> None:
-        self._pool = None
-
-
-def _affinity(threads: int) -> int:
-    """envpool's first core to bind a thread to; -1 for none.
-
-    Left to the scheduler, threads that sleep through an update often wake on one and the same core:
-    steps of HalfCheetah then take 230 µs instead of 150. A run that shares the machine, and so has
-    fewer threads than cores, must not bind them to the cores another one binds its own to.
-    """
-    cores = os.cpu_count() or 1
-    return 0 if threads >= cores == len(os.sched_getaffinity(0)) else -1
 
 
 def kept_as(observations: "Space[Any]") -> type:
@@ -292,7 +249,7 @@ def _check_spaces(observations: "Space[Any]", actions: "Space[Any]") -> None:
 def _failures(doing: str) -> Iterator[None]:
     try:
         yield
-    except STOPS:
+    except (*STOPS, EnvironmentFailure):
         raise
     except BaseException as error:
         raise EnvironmentFailure(f"{doing}: {in_words(error)}") from error

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppoc.runtime.answers import SCALARS, check_answer, flag_of, in_words, opened, reward_of
-from ppoc.runtime.envs import STOPS, Floats, Layers, Step, kept_as, make_one
+from ppoc.runtime.envs import STOPS, Flags, Floats, Layers, Step, kept_as, make_one
 from ppoc.runtime.located import Located
 from ppoc.runtime.observations import AnswerError, check_observation
 
 if TYPE_CHECKING:
-    from gymnasium import Space
+    from gymnasium import Env, Space
 
 
 class GymnasiumEnvs(Located):
@@ -35,7 +35,13 @@ class GymnasiumEnvs(Located):
         package: str | None = None,
     ) -> None:
         super().__init__(env_id, num_envs)
-        self._envs = [make_one(env_id, arguments, wrappers, package) for _ in range(num_envs)]
+        self._envs: list[Env[Any, Any]] = []
+        try:
+            for _ in range(num_envs):
+                self._envs.append(make_one(env_id, arguments, wrappers, package))
+        except BaseException:
+            self.close()
+            raise
         self.observation_space: Space[Any] = self._envs[0].observation_space
         self.action_space: Space[Any] = self._envs[0].action_space
         self._each = self.observation_space.shape or ()
@@ -58,6 +64,29 @@ class GymnasiumEnvs(Located):
                 observation = opened(env.reset(seed=seed + index))
                 check_observation(observation, self._each, self._dtype)
                 observations[index] = observation
+        except STOPS:
+            raise
+        except BaseException as error:
+            raise self.failure(error, "reset", index=index) from error
+        self.observations = observations
+        return observations
+
+    @property
+    def announced(self) -> "Space[Any]":
+        """The observation space of a single environment before its observations are laid out."""
+        from ppoc.runtime.spaces import observed
+
+        return observed(self._envs[0])
+
+    def restart(self, where: Flags, observations: Floats) -> Floats:
+        observations = observations.copy()
+        index = 0
+        try:
+            for index in map(int, np.flatnonzero(where)):
+                observation = opened(self._envs[index].reset())
+                check_observation(observation, self._each, self._dtype)
+                observations[index] = observation
+                self._began[index] = self.count
         except STOPS:
             raise
         except BaseException as error:

@@ -14,16 +14,19 @@ from ppoc.formats import streams
 from ppoc.formats.documents import NewerError
 from ppoc.formats.reading import FormatError, read_regular
 from ppoc.formats.text import lines
+from ppoc.runtime import evaluations
 from ppoc.runtime.belongings import make_folder
 from ppoc.runtime.divergence import DivergenceError
+from ppoc.runtime.evaluate import Terms, describe, evaluate_policy
 from ppoc.runtime.failures import EXIT_CODE, RunError, fail, in_one_message
 from ppoc.runtime.layout import check_policy
 from ppoc.runtime.progress import Mode
 from ppoc.runtime.results import Result, read_result, write_result
-from ppoc.runtime.run import Run, describe, evaluate_policy, load_newest
+from ppoc.runtime.run import Run, load_newest
+from ppoc.runtime.spaces import in_any_backend
 from ppoc.runtime.statistics import Summary
 from ppoc.runtime.trend import total_steps
-from ppoc.runtime.video import record
+from ppoc.runtime.video import FILM_STEPS, record
 
 MAX_MODULE = 4_000_000  # bytes
 
@@ -76,10 +79,20 @@ def execute(
     start = time.perf_counter()
     with in_one_message(folder):
         steps, finished = _train(module, folder, device or module.DEVICE, resume, mode)
-        evaluation = evaluate_run(module, folder) if finished else None
+        evaluation = _last_evaluation(module, folder, steps) if finished else None
         result = Result(folder, finished, steps, time.perf_counter() - start, evaluation)
         write_result(result)
     return result
+
+
+def _last_evaluation(module: ModuleType, folder: Path, steps: int) -> Summary | None:
+    """Of the checkpoint that training ended with, in evaluations.jsonl too; None if not wanted."""
+    if not module.EVALUATION_EPISODES:
+        return None
+    summary = evaluate_run(module, folder)
+    evaluations.drop_after(folder, steps - 1)  # a run that died before its result has it already
+    evaluations.append(folder, {"steps": steps, **summary._asdict()})
+    return summary
 
 
 def _train(
@@ -111,8 +124,12 @@ def evaluate_run(
     episodes: int | None = None,
     deterministic: bool | None = None,
     seed: int | None = None,
+    max_steps: int | None = None,
+    num_envs: int | None = None,
 ) -> Summary:
     """Evaluate the newest checkpoint of a run folder; what is not given is as the module has it.
+
+    A module that makes no evaluations is evaluated over ten episodes.
 
     Raises:
         RunError: the folder has no checkpoint.
@@ -120,7 +137,8 @@ def evaluate_run(
     """
     policy = load_run_policy(module, folder, deterministic=deterministic, seed=seed)
     seed = module.SEED + 1_000_003 if seed is None else seed  # episodes not seen in training
-    return evaluate_policy(module.make_envs, policy, episodes or module.EVALUATION_EPISODES, seed)
+    terms = Terms.of(module, episodes=episodes, max_steps=max_steps, num_envs=num_envs)
+    return evaluate_policy(module.make_envs, policy, terms, seed)
 
 
 def load_run_policy(
@@ -146,11 +164,13 @@ def film_run(
     *,
     deterministic: bool | None = None,
     seed: int | None = None,
+    max_steps: int | None = None,
     message: Callable[[str], None] | None = None,
 ) -> Path:
     """Film an episode of the newest checkpoint's policy, in the environment it is evaluated in.
 
     Args:
+        max_steps: after which it is cut; None: as in evaluations, but no later than `FILM_STEPS`.
         message: told how far it is.
 
     Raises:
@@ -158,6 +178,8 @@ def film_run(
         VideoError: the environment cannot be rendered here, or the video cannot be written.
     """
     # Evaluations do not take the loss of a life for the end of an episode.
+    own = getattr(module, "EVALUATION_MAX_STEPS", FILM_STEPS)
+    expected = [getattr(module, name, ()) for name in ("OBSERVATION_SPACE", "ACTION_SPACE")]
     wrappers = [layer for layer in getattr(module, "WRAPPERS", ()) if layer[0] != "EpisodicLife"]
     return record(
         module.ENV_ID,
@@ -169,6 +191,9 @@ def film_run(
         wrappers=wrappers,
         package=getattr(module, "ENV_PACKAGE", None),
         message=message,
+        max_steps=max_steps or min(own, FILM_STEPS),
+        # It is rendered by gymnasium, whatever steps the environments of evaluations.
+        spaces=(in_any_backend(expected[0]), in_any_backend(expected[1])),
     )
 
 
@@ -185,7 +210,8 @@ def finished_result(module: ModuleType, folder: Path) -> Result | None:
     except (OSError, FormatError):
         return None
     whole = result.finished and result.steps >= total_steps(vars(module))
-    return result if whole and result.evaluation is not None else None
+    evaluated = result.evaluation is not None or not module.EVALUATION_EPISODES
+    return result if whole and evaluated else None
 
 
 def main(module: ModuleType) -> None:
@@ -213,4 +239,6 @@ def main(module: ModuleType) -> None:
         print(f"the run is finished, at {result.steps:,} steps")
     if result.evaluation is not None:
         print(describe(result.evaluation))
+    elif result.finished:
+        print("no evaluation, as evaluation.episodes is 0")
     print(f"run folder: {result.folder}")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppoc.runtime.answers import in_words, shortened
-from ppoc.runtime.envs import STOPS, EnvironmentFailure, Floats, Step, VectorEnv
+from ppoc.runtime.envs import STOPS, EnvironmentFailure, Flags, Floats, Step, VectorEnv
 from ppoc.runtime.observations import AnswerError
 
 
@@ -94,12 +94,22 @@ class LocatedEnvs(Located):
     def __init__(self, envs: VectorEnv, env_id: str) -> None:
         super().__init__(env_id, envs.num_envs)
         self.observation_space, self.action_space = envs.observation_space, envs.action_space
+        self.announced = envs.announced
         self._envs = envs
 
     def reset(self, seed: int) -> Floats:
         self.seed, self.count, self.observations = seed, 0, None
         try:
             self.observations = self._envs.reset(seed)
+        except STOPS:
+            raise
+        except BaseException as error:
+            raise self.failure(error, "reset") from error
+        return self.observations
+
+    def restart(self, where: Flags, observations: Floats) -> Floats:
+        try:
+            self.observations = self._envs.restart(where, observations)
         except STOPS:
             raise
         except BaseException as error:

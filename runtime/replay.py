@@ -25,7 +25,7 @@ class Recorder:
     def __init__(self, envs: VectorEnv) -> None:
         self.num_envs = envs.num_envs
         self.observation_space, self.action_space = envs.observation_space, envs.action_space
-        self._envs = envs
+        self.envs = envs
         self._seed = 0
         self._count = 0
         self._actions: NDArray[Any] | None = None
@@ -33,7 +33,7 @@ class Recorder:
 
     def reset(self, seed: int) -> Floats:
         self._seed, self._count = seed, 0
-        self._observations = self._envs.reset(seed)
+        self._observations = self.envs.reset(seed)
         return self._observations
 
     def step(self, actions: NDArray[Any]) -> Step:
@@ -43,12 +43,12 @@ class Recorder:
             self._actions = np.concatenate([self._actions, np.empty_like(self._actions)])
         self._actions[self._count] = actions
         self._count += 1
-        step = self._envs.step(actions)
+        step = self.envs.step(actions)
         self._observations = step.observations
         return step
 
     def close(self) -> None:
-        self._envs.close()
+        self.envs.close()
 
     def state(self) -> dict[str, NDArray[Any]]:
         """What `replay` takes, after a step: `seed` [], of T steps `actions` [T, N, …], and the

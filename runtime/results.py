@@ -4,14 +4,25 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
-from ppoc.formats.documents import Format, read_document
+from ppoc.formats.documents import Document, Format, read_document
 from ppoc.formats.files import write_whole
 from ppoc.formats.reading import FormatError
 from ppoc.runtime.statistics import Summary
 
 NAME = "result.json"
-# Before version 1 nobody said it; nothing else has changed.
-FORMAT = Format("result", 1, {0: lambda document: document})
+COUNTS = ("episodes", "cut", "cut_after")  # of a Summary
+
+
+def _with_cuts(document: Document) -> Document:
+    """A result of version 1 as one of version 2: its evaluation played every episode to its end."""
+    found = document.get("evaluation")
+    if not isinstance(found, dict):
+        return document
+    return {**document, "evaluation": {"cut": 0, "cut_after": 0, **found}}
+
+
+# Before version 1 nobody said it; nothing else has changed there.
+FORMAT = Format("result", 2, {0: lambda document: document, 1: _with_cuts})
 
 
 class Result(NamedTuple):
@@ -21,7 +32,7 @@ class Result(NamedTuple):
     finished: bool  # False: a signal stopped it
     steps: int
     seconds: float
-    evaluation: Summary | None  # of the last checkpoint; None where the run did not finish
+    evaluation: Summary | None  # of the last checkpoint; None if stopped, or none was wanted
     earlier: bool = False  # it was finished before, and nothing was done now
 
 
@@ -70,9 +81,11 @@ def _summary(row: Any) -> Summary:
         or not all(map(_is_number, row.values()))
     ):
         raise FormatError(f"its evaluation is not of the numbers {', '.join(names)}")
-    if type(row["episodes"]) is not int:
-        raise FormatError("its evaluation has no whole number of episodes")
-    return Summary(row["episodes"], *(float(row[name]) for name in names if name != "episodes"))
+    for name in COUNTS:
+        if type(row[name]) is not int:
+            raise FormatError(f"its evaluation has no whole number of {name}")
+    numbers: dict[str, Any] = {n: row[n] if n in COUNTS else float(row[n]) for n in names}
+    return Summary(**numbers)
 
 
 def _is_number(value: Any) -> TypeGuard[int | float]:

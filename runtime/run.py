@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn, Self, cast
@@ -26,7 +26,7 @@ from ppoc.runtime.divergence import (
     rollbacks_of,
 )
 from ppoc.runtime.envs import EnvironmentFailure, Floats, VectorEnv
-from ppoc.runtime.evaluate import Policy, evaluate
+from ppoc.runtime.evaluate import Policy, Terms, Where, beside_training, describe, evaluate_policy
 from ppoc.runtime.failures import RunError
 from ppoc.runtime.health import Monitor, Watch, append
 from ppoc.runtime.layout import Groups, check_training, whole_steps
@@ -34,7 +34,6 @@ from ppoc.runtime.metrics import MetricsWriter
 from ppoc.runtime.progress import Mode, progress
 from ppoc.runtime.replay import Recorder, ReplayError
 from ppoc.runtime.signals import StopSignals
-from ppoc.runtime.statistics import Summary, summarize
 from ppoc.runtime.surroundings import changes, surroundings
 from ppoc.runtime.trend import Trend
 
@@ -114,6 +113,7 @@ class Run:
         self._messages: list[str] = []
         self._module = module
         self._recordings: list[Recording] = []
+        self._opened: list[VectorEnv] = []
         self._on_divergence = getattr(module, "ON_DIVERGENCE", "stop")
         monitor = monitor or Monitor(Trend(vars(module) if module else {}))
         self._watch = Watch(folder, monitor, self.message)
@@ -158,7 +158,13 @@ class Run:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if error is not None:
             error.add_note(f"{self.unit} of the run before: {self._steps:,}")
-        self._resources.close()
+        try:
+            for envs in self._opened:
+                # What ended the run is what its owner is to hear of.
+                with contextlib.suppress(*([] if error is None else [Exception])):
+                    envs.close()
+        finally:
+            self._resources.close()
 
     @property
     def stopped(self) -> bool:
@@ -188,8 +194,8 @@ class Run:
                 "other surroundings than when this run was stopped, so it goes on, but perhaps not "
                 "with the bits of an uninterrupted one: " + "; ".join(changed)
             )
-        total = total or count * steps_each
-        display = progress(self._mode, total, self._steps, unit=self.unit, stage=self.stage)
+        self._total = total or count * steps_each
+        display = progress(self._mode, self._total, self._steps, unit=self.unit, stage=self.stage)
         self._display = screen.enter_context(display)
         for text in self._messages:
             self._display.message(text)
@@ -288,19 +294,33 @@ class Run:
             return "there is no checkpoint yet"
         return f"the last good checkpoint is {self.last_saved}"
 
+    def opened(self, envs: VectorEnv) -> VectorEnv:
+        """Environments that are closed when the run ends, in whatever way."""
+        self._opened.append(envs)
+        return envs
+
     def evaluate(
         self,
         steps: int,
-        make_envs: Callable[[int], VectorEnv],
+        where: Where,
         policy: Policy,
         episodes: int,
         seed: int,
-    ) -> Summary:
-        """Run whole episodes in fresh environments; append their summary to evaluations.jsonl."""
-        summary = evaluate_policy(make_envs, policy, episodes, seed)
+    ) -> None:
+        """Play whole episodes; append their summary to evaluations.jsonl.
+
+        After the last iteration it does nothing: the checkpoint is evaluated once training is over.
+
+        Args:
+            where: what makes environments for this, or those of training, to be shared.
+        """
+        if steps >= self._total:
+            return
+        terms = Terms.of(self._module, episodes=episodes)
+        with beside_training(where):
+            summary = evaluate_policy(where, policy, terms, seed)
         evaluations.append(self.folder, {"steps": steps, **summary._asdict()})
         self.message(f"evaluation at {steps:,} steps: {describe(summary)}")
-        return summary
 
     def checkpoint_due(self, iteration: int, every: int) -> bool:
         """Whether to save after this iteration: on schedule, at the end, and before stopping."""
@@ -344,27 +364,6 @@ def load_newest(folder: Path) -> tuple[Groups, dict[str, Any]]:
     if newest is None:
         raise RunError(f"{folder} has no checkpoint; train with `ppoc run` first")
     return Groups(newest.tensors, newest.path), newest.metadata
-
-
-def evaluate_policy(
-    make_envs: Callable[[int], VectorEnv], policy: Policy, episodes: int, seed: int
-) -> Summary:
-    """Summary of the returns of whole episodes in up to eight environments at a time."""
-    envs = make_envs(min(episodes, 8))
-    try:
-        returns, _ = evaluate(policy, envs, episodes, seed)
-    finally:
-        envs.close()
-    return summarize(returns)
-
-
-def describe(summary: Summary) -> str:
-    """An evaluation in one line."""
-    return (
-        f"mean return {summary.mean:.2f} ± {summary.std:.2f}, "
-        f"IQM {summary.iqm:.2f} [{summary.iqm_low:.2f}, {summary.iqm_high:.2f}] "
-        f"over {summary.episodes} episodes"
-    )
 
 
 @contextlib.contextmanager

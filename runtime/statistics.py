@@ -25,6 +25,10 @@ class Summary(NamedTuple):
     """Upper end of that interval."""
     min: float
     max: float
+    cut: int = 0
+    """Episodes that had not ended when they were cut, and count with their return so far."""
+    cut_after: int = 0
+    """Steps after which those were cut; 0 where none was."""
 
 
 def interquartile_mean(returns: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -38,8 +42,10 @@ def interquartile_mean(returns: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(middle.mean(axis=-1))
 
 
-def summarize(returns: ArrayLike) -> Summary:
+def summarize(returns: ArrayLike, cut: int = 0, cut_after: int = 0) -> Summary:
     """Summary of the returns [n] of n episodes; equal returns give an equal summary.
+
+    So many of them were cut, after so many steps.
 
     The interval resamples the episodes 2000 times and takes the 2.5 and 97.5 percentiles of their
     interquartile means. It speaks of the episodes of one policy, not of other training seeds.
@@ -62,4 +68,6 @@ def summarize(returns: ArrayLike) -> Summary:
         iqm_high=float(high),
         min=float(array.min()),
         max=float(array.max()),
+        cut=cut,
+        cut_after=cut_after,
     )

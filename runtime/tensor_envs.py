@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppoc.runtime.classic_control import ENVIRONMENTS, Dynamics
-from ppoc.runtime.envs import EnvironmentFailure, Floats, Step
+from ppoc.runtime.envs import EnvironmentFailure, Flags, Floats, Step
 
 
 class State(NamedTuple):
@@ -133,6 +133,21 @@ class TorchEnvs:
         """Start new episodes and return their observations [N, O] float32."""
         self._state = self.reset_state(seed)
         return _array(self.dynamics.observe(self._state.inner))
+
+    @property
+    def announced(self) -> Any:
+        """The observation space of a single environment."""
+        return self.observation_space
+
+    def restart(self, where: Flags, observations: Floats) -> Floats:
+        """Start new episodes where [N] says so; `observations` [N, O] with theirs."""
+        assert self._state is not None
+        begun = start(self.dynamics, self.draw(1)[0])
+        again = torch.from_numpy(where).to(self.device)
+        inner = torch.where(again[:, None], begun.inner, self._state.inner)
+        self._state = State(inner, self._state.elapsed.masked_fill(again, 0))
+        fresh = _array(self.dynamics.observe(inner))
+        return np.where(where[:, None], fresh, observations)
 
     def step(self, actions: NDArray[Any]) -> Step:
         """Take actions [N] (Discrete) or [N, A] (Box).

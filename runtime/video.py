@@ -14,13 +14,24 @@ from numpy.typing import NDArray
 from ppoc.formats.files import create_file
 from ppoc.runtime.answers import check_answer, flag_of, in_words, opened, shortened
 from ppoc.runtime.camera import follow
-from ppoc.runtime.envs import STOPS, EnvironmentFailure, Layers, is_mujoco, kept_as, make_one
+from ppoc.runtime.envs import (
+    STOPS,
+    EnvironmentFailure,
+    Layers,
+    Outlines,
+    compare_spaces,
+    is_mujoco,
+    kept_as,
+    make_one,
+)
 from ppoc.runtime.evaluate import Policy, restart
 from ppoc.runtime.located import not_finite
 from ppoc.runtime.observations import AnswerError, check_observation
+from ppoc.runtime.spaces import observed
 
 DEFAULT_FPS = 30
 TOLD_EVERY = 5.0  # seconds
+FILM_STEPS = 10_000  # of an episode that goes on and on: five minutes, at that speed
 
 
 class VideoError(EnvironmentFailure):
@@ -40,6 +51,8 @@ def record(
     package: str | None = None,
     fps: float | None = None,
     message: Callable[[str], None] | None = None,
+    max_steps: int = FILM_STEPS,
+    spaces: Outlines | None = None,
 ) -> Path:
     """Play whole episodes one after another, film them into `path` (.mp4), and return it.
 
@@ -50,18 +63,24 @@ def record(
         seed: of the first episode; the others follow from it.
         max_episode_steps, options, wrappers, package: as `envs.make` takes them.
         fps: frames per second; the environment's own speed when not given.
-        message: told what is filmed, and every few seconds how far it is.
+        message: told what is filmed, every few seconds how far it is, and what was cut.
+        max_steps: steps after which an episode is cut.
+        spaces: outlines of the observations and of the actions that there must be.
 
     Raises:
         VideoError: the environment cannot be rendered here, or the video cannot be written.
+        EnvironmentFailure: it raised, or its spaces are not those expected.
     """
     limit = {} if max_episode_steps is None else {"max_episode_steps": max_episode_steps}
     arguments = {**(options or {}), **limit, "render_mode": "rgb_array"}
     with _rendering(env_id):
         env = make_one(env_id, arguments, wrappers, package)
         follow(env, options or {})
+    cuts: list[int] = []
     try:
-        frames = _play(env_id, env, policy, episodes, seed)
+        if spaces is not None:
+            compare_spaces(env_id, spaces, observed(env), env.action_space)
+        frames = _play(env_id, env, policy, episodes, seed, max_steps, cuts)
         if message is not None:
             frames = _told(frames, episodes, env, path, message)
         # Rendering starts with the first frame: this shows whether it works.
@@ -70,12 +89,22 @@ def record(
         _write(path, first, frames, fps or float(env.metadata.get("render_fps") or DEFAULT_FPS))
     finally:
         env.close()
+    if cuts and message is not None:
+        steps = f"{max_steps:,}"
+        message(f"an episode had not ended after {steps} steps and was cut; --max-steps films more")
     return path
 
 
 def _play(
-    env_id: str, env: Any, policy: Policy, episodes: int, seed: int
+    env_id: str,
+    env: Any,
+    policy: Policy,
+    episodes: int,
+    seed: int,
+    max_steps: int,
+    cuts: list[int],
 ) -> Iterator[NDArray[np.uint8]]:
+    """The frames of some episodes; those that were cut are added to `cuts`."""
     dtype, actions = kept_as(env.observation_space), env.action_space
     start = getattr(actions, "start", 0)  # policies count choices from 0
     for episode in range(episodes):
@@ -90,10 +119,14 @@ def _play(
             steps += 1
             place = f"at step {steps} {begun}; action: {shortened(action)}"
             with _located(env_id, "step", place):
-                answer = env.step(action)
+                # Of no axes, an array is no key of a dictionary, and its number is.
+                answer = env.step(action[()])
                 check_answer(answer)
                 batch = _batch(answer[0], env, dtype)
             ended = flag_of("terminated", answer[2]) or flag_of("truncated", answer[3])
+            if steps >= max_steps and not ended:
+                cuts.append(episode)
+                ended = True
             restart(policy, np.array([ended]))
             yield _frame(env_id, env)
 

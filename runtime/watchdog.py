@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ppoc.runtime.envs import Floats, Step, VectorEnv
+from ppoc.runtime.envs import Flags, Floats, Step, VectorEnv
 from ppoc.runtime.failures import end_process
 
 # Seconds of the monotonic clock when the step under way began, or 0, and how long it may take.
@@ -31,6 +31,7 @@ class WatchedEnvs:
     def __init__(self, envs: VectorEnv, env_id: str, seconds: float) -> None:
         self.num_envs = envs.num_envs
         self.observation_space, self.action_space = envs.observation_space, envs.action_space
+        self.announced = envs.announced
         self._envs = envs
         self._env_id, self._seconds = env_id, seconds
         self._closed = threading.Event()
@@ -40,6 +41,13 @@ class WatchedEnvs:
         CLOCK.pack_into(clock, 0, time.monotonic(), self._seconds)
         try:
             return self._envs.reset(seed)
+        finally:
+            CLOCK.pack_into(clock, 0, 0.0, self._seconds)
+
+    def restart(self, where: Flags, observations: Floats) -> Floats:
+        CLOCK.pack_into(clock, 0, time.monotonic(), self._seconds)
+        try:
+            return self._envs.restart(where, observations)
         finally:
             CLOCK.pack_into(clock, 0, 0.0, self._seconds)
 

@@ -140,8 +140,8 @@ class FireReset(Wrapper[Any, Any, Any, Any]):
         return observation, info
 
 
-class _Observed(Wrapper[Any, Any, Any, Any]):
-    """Passes observations through `view`."""
+class Observed(Wrapper[Any, Any, Any, Any]):
+    """Passes observations through `view`: the same things, laid out in another way."""
 
     def view(self, observation: Any, info: dict[str, Any]) -> NDArray[Any]:
         raise NotImplementedError
@@ -155,7 +155,7 @@ class _Observed(Wrapper[Any, Any, Any, Any]):
         return self.view(observation, info), reward, terminated, truncated, info
 
 
-class Flatten(_Observed):
+class Flatten(Observed):
     """Any observation as one vector; choices are one-hot (`gymnasium.spaces.flatten`).
 
     Raises:
@@ -177,7 +177,7 @@ class Flatten(_Observed):
         return np.asarray(spaces.flatten(self._inner, observation), np.float32)
 
 
-class ChannelsFirst(_Observed):
+class ChannelsFirst(Observed):
     """Images [H, W, C] as [C, H, W], and [H, W] as [1, H, W]."""
 
     def __init__(self, env: "Env[Any, Any]") -> None:
@@ -191,7 +191,7 @@ class ChannelsFirst(_Observed):
         return observation[None] if observation.ndim == 2 else np.moveaxis(observation, -1, 0)
 
 
-class StackFrames(_Observed):
+class StackFrames(Observed):
     """The latest observations one after another, the newest last; at a start, `count` times it."""
 
     def __init__(self, env: "Env[Any, Any]", count: int) -> None:
@@ -213,7 +213,7 @@ class StackFrames(_Observed):
         return np.concatenate(self._frames)
 
 
-class AppendActionMask(_Observed):
+class AppendActionMask(Observed):
     """Vectors with a component after them for each action: 1 where it may be taken, else 0.
 
     Raises:

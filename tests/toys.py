@@ -153,3 +153,64 @@ class Valve(gymnasium.Env):
 
 gymnasium.register("ToyValve-v0", Valve)
 gymnasium.register("ToyBoundedValve-v0", Valve, kwargs={"bounded": True})
+
+
+class Solitary(gymnasium.Env):
+    """One at a time, as a simulator that holds a port; its episodes last 20 steps, or for ever."""
+
+    observation_space = spaces.Box(-1, 1, (3,), np.float32)
+    action_space = spaces.Discrete(2)
+    is_open = False
+    opened = 0
+
+    def __init__(self, endless: bool = False) -> None:
+        if Solitary.is_open:
+            raise OSError("the port is in use")
+        Solitary.is_open = True
+        Solitary.opened += 1
+        self._endless, self._steps = endless, 0
+
+    def _observation(self):
+        return self.np_random.uniform(-1, 1, 3).astype(np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self._steps = 0
+        return self._observation(), {}
+
+    def step(self, action):
+        self._steps += 1
+        ended = self._steps == 20 and not self._endless
+        return self._observation(), float(action), ended, False, {}
+
+    def close(self):
+        Solitary.is_open = False
+
+
+gymnasium.register("Solitary-v0", Solitary, max_episode_steps=100)
+gymnasium.register("Endless-v0", Solitary, kwargs={"endless": True})
+
+
+class Changing(gymnasium.Env):
+    """Its spaces are what a test says."""
+
+    observations: spaces.Space = OBSERVATIONS["Vector"]
+    actions: spaces.Space = ACTIONS["Discrete"]
+    metadata: ClassVar = {"render_modes": ["rgb_array"]}
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        self.observation_space, self.action_space = self.observations, self.actions
+        self.render_mode = render_mode
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        return self.observation_space.sample(), 1.0, False, True, {}
+
+    def render(self):
+        return np.zeros((16, 16, 3), np.uint8)
+
+
+gymnasium.register("Changing-v0", Changing, max_episode_steps=9)

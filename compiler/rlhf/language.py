@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from ppoc.compiler.language import (
+from ppoc.compiler.language import Lock
+from ppoc.compiler.values import (
     SCHEDULE,
     STRICT,
     Count,
     Formula,
     Fraction,
-    Lock,
     Name,
     One,
     OptionName,

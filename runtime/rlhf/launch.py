@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import torch
 
 from ppoc.formats import streams
-from ppoc.formats.documents import FormatError, read_document
+from ppoc.formats.documents import read_document
 from ppoc.formats.files import read_lines, write_whole
+from ppoc.formats.reading import FormatError
 from ppoc.formats.text import lines
 from ppoc.runtime import evaluations
 from ppoc.runtime.belongings import make_folder

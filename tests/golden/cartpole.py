@@ -39,6 +39,8 @@ NUM_ITERATIONS = 391  # 100,096 environment steps
 CHECKPOINT_EVERY = 39  # iterations
 EVALUATION_EPISODES = 100
 EVALUATION_DETERMINISTIC = True
+EVALUATION_MAX_STEPS = 27000  # an episode that takes more is cut
+EVALUATION_NUM_ENVS = 8  # at most
 
 GAMMA = 0.98  # γ, the discount factor
 LAMBDA = 0.8  # λ of GAE: 0 for the TD error, 1 for the return
@@ -51,6 +53,14 @@ ADAM_BETA2 = 0.999
 ADAM_EPSILON = 1e-5
 MAX_GRAD_NORM = 0.5
 
+OBSERVATION_SPACE = (  # of the environment this is compiled for
+    "Box",
+    (4,),
+    "float32",
+    (-4.8, -1e999, -0.418879, -1e999),
+    (4.8, 1e999, 0.418879, 1e999),
+)
+ACTION_SPACE = ("Discrete", 2, 0)
 
 # All parameters live in one flat vector [P], in this order.
 SHAPES = {
@@ -274,7 +284,9 @@ class Rollout(NamedTuple):
 
 def make_envs(num_envs: int) -> runtime.VectorEnv:
     """Environments that reset themselves within the step that ends an episode."""
-    return runtime.make_envs(ENV_ID, num_envs, backend="gymnasium")
+    return runtime.make_envs(
+        ENV_ID, num_envs, backend="gymnasium", spaces=(OBSERVATION_SPACE, ACTION_SPACE)
+    )
 
 
 def collect(
@@ -383,7 +395,7 @@ def load_policy(
 def train(run: runtime.Run) -> None:
     """Alternate rollouts and updates, from the start or from the checkpoint the run resumes."""
     torch.set_num_threads(1)  # for networks this small, handing work to a second thread costs more
-    envs = runtime.Recorder(make_envs(NUM_ENVS))
+    envs = runtime.Recorder(run.opened(make_envs(NUM_ENVS)))
     episodes = runtime.EpisodeTracker(NUM_ENVS)
     learner = initial_learner(SEED)
     if run.checkpoint is not None:
@@ -440,7 +452,6 @@ def train(run: runtime.Run) -> None:
                 # Between two resets of the schedule, environments are resumed where they are.
                 replay=envs.state() if (iteration + 1) % CHECKPOINT_EVERY else {},
             )
-    envs.close()
 
 
 if __name__ == "__main__":

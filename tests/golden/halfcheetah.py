@@ -43,6 +43,8 @@ CHECKPOINT_EVERY = 49  # iterations
 EVALUATE_EVERY = 49  # iterations
 EVALUATION_EPISODES = 20
 EVALUATION_DETERMINISTIC = True
+EVALUATION_MAX_STEPS = 27000  # an episode that takes more is cut
+EVALUATION_NUM_ENVS = 8  # at most
 
 GAMMA = 0.99  # γ, the discount factor
 LAMBDA = 0.95  # λ of GAE: 0 for the TD error, 1 for the return
@@ -56,6 +58,14 @@ ADAM_BETA2 = 0.999
 ADAM_EPSILON = 1e-5
 MAX_GRAD_NORM = 0.5
 
+OBSERVATION_SPACE = (  # of the environment this is compiled for
+    "Box",
+    (17,),
+    "float64",
+    -1e999,
+    1e999,
+)
+ACTION_SPACE = ("Box", (6,), "float64", -1.0, 1.0)
 NORMALIZE_CLIP = 10.0  # in standard deviations
 ACTION_LOW = -1.0  # actions are clipped on their way out
 ACTION_HIGH = 1.0
@@ -286,7 +296,9 @@ def new_normalizer() -> runtime.ObservationNormalizer:
 
 def make_envs(num_envs: int) -> runtime.VectorEnv:
     """Environments that reset themselves within the step that ends an episode."""
-    return runtime.make_envs(ENV_ID, num_envs, backend="envpool")
+    return runtime.make_envs(
+        ENV_ID, num_envs, backend="envpool", spaces=(OBSERVATION_SPACE, ACTION_SPACE)
+    )
 
 
 def collect(
@@ -399,7 +411,7 @@ def load_policy(
 def train(run: runtime.Run) -> None:
     """Alternate rollouts and updates, from the start or from the checkpoint the run resumes."""
     torch.set_num_threads(1)  # for networks this small, handing work to a second thread costs more
-    envs = runtime.Recorder(make_envs(NUM_ENVS))
+    envs = runtime.Recorder(run.opened(make_envs(NUM_ENVS)))
     episodes = runtime.EpisodeTracker(NUM_ENVS)
     learner = initial_learner(SEED)
     normalize = new_normalizer()
@@ -475,7 +487,6 @@ def train(run: runtime.Run) -> None:
                 # Between two resets of the schedule, environments are resumed where they are.
                 replay=envs.state() if (iteration + 1) % CHECKPOINT_EVERY else {},
             )
-    envs.close()
 
 
 if __name__ == "__main__":

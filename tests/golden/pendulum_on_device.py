@@ -44,6 +44,8 @@ TOTAL_STEPS = 300_032  # of the environments together
 CHECKPOINT_EVERY = 7  # iterations
 EVALUATION_EPISODES = 100
 EVALUATION_DETERMINISTIC = True
+EVALUATION_MAX_STEPS = 27000  # an episode that takes more is cut
+EVALUATION_NUM_ENVS = 4  # at most
 
 GAMMA = 0.9  # γ, the discount factor
 LAMBDA = 0.95  # λ of GAE: 0 for the TD error, 1 for the return
@@ -56,6 +58,14 @@ ADAM_BETA2 = 0.999
 ADAM_EPSILON = 1e-5
 MAX_GRAD_NORM = 0.5
 
+OBSERVATION_SPACE = (  # of the environment this is compiled for
+    "Box",
+    (3,),
+    "float32",
+    (-1.0, -1.0, -8.0),
+    (1.0, 1.0, 8.0),
+)
+ACTION_SPACE = ("Box", (1,), "float32", -2.0, 2.0)
 NORMALIZE_CLIP = 10.0  # in standard deviations
 ACTION_LOW = -2.0  # actions are clipped on their way out
 ACTION_HIGH = 2.0
@@ -339,7 +349,9 @@ def collect_in_chunks(
 
 def make_envs(num_envs: int) -> runtime.VectorEnv:
     """Environments to evaluate in: those that `collect` computes, as their authors wrote them."""
-    return runtime.make_envs(ENV_ID, num_envs, backend="gymnasium")
+    return runtime.make_envs(
+        ENV_ID, num_envs, backend="gymnasium", spaces=(OBSERVATION_SPACE, ACTION_SPACE)
+    )
 
 
 @torch.no_grad()

@@ -50,6 +50,19 @@ def test_frame_rate_can_be_chosen(tmp_path):
         assert reader.get_meta_data()["fps"] == 10
 
 
+def test_an_episode_that_does_not_end_is_cut(tmp_path):
+    path = tmp_path / "endless.mp4"
+    said = []
+
+    def up(observations: np.ndarray) -> np.ndarray:
+        return np.zeros(1, np.int64)
+
+    record("CliffWalking-v1", up, path, seed=0, max_steps=5, message=said.append)
+    assert said[-1].startswith("an episode had not ended after 5 steps and was cut")
+    with imageio.get_reader(path) as reader:
+        assert len(list(reader.iter_data())) == 1 + 5
+
+
 def test_episodes_differ(tmp_path):
     seen = []
 
