@@ -18,9 +18,9 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["ppoc"]):
-    from ppoc.compiler.diagnostics import SpecError
-    from ppoc.compiler.manifest import FolderError, read_manifest
-    from ppoc.compiler.objectives import policy_objective
+    from ppoc.compiler.formula.objectives import policy_objective
+    from ppoc.compiler.front.diagnostics import SpecError
+    from ppoc.compiler.output.manifest import FolderError, read_manifest
     from ppoc.compiler.resolve import examine, resolve_text
     from ppoc.formats.documents import parse_document
     from ppoc.formats.reading import FormatError

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from ppoc import runtime
-from ppoc.compiler.build import compile_spec
+from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve
 from ppoc.runtime.guard import check_rollout
 from ppoc.runtime.launch import load_module

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ppoc.compiler.build import compile_spec
+from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve
 from ppoc.runtime import run as runs
 from ppoc.runtime.diagnosis import STAGES, read_constants

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ppoc.compiler.build import compile_spec
+from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve
 from ppoc.runtime.compiled import compile_step
 from ppoc.runtime.envs import make

@@ -80,7 +80,7 @@ def options(
 def main() -> None:
     """Run the command line; no user's mistake ends in a traceback."""
     streams.open_streams()
-    from ppoc.compiler.diagnostics import SpecError
+    from ppoc.compiler.front.diagnostics import SpecError
 
     try:
         _call()

@@ -30,10 +30,10 @@ def compile(
     debug: Debug = False,
 ) -> None:
     """Compile a spec into `module.py`, `spec.lock.yaml` and `manifest.json`."""
-    from ppoc.compiler.build import MODULE, compile_document
-    from ppoc.compiler.resolve import resolve_any
+    from ppoc.compiler.output.build import MODULE, compile_spec
+    from ppoc.compiler.resolve import resolve
 
-    compiled = compile_document(resolve_any(spec, overrides or []), trust=trust)
+    compiled = compile_spec(resolve(spec, overrides or []), trust=trust)
     terminal.report(compiled.warnings)
     if compiled.length:
         terminal.say(compiled.length)

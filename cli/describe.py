@@ -14,10 +14,10 @@ def describe(
     spec: Annotated[Path, typer.Argument(help=EITHER, show_default=False)],
 ) -> None:
     """Say a spec in English; `ppoc draft` makes the same spec of it again."""
-    from ppoc.compiler.resolve import resolve_any
+    from ppoc.compiler.resolve import resolve
     from ppoc.draft.describe import describe as in_english
 
-    text, unsaid = in_english(resolve_any(spec_file(spec)))
+    text, unsaid = in_english(resolve(spec_file(spec)))
     terminal.show(textwrap.fill(text, 88))
     if unsaid:
         terminal.say(f"English has no words here for: {', '.join(unsaid)}")

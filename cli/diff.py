@@ -20,10 +20,10 @@ def diff(
     Changing several things at once hides which of them mattered; this shows how many were changed.
     """
     from ppoc.compiler.difference import differences
-    from ppoc.compiler.lints import LECTURE
-    from ppoc.compiler.resolve import resolve_any
+    from ppoc.compiler.front.advice import LECTURE
+    from ppoc.compiler.resolve import resolve
 
-    specs = resolve_any(spec_file(left)), resolve_any(spec_file(right))
+    specs = resolve(spec_file(left)), resolve(spec_file(right))
     if type(specs[0]) is not type(specs[1]):
         terminal.fail(terminal.MISUSE, "one spec is of an agent, the other of a language model")
     rows = differences(*specs)

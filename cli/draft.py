@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ppoc.cli import terminal
-from ppoc.compiler.diagnostics import to_json
+from ppoc.compiler.front.diagnostics import to_json
 from ppoc.formats.files import write_whole
 
 if TYPE_CHECKING:
     from ppoc.draft.claims import Note
-    from ppoc.draft.compose import Draft
+    from ppoc.draft.drafts import Draft
     from ppoc.draft.edit import Edited
 
 
@@ -54,9 +54,9 @@ def draft(
 
     What the request says and a spec cannot hold is listed. The result passes `ppoc check`.
     """
-    from ppoc.draft.compose import NothingToDraftError
-    from ppoc.draft.engines import EngineError, settings
-    from ppoc.draft.reader import RequestError
+    from ppoc.draft.drafts import NothingToDraftError
+    from ppoc.draft.request import RequestError
+    from ppoc.draft.settings import EngineError, settings
 
     if as_json:
         terminal.only_results()
@@ -109,13 +109,13 @@ def _drafted(text: str, out: Path | None, settings: Any, as_json: bool) -> "Draf
 
 
 def _edited(text: str, path: Path, settings: Any) -> "Edited":
-    from ppoc.compiler.resolve import resolve_any
-    from ppoc.compiler.source import read
+    from ppoc.compiler.front.source import read
+    from ppoc.compiler.resolve import resolve
     from ppoc.draft.edit import edit
     from ppoc.draft.engines import understand
     from ppoc.draft.facts import values_of
 
-    known = values_of(resolve_any(path))
+    known = values_of(resolve(path))
     return edit(read(path), path, understand(text, settings, known))
 
 

@@ -37,7 +37,7 @@ def eject(
 
 
 def _module_text(target: Path, overrides: list[str], trust: bool, modified: bool) -> str:
-    from ppoc.compiler.build import compile_spec
+    from ppoc.compiler.output.build import compile_spec
     from ppoc.compiler.resolve import resolve
 
     if not target.is_dir():

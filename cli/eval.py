@@ -110,8 +110,8 @@ def eval(
 
 def _set(folder: Path, overrides: list[str]) -> dict[str, Any]:
     """What overrides of the section `evaluation` say, checked as those of a spec."""
-    from ppoc.compiler.build import LOCK
-    from ppoc.compiler.overlay import override
+    from ppoc.compiler.front.merge import override
+    from ppoc.compiler.output.build import LOCK
     from ppoc.compiler.resolve import resolve
 
     if not overrides:

@@ -47,12 +47,13 @@ def _explain_code(code: str) -> None:
 
 
 def _explain_spec(spec: Path, overrides: list[str], tex: bool) -> None:
-    from ppoc.compiler.explanation import explain as explanation
-    from ppoc.compiler.resolve import Resolved, resolve_any
+    from ppoc.compiler.agent.explanation import explain as explanation
+    from ppoc.compiler.agent.resolved import Resolved
+    from ppoc.compiler.resolve import resolve
     from ppoc.compiler.rlhf.explanation import explain as explanation_of_rlhf
     from ppoc.compiler.rlhf.resolved import RlhfResolved
 
-    resolved = resolve_any(spec_file(spec), overrides)
+    resolved = resolve(spec_file(spec), overrides)
     terminal.report(resolved.warnings)
     if isinstance(resolved, RlhfResolved):
         terminal.put(explanation_of_rlhf(resolved, tex=tex))

@@ -34,7 +34,7 @@ def holds_run(folder: Path) -> bool:
 def spec_file(given: Path) -> Path:
     """The file of a spec: itself, one of the zoo by its name, or the lock of a folder; else the
     command ends."""
-    from ppoc.compiler.manifest import LOCK, MODULE, FolderError, read_file
+    from ppoc.compiler.output.manifest import LOCK, MODULE, FolderError, read_file
 
     if not given.exists():
         return zoo.paths().get(zoo.key_of(str(given)), given)
@@ -57,8 +57,8 @@ def spec_file(given: Path) -> Path:
 
 def module_text(folder: Path, *, modified: bool, trust: bool) -> str:
     """The text of a folder's module, which may be run; else the command ends."""
-    from ppoc.compiler.manifest import MODULE, FolderError
-    from ppoc.compiler.verify import verified
+    from ppoc.compiler.output.manifest import MODULE, FolderError
+    from ppoc.compiler.output.verify import verified
 
     if not (folder / MODULE).exists():
         terminal.fail(terminal.MISUSE, f"{folder} has no {MODULE}: give a compiled or a run folder")
@@ -88,7 +88,7 @@ def import_module(folder: Path, *, modified: bool, trust: bool) -> ModuleType:
 
 def import_text(folder: Path, text: str) -> ModuleType:
     """The module of a folder, whose text may be run, imported; else the command ends."""
-    from ppoc.compiler.manifest import MODULE
+    from ppoc.compiler.output.manifest import MODULE
     from ppoc.runtime.failures import RunError
     from ppoc.runtime.launch import load_module
 

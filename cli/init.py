@@ -52,14 +52,14 @@ def init(
     trust: Trust = False,
 ) -> None:
     """Write a starter spec, checked before it is written."""
-    from ppoc.compiler.probe import probe
-    from ppoc.compiler.resolve import resolve_any_text, resolve_text
+    from ppoc.compiler.agent.probe import probe
+    from ppoc.compiler.resolve import resolve_text
 
     if path.suffix not in (".yaml", ".yml"):
         terminal.fail(terminal.MISUSE, f"{path} should end in .yaml")
     if kind == "rlhf":
         text = STARTER_RLHF.format(file=path, name="my-model")
-        resolve_any_text(text, str(path))
+        resolve_text(text, str(path))
         write_new(path, text, force)
         return
     name = "".join(c if c.isalnum() or c in "-._" else "-" for c in env.lower())

@@ -64,7 +64,7 @@ def reproduce(
 
 
 def _description(figure: str) -> dict[str, Any]:
-    from ppoc.compiler.source import parse
+    from ppoc.compiler.front.source import parse
 
     path = Path(str(files("ppoc.specs"))) / f"{figure}.yaml"
     found: dict[str, Any] = parse(path.read_text(encoding="utf-8"), path.name).plain()

@@ -95,13 +95,13 @@ def _prepare(
     target: Path, changes: list[str], out: Path | None, trust: bool, modified: bool
 ) -> Path:
     """A new run folder with the compiled files in it."""
-    from ppoc.compiler.build import LOCK, compile_document
-    from ppoc.compiler.resolve import resolve_any
+    from ppoc.compiler.output.build import LOCK, compile_spec
+    from ppoc.compiler.resolve import resolve
 
     if target.is_dir() and not changes:
         return _copied(target, out, trust, modified)
-    resolved = resolve_any(target / LOCK if target.is_dir() else target, changes)
-    compiled = compile_document(resolved, trust=trust)
+    resolved = resolve(target / LOCK if target.is_dir() else target, changes)
+    compiled = compile_spec(resolved, trust=trust)
     terminal.report(compiled.warnings)
     if compiled.length:
         terminal.say(compiled.length)
@@ -112,8 +112,8 @@ def _prepare(
 
 def _copied(target: Path, out: Path | None, trust: bool, modified: bool) -> Path:
     """A new run folder with the files of a compiled one."""
-    from ppoc.compiler.build import LOCK, MANIFEST, MODULE
-    from ppoc.compiler.manifest import FolderError, read_file
+    from ppoc.compiler.output.build import LOCK, MANIFEST, MODULE
+    from ppoc.compiler.output.manifest import FolderError, read_file
     from ppoc.compiler.rlhf.build import COPIES
     from ppoc.formats.files import copy_whole, write_whole
 

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TextIO
 
 import typer
 
-from ppoc.compiler.diagnostics import Diagnostic, render
+from ppoc.compiler.front.diagnostics import Diagnostic, render
 from ppoc.formats import streams
 from ppoc.formats.text import escaped, escaped_json, lines
 

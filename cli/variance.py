@@ -72,7 +72,7 @@ def _measure(
 ) -> dict[str, Any]:
     import tempfile
 
-    from ppoc.compiler.build import MODULE, compile_spec
+    from ppoc.compiler.output.build import MODULE, compile_spec
     from ppoc.compiler.resolve import resolve
     from ppoc.runtime.envs import EnvironmentFailure
     from ppoc.runtime.launch import load_module

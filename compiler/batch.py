@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ppoc.compiler.diagnostics import Diagnostic, SpecError, ordered
-from ppoc.compiler.recovery import checked
-from ppoc.compiler.resolve import Document, Examined, Resolved, examine
-from ppoc.compiler.source import MAX_BYTES
+from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.front.diagnostics import Diagnostic, SpecError, ordered
+from ppoc.compiler.front.recovery import checked
+from ppoc.compiler.front.source import MAX_BYTES
+from ppoc.compiler.front.spec import Document, Examined
+from ppoc.compiler.resolve import examine
 from ppoc.formats.processes import can_be_safe, restore, safe_path
 from ppoc.formats.reading import FormatError, open_regular
 
@@ -57,10 +59,10 @@ def check(
 
 
 def _of_environment(examined: Examined, resolved: Resolved, trust: bool) -> Iterator[Diagnostic]:
-    from ppoc.compiler.evaluation_checks import episodes_may_never_end
-    from ppoc.compiler.fit import plan_for
-    from ppoc.compiler.observed_checks import advice_on
-    from ppoc.compiler.probe import probe
+    from ppoc.compiler.agent.env_checks import plan_for
+    from ppoc.compiler.agent.evaluation_checks import episodes_may_never_end
+    from ppoc.compiler.agent.observed_checks import advice_on
+    from ppoc.compiler.agent.probe import probe
 
     try:
         facts = probe(resolved, choose_backend=False, trust=trust)

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from ppoc.compiler.language import VERSION, AgentSpec, Optimizers, model_of
-from ppoc.compiler.overlay import presets
+from ppoc.compiler.agent.language import AgentSpec, Optimizers
+from ppoc.compiler.agent.presets import presets
+from ppoc.compiler.front.scalars import plain_scalar
+from ppoc.compiler.front.source import parse
+from ppoc.compiler.front.values import VERSION, model_of
 from ppoc.compiler.resolve import resolve_text
-from ppoc.compiler.scalars import plain_scalar
-from ppoc.compiler.source import parse
 
 WIDTH = 100
 ALWAYS = {("env", "id"), ("training", "total_steps")}

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from ppoc.compiler.resolve import Document
+from ppoc.compiler.front.spec import Document
 
 
 class Difference(NamedTuple):

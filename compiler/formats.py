@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ppoc.compiler.batch import Report
-from ppoc.compiler.diagnostics import Diagnostic, to_json
+from ppoc.compiler.front.diagnostics import Diagnostic, to_json
 from ppoc.compiler.pages import pages
 from ppoc.formats.text import printable
 

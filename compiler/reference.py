@@ -10,10 +10,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from ppoc.compiler.language import AgentSpec, model_of
-from ppoc.compiler.overlay import presets
+from ppoc.compiler.agent.language import AgentSpec
+from ppoc.compiler.agent.presets import presets
+from ppoc.compiler.front.source import GREEK
+from ppoc.compiler.front.values import model_of
 from ppoc.compiler.rlhf.language import RlhfSpec
-from ppoc.compiler.source import GREEK
 
 HEAD = """\
 # The spec language, version 1

@@ -4,10 +4,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ppoc.compiler.language import AgentSpec
-from ppoc.compiler.overlay import presets
+from ppoc.compiler.agent.language import AgentSpec
+from ppoc.compiler.agent.presets import presets
+from ppoc.compiler.front.source import GREEK
 from ppoc.compiler.rlhf.language import RlhfSpec
-from ppoc.compiler.source import GREEK
 
 
 def json_schema() -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ppoc.compiler.resolve import Document
+from ppoc.compiler.front.spec import Document
 from ppoc.compiler.rlhf.resolved import RlhfResolved
-from ppoc.draft.compose import NothingToDraftError, compose
+from ppoc.draft.compose import compose
+from ppoc.draft.drafts import NothingToDraftError
 from ppoc.draft.facts import values_of
 from ppoc.draft.glossary import glossary
 from ppoc.draft.points import in_words

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppoc.compiler.diagnostics import Diagnostic, SpecError
-from ppoc.compiler.observed_checks import advice_on
-from ppoc.compiler.probe import probe
-from ppoc.compiler.resolve import Document, Resolved, resolve_any_text
-from ppoc.compiler.source import GREEK
+from ppoc.compiler.agent.observed_checks import advice_on
+from ppoc.compiler.agent.probe import probe
+from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
+from ppoc.compiler.front.source import GREEK
+from ppoc.compiler.front.spec import Document
+from ppoc.compiler.resolve import resolve_text
+from ppoc.draft.agent_spec import fitted
 from ppoc.draft.claims import Note, Reading, plain
-from ppoc.draft.compose import NothingToDraftError, Value, fitted
+from ppoc.draft.drafts import NothingToDraftError, Value
 from ppoc.draft.facts import field_table, is_whole, values_of
 from ppoc.draft.rlhf.compose import fitted as fitted_rlhf
 from ppoc.draft.write import scalar
@@ -48,7 +51,7 @@ def edit(text: str, path: Path, reading: Reading) -> Edited:
         NothingToDraftError: the request changes nothing.
         SpecError: the spec was wrong before, or no part of the request can be had without an error.
     """
-    known = values_of(resolve_any_text(text, str(path)))
+    known = values_of(resolve_text(text, str(path)))
     notes = list(reading.notes)
     claims = {c.path: c for c in reading.claims if c.path.partition(".")[0] not in ("ppoc", "lock")}
     changes: dict[str, Value] = {}
@@ -94,7 +97,7 @@ def _applied(
 def _checked(text: str, path: Path, values: Sequence[Value]) -> tuple[str, Document]:
     for value in values:
         text = set_value(text, value.path, value.value, value.comment())
-    resolved = resolve_any_text(text, str(path))
+    resolved = resolve_text(text, str(path))
     if isinstance(resolved, Resolved):
         probe(resolved, choose_backend=False)
     return text, resolved

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from ppoc.compiler.probe import list_environments, package_of
+from ppoc.compiler.agent.probe import list_environments, package_of
 from ppoc.draft import images
 from ppoc.draft.glossary import glossary, tokens
 

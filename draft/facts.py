@@ -8,8 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from ppoc.compiler.language import AgentSpec, model_of
-from ppoc.compiler.resolve import Document, resolve_text
+from ppoc.compiler.agent.language import AgentSpec
+from ppoc.compiler.front.spec import Document
+from ppoc.compiler.front.values import model_of
+from ppoc.compiler.resolve import resolve_text
 
 _ADAPTERS: dict[int, TypeAdapter[Any]] = {}  # by the identity of a field of a language
 STAND_IN = "CartPole-v1"  # the environment of `ppoc init`, where a request names none

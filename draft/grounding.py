@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from ppoc.compiler.diagnostics import SpecError, render
-from ppoc.compiler.overlay import presets
+from ppoc.compiler.agent.presets import presets
+from ppoc.compiler.front.diagnostics import SpecError, render
 from ppoc.compiler.resolve import resolve_text
 from ppoc.draft import write
+from ppoc.draft.agent_spec import with_defaults
 from ppoc.draft.claims import Claim, Reading
-from ppoc.draft.compose import Value, with_defaults
+from ppoc.draft.drafts import Value
 from ppoc.draft.facts import field_table, takes
 from ppoc.draft.glossary import glossary
 from ppoc.draft.lexer import Item, lex

@@ -4,12 +4,12 @@ import importlib.util
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ppoc.compiler.probe import package_of
+from ppoc.compiler.agent.probe import package_of
 from ppoc.draft.claims import Claim, Note, Reading
 from ppoc.draft.facts import STAND_IN, preset_values, takes, zoo_values
 
 if TYPE_CHECKING:
-    from ppoc.draft.compose import Value
+    from ppoc.draft.drafts import Value
     from ppoc.draft.reader import Reader
 
 LIKE = "ppo/pong"  # the spec of the zoo that other games follow

@@ -17,10 +17,9 @@ from typing import Any
 
 from pydantic import Field, create_model
 
-from ppoc.compiler.suggest import did_you_mean
+from ppoc.compiler.front.suggest import did_you_mean
 from ppoc.draft.claims import Claim, Note, plain
 from ppoc.draft.deadline import Deadline
-from ppoc.draft.engines import EngineFailedError, Settings
 from ppoc.draft.grounding import (
     AGENT,
     Asked,
@@ -31,6 +30,7 @@ from ppoc.draft.grounding import (
     json_schema,
     objections,
 )
+from ppoc.draft.settings import EngineFailedError, Settings
 
 PROMPT = """\
 Read a request for {task} and fill in the fields that it asks for. A field

@@ -10,7 +10,7 @@ from ppoc.draft.claims import Note, plain
 from ppoc.draft.facts import field_table
 
 if TYPE_CHECKING:
-    from ppoc.draft.compose import Value
+    from ppoc.draft.drafts import Value
 
 COLUMN = 34  # of the comments
 SECTIONS = {

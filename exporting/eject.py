@@ -16,7 +16,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from ppoc.compiler.manifest import EJECTED
+from ppoc.compiler.output.manifest import EJECTED
 from ppoc.exporting.scopes import Names, names_of
 from ppoc.exporting.source import EjectError, Item, SourceFile, path_of
 

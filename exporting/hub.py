@@ -10,10 +10,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ppoc.compiler.build import LOCK, MANIFEST, MODULE
+from ppoc.compiler.agent.language import AgentSpec
 from ppoc.compiler.compact import spec_text
-from ppoc.compiler.language import AgentSpec
-from ppoc.compiler.manifest import FolderError, read_manifest
+from ppoc.compiler.output.build import LOCK, MANIFEST, MODULE
+from ppoc.compiler.output.manifest import FolderError, read_manifest
 from ppoc.compiler.resolve import resolve
 from ppoc.exporting import interface
 from ppoc.exporting.policy import ExportError

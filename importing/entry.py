@@ -5,8 +5,8 @@ from math import inf
 from typing import Any
 
 from ppoc.compiler.compact import Note
-from ppoc.compiler.diagnostics import Diagnostic, SpecError
-from ppoc.compiler.source import Node
+from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
+from ppoc.compiler.front.source import Node
 from ppoc.importing import python_text
 
 Path = tuple[str, ...]

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ppoc.compiler.probe import package_of
-from ppoc.compiler.source import Node
+from ppoc.compiler.agent.probe import package_of
+from ppoc.compiler.front.source import Node
 from ppoc.importing.entry import Entry
 
 WRAPPERS, NORMALIZE = ("env", "wrappers"), ("env", "normalize")

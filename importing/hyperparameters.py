@@ -7,7 +7,7 @@ what they leave out of their constructors is in `on_policy_algorithm.py` and `po
 import re
 from typing import Any, Literal, NamedTuple, get_args
 
-from ppoc.compiler.checks import nearest_divisors
+from ppoc.compiler.front.suggest import nearest_divisors
 from ppoc.importing.entry import Entry
 from ppoc.importing.policy import networks_and_optimizer
 

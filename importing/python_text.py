@@ -7,8 +7,8 @@ names pass, and a name stays a text.
 import ast
 from typing import Any
 
-from ppoc.compiler.diagnostics import Diagnostic, SpecError
-from ppoc.compiler.source import Node
+from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
+from ppoc.compiler.front.source import Node
 
 MAX_LENGTH = 10_000
 

@@ -8,8 +8,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from ppoc.compiler.diagnostics import Diagnostic, Span, SpecError
-from ppoc.compiler.source import Node, parse
+from ppoc.compiler.front.diagnostics import Diagnostic, Span, SpecError
+from ppoc.compiler.front.source import Node, parse
 
 TAG = re.compile(r"!!python/([\w/]+)(?::([\w.]+))?")
 ORDERED = ("object/apply", "collections.OrderedDict")

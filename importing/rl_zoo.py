@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ppoc.compiler.agent.probe import package_of
 from ppoc.compiler.compact import Note, spec_text
-from ppoc.compiler.diagnostics import Diagnostic, SpecError
-from ppoc.compiler.probe import package_of
+from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
+from ppoc.compiler.front.source import Node, read
+from ppoc.compiler.front.suggest import did_you_mean
 from ppoc.compiler.resolve import resolve_text
-from ppoc.compiler.source import Node, read
-from ppoc.compiler.suggest import did_you_mean
 from ppoc.importing import sb2
 from ppoc.importing.entry import Entry
 from ppoc.importing.environment import environment

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from ppoc.compiler.build import Compiled, compile_spec
+from ppoc.compiler.agent.probe import package_of
 from ppoc.compiler.compact import Note, spec_text
-from ppoc.compiler.diagnostics import SpecError
-from ppoc.compiler.probe import package_of
+from ppoc.compiler.front.diagnostics import SpecError
+from ppoc.compiler.output.build import Compiled, compile_spec
 from ppoc.compiler.resolve import resolve_text
 from ppoc.importing import sb3_fields as fields
 from ppoc.importing.hyperparameters import DEFAULTS, sections

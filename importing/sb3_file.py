@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ppoc.compiler.diagnostics import Diagnostic, SpecError
+from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.formats.documents import parse_document
 from ppoc.formats.reading import read_regular
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple, get_args
 
 from ppoc.compiler.compact import Note
-from ppoc.compiler.diagnostics import Diagnostic, SpecError
-from ppoc.compiler.source import Node, read
+from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
+from ppoc.compiler.front.source import Node, read
 from ppoc.importing.hyperparameters import Algorithm
 from ppoc.importing.python_yaml import read_python_yaml
 

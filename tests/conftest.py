@@ -15,8 +15,8 @@ import pytest
 import torch
 from pydantic import BaseModel
 
-from ppoc.compiler.build import Compiled, compile_spec
-from ppoc.compiler.language import model_of
+from ppoc.compiler.front.values import model_of
+from ppoc.compiler.output.build import Compiled, compile_spec
 from ppoc.compiler.resolve import resolve
 from ppoc.runtime.findings import Finding
 from ppoc.runtime.launch import load_module

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ppoc.compiler.build import compile_spec
-from ppoc.compiler.manifest import MODULE, read_manifest, sha256
+from ppoc.compiler.output.build import compile_spec
+from ppoc.compiler.output.manifest import MODULE, read_manifest, sha256
 from ppoc.compiler.resolve import resolve
 from ppoc.exporting import hub
 from ppoc.runtime import checkpoint as checkpoints

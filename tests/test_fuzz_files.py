@@ -22,9 +22,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ppoc.compiler.diagnostics import SpecError, render
-from ppoc.compiler.manifest import FolderError, read_manifest
-from ppoc.compiler.objectives import policy_objective
+from ppoc.compiler.formula.objectives import policy_objective
+from ppoc.compiler.front.diagnostics import SpecError, render
+from ppoc.compiler.output.manifest import FolderError, read_manifest
 from ppoc.compiler.resolve import resolve, resolve_text
 from ppoc.draft.grounding import answer_paths, grounded
 from ppoc.formats.reading import FormatError

@@ -20,7 +20,7 @@ from task import report
 
 def main() -> None:
     started = float(os.environ.get("STARTED", time.time()))
-    from ppoc.compiler.build import compile_spec
+    from ppoc.compiler.output.build import compile_spec
     from ppoc.compiler.resolve import resolve
     from ppoc.runtime.launch import load_module
     from ppoc.runtime.run import Run

@@ -87,8 +87,8 @@ def save_scorer(task: RlhfTask, folder: Path) -> None:
 def measure(task: RlhfTask) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from ppoc.compiler.build import compile_document
-    from ppoc.compiler.resolve import resolve_any
+    from ppoc.compiler.output.build import compile_spec
+    from ppoc.compiler.resolve import resolve
     from ppoc.runtime.launch import load_module
     from ppoc.runtime.rlhf.launch import require
     from ppoc.runtime.rlhf.stage import Stage
@@ -97,7 +97,7 @@ def measure(task: RlhfTask) -> None:
     def compiled(stage: str, folder: Path) -> None:
         document = Path(f"{stage}.yaml")
         document.write_text(json.dumps(spec(task, stage)))
-        compile_document(resolve_any(document, [])).write(folder)
+        compile_spec(resolve(document, [])).write(folder)
 
     if task.stage == "ppo":
         compiled("reward", Path("scorer"))

@@ -16,7 +16,7 @@ from task import report
 
 
 def main() -> None:
-    from ppoc.compiler.build import MODULE, compile_spec
+    from ppoc.compiler.output.build import MODULE, compile_spec
     from ppoc.compiler.resolve import resolve
     from ppoc.runtime.launch import load_module
 

@@ -16,10 +16,12 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from ppoc.compiler.diagnostics import SpecError
-from ppoc.compiler.probe import probe
-from ppoc.compiler.resolve import Resolved, resolve_any_text
-from ppoc.draft.compose import Draft, NothingToDraftError, compose
+from ppoc.compiler.agent.probe import probe
+from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.front.diagnostics import SpecError
+from ppoc.compiler.resolve import resolve_text
+from ppoc.draft.compose import compose
+from ppoc.draft.drafts import Draft, NothingToDraftError
 from ppoc.draft.engines import read_offline
 from ppoc.draft.facts import STAND_IN, field_table, preset_values, zoo_values
 from ppoc.draft.rlhf.fields import defaults
@@ -75,7 +77,7 @@ def same(a: Any, b: Any) -> bool:
 def passes(text: str) -> bool:
     """Whether a spec has only advice against it, by all that `ppoc check` does but read data."""
     try:
-        resolved = resolve_any_text(text, "spec.yaml")
+        resolved = resolve_text(text, "spec.yaml")
         if isinstance(resolved, Resolved):
             probe(resolved, choose_backend=False)
     except SpecError:

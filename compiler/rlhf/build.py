@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ppoc.compiler.build import write_texts
-from ppoc.compiler.cxx import what_is_lost
-from ppoc.compiler.diagnostics import Diagnostic
-from ppoc.compiler.manifest import LOCK, MANIFEST, MODULE, manifest_text
-from ppoc.compiler.plan import Decision
-from ppoc.compiler.rlhf.compiling import COMPILED, choose_compiling
+from ppoc.compiler.emission.cxx import what_is_lost
+from ppoc.compiler.front.diagnostics import Diagnostic
+from ppoc.compiler.front.program import Decision
+from ppoc.compiler.output.build import write_texts
+from ppoc.compiler.output.manifest import LOCK, MANIFEST, MODULE, manifest_text
 from ppoc.compiler.rlhf.constants import length_in_words, reference
 from ppoc.compiler.rlhf.emit import emit
 from ppoc.compiler.rlhf.language import RlhfSpec
 from ppoc.compiler.rlhf.lock import lock_text
+from ppoc.compiler.rlhf.passes import COMPILED, choose_compiling
 from ppoc.compiler.rlhf.probe import probe
 from ppoc.compiler.rlhf.resolved import RlhfResolved
 from ppoc.formats.files import copy_whole

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from ppoc.compiler.checks import formula_errors, nearest_divisors
-from ppoc.compiler.diagnostics import Diagnostic
-from ppoc.compiler.last_iteration import MORE_STEPS
-from ppoc.compiler.objectives import policy_objective, reserved, value_objective
+from ppoc.compiler.agent.last_iteration import MORE_STEPS
+from ppoc.compiler.formula.objectives import policy_objective, reserved, value_objective
+from ppoc.compiler.formula.problems import formula_errors
+from ppoc.compiler.front.diagnostics import Diagnostic
+from ppoc.compiler.front.suggest import nearest_divisors
 from ppoc.compiler.rlhf.constants import episodes_taken
 from ppoc.compiler.rlhf.language import STAGES
 

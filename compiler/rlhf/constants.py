@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ppoc.compiler.constants import Constant
-from ppoc.compiler.objectives import Objective
+from ppoc.compiler.emission.constants import Constant
+from ppoc.compiler.formula.objectives import Objective
 from ppoc.compiler.rlhf.language import Optimizer, RlhfSpec
 
 FALLS = {"linear": "falling linearly to 0", "cosine": "falling to 0 along half a cosine"}

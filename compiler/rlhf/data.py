@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from ppoc.compiler.diagnostics import Diagnostic
+from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.rlhf.records import Entry, FaultError, Line, entries, kind, lines
 from ppoc.compiler.rlhf.resolved import RlhfResolved, shown
 from ppoc.formats.reading import FormatError, open_regular

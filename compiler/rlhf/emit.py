@@ -5,10 +5,11 @@ from collections.abc import Mapping, Set
 from importlib.metadata import version
 from typing import Any
 
-from ppoc.compiler.emit import WIDTH, objective_comment, rendered
-from ppoc.compiler.literals import Code, prose
-from ppoc.compiler.notation import statements
-from ppoc.compiler.objectives import Objective, policy_objective, value_objective
+from ppoc.compiler.emission.literals import Code, prose
+from ppoc.compiler.emission.rendering import WIDTH, rendered
+from ppoc.compiler.formula.explanation import objective_comment
+from ppoc.compiler.formula.notation import statements
+from ppoc.compiler.formula.objectives import Objective, policy_objective, value_objective
 from ppoc.compiler.rlhf.constants import ADAM_EPSILON, constants, reference
 from ppoc.compiler.rlhf.language import STAGES, Optimizer, RlhfSpec, Stage
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler import schedule_words
-from ppoc.compiler.explanation import block, symbols
-from ppoc.compiler.notation import latex
-from ppoc.compiler.objectives import policy_objective, value_objective
+from ppoc.compiler.agent import schedule_words
+from ppoc.compiler.agent.schedule_words import Row
+from ppoc.compiler.formula.explanation import block, symbols
+from ppoc.compiler.formula.notation import latex
+from ppoc.compiler.formula.objectives import policy_objective, value_objective
 from ppoc.compiler.rlhf.language import Kl, Ppo, Reward, RlhfSpec
 from ppoc.compiler.rlhf.memory import GIB, memory, parameters
 from ppoc.compiler.rlhf.pretrained import new_sizes, pretrained
 from ppoc.compiler.rlhf.resolved import RlhfResolved
-from ppoc.compiler.schedule_words import Row
 
 ESTIMATORS = {
     "k1": ("log ρₜ", r"\log\rho_t"),

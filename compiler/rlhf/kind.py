@@ -1,7 +1,7 @@
 """What makes specs of `kind: rlhf`."""
 
-from ppoc.compiler.kind import Kind
-from ppoc.compiler.language import VERSION
+from ppoc.compiler.front.spec_kind import Kind
+from ppoc.compiler.front.values import VERSION
 from ppoc.compiler.rlhf.checks import CHECKS
 from ppoc.compiler.rlhf.language import RlhfSpec
 from ppoc.compiler.rlhf.lints import LINTS

@@ -1,19 +1,19 @@
 """The language of `kind: rlhf`: supervised fine-tuning, a reward model, PPO with a KL penalty.
 
-One pydantic model a section, as in ppoc.compiler.language, whose notation this shares.
+One pydantic model a section, as in ppoc.compiler.agent.language, whose notation this shares.
 """
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from ppoc.compiler.language import Lock
-from ppoc.compiler.values import (
+from ppoc.compiler.front.values import (
     SCHEDULE,
     STRICT,
     Count,
     Formula,
     Fraction,
+    Lock,
     Name,
     One,
     OptionName,

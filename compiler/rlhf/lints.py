@@ -6,10 +6,10 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from ppoc.compiler.cxx import always_needs_a_compiler
-from ppoc.compiler.diagnostics import Diagnostic
-from ppoc.compiler.lints import LECTURE, MANY_EPOCHS
-from ppoc.compiler.objectives import policy_objective
+from ppoc.compiler.emission.cxx import always_needs_a_compiler
+from ppoc.compiler.formula.objectives import policy_objective
+from ppoc.compiler.front.advice import LECTURE, MANY_EPOCHS
+from ppoc.compiler.front.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
     from ppoc.compiler.rlhf.resolved import RlhfResolved

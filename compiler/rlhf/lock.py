@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ppoc.compiler.lock import lock_of
+from ppoc.compiler.output.lock import lock_of
 from ppoc.compiler.rlhf.resolved import RlhfResolved
 
 

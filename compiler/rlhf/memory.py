@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ppoc.compiler.diagnostics import Diagnostic
+from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.rlhf.pretrained import Sizes
 from ppoc.compiler.rlhf.resolved import RlhfResolved
 

@@ -1,11 +1,11 @@
 """Names that other tools have for values of `kind: rlhf`, and where these go in a spec.
 
-Of TRL, OpenRLHF, transformers and PEFT; as in ppoc.compiler.peers.
+Of TRL, OpenRLHF, transformers and PEFT; as in ppoc.compiler.agent.peers.
 """
 
 from collections.abc import Mapping
 
-from ppoc.compiler.suggest import hints
+from ppoc.compiler.front.suggest import hints
 
 BATCHES = (
     "ppoc has `sft.batch_size`, `reward.batch_size` and `ppo.minibatch_size`, in samples of a "

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ppoc.compiler.diagnostics import Diagnostic, SpecError
+from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.rlhf.checks import lengths_within
 from ppoc.compiler.rlhf.resolved import RlhfResolved, shown
 from ppoc.formats.pretrained import (
@@ -177,7 +177,7 @@ def new_sizes(resolved: RlhfResolved) -> Sizes | None:
 
 def starts(resolved: RlhfResolved) -> Iterator[Diagnostic]:
     """E416, E417: run folders that stages start from, and whether their models fit this spec's."""
-    from ppoc.compiler.resolve import resolve_any
+    from ppoc.compiler.resolve import resolve
 
     start = resolved.spec.start
     for what, named in (("policy", start.policy), ("reward", start.reward)):
@@ -185,7 +185,7 @@ def starts(resolved: RlhfResolved) -> Iterator[Diagnostic]:
             continue
         folder = resolved.file("start", what)
         try:
-            other = resolve_any(folder / "spec.lock.yaml")
+            other = resolve(folder / "spec.lock.yaml")
         except SpecError:
             message = f"{shown(folder)} is no run folder, for its spec.lock.yaml is not one"
             help = "give a folder that `ppoc run` wrote, relative to this file"

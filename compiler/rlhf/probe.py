@@ -5,7 +5,7 @@ Nothing is downloaded, and no weights are read.
 
 from dataclasses import dataclass, field
 
-from ppoc.compiler.diagnostics import Diagnostic, SpecError
+from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.rlhf.data import Facts, survey
 from ppoc.compiler.rlhf.memory import Memory, memory, too_large
 from ppoc.compiler.rlhf.pretrained import Sizes, new_sizes, own_tokenizer, pretrained, starts

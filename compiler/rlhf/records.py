@@ -6,7 +6,7 @@ from json.decoder import JSONDecodeError, scanstring  # type: ignore[attr-define
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ppoc.compiler.diagnostics import Span
+from ppoc.compiler.front.diagnostics import Span
 from ppoc.formats.reading import open_regular
 
 LONGEST_LINE = 16 * 2**20  # bytes; a longer one is no example but a damaged file

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppoc.compiler.resolve import Document, find
+from ppoc.compiler.front.spec import Document, find
 from ppoc.compiler.rlhf.language import RlhfSpec
 
 FILES = (

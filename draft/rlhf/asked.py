@@ -1,8 +1,8 @@
 """What a language model is asked for in requests for learning from human feedback."""
 
-from ppoc.compiler.resolve import resolve_any_text
+from ppoc.compiler.resolve import resolve_text
 from ppoc.draft import write
-from ppoc.draft.compose import Value
+from ppoc.draft.drafts import Value
 from ppoc.draft.grounding import Asked
 from ppoc.draft.rlhf.compose import PATH, with_defaults
 from ppoc.draft.rlhf.fields import table, takes
@@ -30,7 +30,7 @@ def answer_paths() -> list[str]:
 def _check(values: dict[str, Value]) -> None:
     """Raise the compiler's diagnostics of a spec with some values."""
     text = write.spec("", with_defaults(values, None), [], list(table()))
-    resolve_any_text(text, PATH)
+    resolve_text(text, PATH)
 
 
 RLHF = Asked(

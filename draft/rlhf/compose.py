@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ppoc.compiler.checks import nearest_divisors
-from ppoc.compiler.diagnostics import Diagnostic, SpecError
-from ppoc.compiler.resolve import Document, resolve_any_text
+from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
+from ppoc.compiler.front.spec import Document
+from ppoc.compiler.front.suggest import nearest_divisors
+from ppoc.compiler.resolve import resolve_text
 from ppoc.draft import write
 from ppoc.draft.claims import Note, Reading, plain
-from ppoc.draft.compose import ROUNDS, Draft, NothingToDraftError, Value, adapt
+from ppoc.draft.drafts import ROUNDS, Draft, NothingToDraftError, Value, adapt
 from ppoc.draft.rlhf.fields import defaults, table
 
 NEEDED = {"sft": "demonstrations", "reward": "preferences", "ppo": "prompts"}
@@ -32,7 +33,7 @@ def compose(reading: Reading, name: str | None = None) -> Draft:
         full = fitted(full, defaults(), notes)
         text = write.spec(reading.request, full, notes, list(table()))
         try:
-            resolved = resolve_any_text(text, PATH)
+            resolved = resolve_text(text, PATH)
         except SpecError as error:
             values = _without(values, text, error, notes)
             continue

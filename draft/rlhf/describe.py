@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ppoc.compiler.rlhf.resolved import RlhfResolved
-from ppoc.draft.compose import NothingToDraftError
+from ppoc.draft.drafts import NothingToDraftError
 from ppoc.draft.facts import values_of
 from ppoc.draft.points import in_words
 from ppoc.draft.rlhf.compose import compose

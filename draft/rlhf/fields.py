@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from ppoc.compiler.resolve import resolve_any_text
+from ppoc.compiler.resolve import resolve_text
 from ppoc.compiler.rlhf.language import RlhfSpec
 from ppoc.draft.facts import flat, of_model, reason_against
 
@@ -26,4 +26,4 @@ def takes(path: str, value: Any) -> str | None:
 def defaults() -> dict[str, Any]:
     """Every value of the language's own, by dotted path."""
     text = LEAST + "data: {demonstrations: a, preferences: b}\n"
-    return flat(resolve_any_text(text, "spec.yaml").spec.model_dump(mode="json", by_alias=True))
+    return flat(resolve_text(text, "spec.yaml").spec.model_dump(mode="json", by_alias=True))

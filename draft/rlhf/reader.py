@@ -13,7 +13,7 @@ from ppoc.draft.claims import Claim, Note, Reading
 from ppoc.draft.lexer import Item
 from ppoc.draft.numbers import Number
 from ppoc.draft.quantities import LOST
-from ppoc.draft.reader import MAX_CHARACTERS, RequestError
+from ppoc.draft.request import MAX_CHARACTERS, RequestError
 from ppoc.draft.rlhf import files, stages
 from ppoc.draft.rlhf.fields import defaults, takes
 from ppoc.draft.rlhf.lexer import lex

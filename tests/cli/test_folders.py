@@ -22,7 +22,7 @@ EVIL = "\nopen('evil', 'w').close()\n"  # what a stranger's module would do
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A run folder of a short training."""
-    from ppoc.compiler.build import compile_spec
+    from ppoc.compiler.output.build import compile_spec
     from ppoc.compiler.resolve import resolve
     from ppoc.runtime.launch import execute, load_module
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from ppoc.compiler import batch
-from ppoc.compiler.diagnostics import SpecError
+from ppoc.compiler.front.diagnostics import SpecError
 
 HEAD = "ppoc: 1\nalgorithm: ppo\nenv: {id: CartPole-v1}\n"
 

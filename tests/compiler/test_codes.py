@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from ppoc.cli.app import app
 from ppoc.compiler.batch import check
-from ppoc.compiler.diagnostics import SpecError, render
+from ppoc.compiler.front.diagnostics import SpecError, render
 from ppoc.compiler.pages import index, pages
 
 ROOT = Path(__file__).parents[2]
@@ -81,7 +81,7 @@ def files(tmp_path, monkeypatch):
         text = "".join(f"{json.dumps(row)}\n" for row in rows)
         (tmp_path / f"{name}.jsonl").write_text(text, encoding="utf-8")
     monkeypatch.setattr("ppoc.compiler.rlhf.memory.machine", lambda: 16 * 2**30)
-    monkeypatch.setattr("ppoc.compiler.cxx.has_compiler", lambda: False)
+    monkeypatch.setattr("ppoc.compiler.emission.cxx.has_compiler", lambda: False)
 
 
 def run(command):

@@ -11,12 +11,13 @@ import gymnasium
 import pytest
 from gymnasium.spaces import Box, Discrete, Sequence, Tuple
 
-from ppoc.compiler.backends import TENSOR_ENVIRONMENTS
+from ppoc.compiler.agent.backends import TENSOR_ENVIRONMENTS
+from ppoc.compiler.agent.probe import probe
 from ppoc.compiler.batch import check
-from ppoc.compiler.build import compile_spec
-from ppoc.compiler.diagnostics import Diagnostic, Span, SpecError, ordered, render, to_json
-from ppoc.compiler.probe import probe
-from ppoc.compiler.resolve import CONTROL, resolve, resolve_text
+from ppoc.compiler.front.diagnostics import Diagnostic, Span, SpecError, ordered, render, to_json
+from ppoc.compiler.front.resolve import CONTROL
+from ppoc.compiler.output.build import compile_spec
+from ppoc.compiler.resolve import resolve, resolve_text
 from ppoc.runtime import classic_control
 
 HEAD = "ppoc: 1\nalgorithm: ppo\nenv: {id: CartPole-v1}\n"
@@ -302,7 +303,7 @@ def test_a_bug_in_a_check_is_not_taken_for_a_wrong_spec(monkeypatch):
     def broken(resolved):
         yield resolved.spec.nonsense
 
-    monkeypatch.setattr("ppoc.compiler.resolve.CONTROL", replace(CONTROL, checks=(broken,)))
+    monkeypatch.setattr("ppoc.compiler.front.resolve.CONTROL", replace(CONTROL, checks=(broken,)))
     assert codes(HEAD + "update: {epochs: 0}\n") == ["E012"]
     with pytest.raises(AttributeError):
         codes(HEAD)
@@ -333,8 +334,8 @@ def test_a_check_points_at_what_the_spec_says_rather_than_a_preset():
 
 def test_fields_without_words_of_their_own_are_explained_too(monkeypatch):
     """A field is added in the language alone; what is said of it then is plain, but is said."""
-    monkeypatch.setattr("ppoc.compiler.validate.PATTERNS", {})
-    monkeypatch.setattr("ppoc.compiler.validate.EXAMPLES", {})
+    monkeypatch.setattr("ppoc.compiler.front.validate.PATTERNS", {})
+    monkeypatch.setattr("ppoc.compiler.front.validate.EXAMPLES", {})
     (found,) = problems(HEAD + "name: a b\n")
     assert found.help.startswith("it must be text of the form ^[A-Za-z0-9]")
     (found,) = problems("ppoc: 1\nalgorithm: ppo\nenv: {num_envs: 1}\n")

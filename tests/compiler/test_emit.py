@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ppoc.compiler.build import compile_spec
-from ppoc.compiler.diagnostics import SpecError
-from ppoc.compiler.literals import Code, identifier, literal, prose
+from ppoc.compiler.emission.literals import Code, identifier, literal, prose
+from ppoc.compiler.front.diagnostics import SpecError
+from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve, resolve_text
 
 ROOT = Path(__file__).parents[2]
@@ -225,7 +225,7 @@ def test_what_is_no_literal_is_refused():
 
 
 def test_templates_let_no_unchecked_value_through():
-    from ppoc.compiler.emit import environment
+    from ppoc.compiler.emission.rendering import environment
 
     template = environment().from_string("{{ value }}")
     assert template.render(value=Code("x")) == "x"

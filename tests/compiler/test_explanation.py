@@ -3,8 +3,8 @@
 import pytest
 from conftest import ROOT
 
-from ppoc.compiler.explanation import explain
-from ppoc.compiler.resolve import resolve_any, resolve_text
+from ppoc.compiler.agent.explanation import explain
+from ppoc.compiler.resolve import resolve, resolve_text
 from ppoc.compiler.rlhf.explanation import explain as explain_rlhf
 
 HEAD = "ppoc: 1\nalgorithm: {}\nname: a\nenv: {{id: CartPole-v1, num_envs: 8}}\n"
@@ -71,14 +71,14 @@ def test_stages_have_schedules_too():
         "ppo.optimizer={lr: 2e-4, schedule: linear}",
         "ppo={value: separate, value_optimizer: {lr: 1e-3}}",
     )
-    spec = resolve_any(ROOT / "specs" / "rlhf" / "tiny.yaml", overrides)
+    spec = resolve(ROOT / "specs" / "rlhf" / "tiny.yaml", overrides)
     text, tex = explain_rlhf(spec), explain_rlhf(spec, tex=True)
     sft = "    sft's learning rate: 0.0001·½(1 + cos πt), from 0.0001 to 0"
     assert f"{sft}, times min(1, t / 0.1)\n" in text
     assert "    the value function's: 0.001·(1 − t), from 0.001 to 0\n" in text
     assert r"\text{ppo's learning rate} &= 0.0002\,(1 - t)" in tex
     assert "over a stage" not in explain_rlhf(
-        resolve_any(
+        resolve(
             ROOT / "specs" / "rlhf" / "tiny.yaml",
             [f"{s}.optimizer={{schedule: constant, warmup: 0}}" for s in ("sft", "reward", "ppo")],
         )

@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 
 from ppoc.compiler.batch import Report, check
-from ppoc.compiler.diagnostics import Diagnostic, Span
 from ppoc.compiler.formats import as_github, as_json, as_sarif
+from ppoc.compiler.front.diagnostics import Diagnostic, Span
 
 HEAD = "ppoc: 1\nalgorithm: ppo\nenv: {id: CartPole-v1}\n"
 

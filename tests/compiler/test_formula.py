@@ -7,9 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppoc.compiler.diagnostics import SpecError
-from ppoc.compiler.formula import FUNCTIONS, FormulaError, Kind, Symbol, parse
-from ppoc.compiler.notation import latex, statements, unicode_text
+from ppoc.compiler.formula.notation import latex, statements, unicode_text
+from ppoc.compiler.formula.parser import FUNCTIONS, FormulaError, Kind, Symbol, parse
+from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.resolve import resolve_text
 
 SYMBOLS = {

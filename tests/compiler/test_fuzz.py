@@ -22,13 +22,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from ppoc.compiler.agent.language import AgentSpec
 from ppoc.compiler.batch import Report, check
-from ppoc.compiler.build import compile_spec
-from ppoc.compiler.diagnostics import SpecError, render
-from ppoc.compiler.language import AgentSpec, model_of
+from ppoc.compiler.front.diagnostics import SpecError, render
+from ppoc.compiler.front.source import parse
+from ppoc.compiler.front.values import model_of
+from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.pages import pages
 from ppoc.compiler.resolve import resolve_text
-from ppoc.compiler.source import parse
 
 ROOT = Path(__file__).parents[2]
 OTHERS = ("presets", "rlhf")

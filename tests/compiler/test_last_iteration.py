@@ -2,7 +2,7 @@
 
 import pytest
 
-from ppoc.compiler.last_iteration import iterations_in_words, nearest_totals, steps_taken
+from ppoc.compiler.agent.last_iteration import iterations_in_words, nearest_totals, steps_taken
 from ppoc.compiler.resolve import resolve_text
 
 HEAD = "ppoc: 1\nalgorithm: {}\nname: a\nenv: {{id: CartPole-v1, num_envs: 8}}\n"

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete, Text, Tuple
 
+from ppoc.compiler.agent.observed import Watch
 from ppoc.compiler.batch import check
-from ppoc.compiler.observed import Watch
 
 PIXELS = Box(0, 255, (16, 16, 3), np.uint8)
 VECTOR = Box(-1, 1, (3,), np.float32)

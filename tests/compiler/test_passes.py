@@ -2,7 +2,7 @@
 
 import pytest
 
-from ppoc.compiler import passes
+from ppoc.compiler.agent import passes
 
 
 def test_a_long_run_is_compiled_and_a_short_one_is_not(compiled_of):

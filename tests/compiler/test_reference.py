@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ppoc.compiler.diagnostics import SpecError
-from ppoc.compiler.language import AgentSpec
+from ppoc.compiler.agent.language import AgentSpec
+from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.reference import markdown
-from ppoc.compiler.resolve import resolve_any_text
+from ppoc.compiler.resolve import resolve_text
 from ppoc.compiler.rlhf.language import RlhfSpec
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -81,7 +81,7 @@ def test_what_is_required_is_and_what_is_not_has_its_default(kind, model, text, 
     """Also in a section of which nothing else is given, where it is not the section's default."""
     head, _, rlhf = markdown().partition("# Specs of `kind: rlhf`")
     part = head.partition("## The preset")[0] if kind == "agent" else rlhf
-    whole = resolve_any_text(text, "spec.yaml").spec.model_dump(by_alias=True)
+    whole = resolve_text(text, "spec.yaml").spec.model_dump(by_alias=True)
     minimal = {key: whole[key] for key in ("ppoc", "kind", "name", "algorithm") if key in whole}
     minimal |= {"env": {"id": "x"}} if kind == "agent" else {"model": {"id": "x"}, "data": {}}
     found = list(rows(part))
@@ -92,7 +92,7 @@ def test_what_is_required_is_and_what_is_not_has_its_default(kind, model, text, 
         elif default == "required":
             lines = [line for line in text.splitlines() if not line.startswith(f"{path[0]}:")]
             with pytest.raises(SpecError):
-                resolve_any_text("\n".join(lines), "spec.yaml")
+                resolve_text("\n".join(lines), "spec.yaml")
         elif path != ("model", "id"):
             section: dict = {}
             for name in reversed(path[:-1]):

@@ -8,9 +8,9 @@ import jsonschema
 import pytest
 
 from ppoc.compiler.batch import check
-from ppoc.compiler.diagnostics import render
+from ppoc.compiler.front.diagnostics import render
+from ppoc.compiler.front.source import parse
 from ppoc.compiler.schema import json_schema
-from ppoc.compiler.source import parse
 
 ROOT = Path(__file__).parents[2]
 SPECS = [p for p in sorted((ROOT / "specs").glob("*/*.yaml")) if p.parent.name != "presets"]

@@ -8,10 +8,11 @@ import ruamel.yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ppoc.compiler.diagnostics import SpecError, render, to_json
-from ppoc.compiler.resolve import find, resolve_text
-from ppoc.compiler.scalars import plain_scalar
-from ppoc.compiler.source import MAX_NODES, parse, read
+from ppoc.compiler.front.diagnostics import SpecError, render, to_json
+from ppoc.compiler.front.scalars import plain_scalar
+from ppoc.compiler.front.source import MAX_NODES, parse, read
+from ppoc.compiler.front.spec import find
+from ppoc.compiler.resolve import resolve_text
 
 
 def plain(text):

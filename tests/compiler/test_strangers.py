@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 import strangers
 
-from ppoc.compiler import batch, isolation, making, stepping
+from ppoc.compiler import batch
+from ppoc.compiler.agent import isolation, making, stepping
+from ppoc.compiler.agent.wrapping import OWN_WRAPPERS, WITH_VELOCITIES
 from ppoc.compiler.batch import check, check_all
-from ppoc.compiler.build import compile_spec
-from ppoc.compiler.diagnostics import SpecError
+from ppoc.compiler.front.diagnostics import SpecError
+from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve
-from ppoc.compiler.wrapping import OWN_WRAPPERS, WITH_VELOCITIES
 from ppoc.runtime.wrappers import VELOCITIES
 
 

@@ -5,16 +5,17 @@ from collections import Counter
 
 import pytest
 
-from ppoc.compiler import peers, peers_in_sections, peers_without
-from ppoc.compiler.diagnostics import SpecError
-from ppoc.compiler.language import AgentSpec
-from ppoc.compiler.other_algorithms import GROUPS as ALGORITHMS
-from ppoc.compiler.other_algorithms import SAME, unknown_algorithm
-from ppoc.compiler.overlay import presets
-from ppoc.compiler.resolve import CONTROL, resolve_text
+from ppoc.compiler.agent import peers, peers_in_sections, peers_without
+from ppoc.compiler.agent.language import AgentSpec
+from ppoc.compiler.agent.other_algorithms import GROUPS as ALGORITHMS
+from ppoc.compiler.agent.other_algorithms import SAME, unknown_algorithm
+from ppoc.compiler.agent.presets import presets
+from ppoc.compiler.front.diagnostics import SpecError
+from ppoc.compiler.front.resolve import CONTROL
+from ppoc.compiler.front.suggest import VALUES, did_you_mean, misspelt, places, unknown_key
+from ppoc.compiler.resolve import resolve_text
 from ppoc.compiler.rlhf import peers as rlhf_peers
 from ppoc.compiler.rlhf.kind import RLHF
-from ppoc.compiler.suggest import VALUES, did_you_mean, misspelt, places, unknown_key
 
 # Tool → name (after `@`, the section it is written in) → what the hint must name; "" for no key.
 AGENT = {

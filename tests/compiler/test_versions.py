@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from ppoc.compiler import overlay
-from ppoc.compiler.build import compile_spec
-from ppoc.compiler.diagnostics import SpecError
-from ppoc.compiler.overlay import LANGUAGE, LOCK
+from ppoc.compiler.front import merge as overlay
+from ppoc.compiler.front.diagnostics import SpecError
+from ppoc.compiler.front.merge import LANGUAGE, LOCK
+from ppoc.compiler.front.source import Node
+from ppoc.compiler.front.versions import Format, VersionError
+from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve, resolve_text
-from ppoc.compiler.source import Node
-from ppoc.compiler.versions import Format, VersionError
 
 SPEC = "ppoc: 1\nalgorithm: ppo\nenv: {id: CartPole-v1, backend: gymnasium}\n"
 

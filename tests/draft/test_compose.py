@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ppoc.compiler.resolve import resolve_text
-from ppoc.draft.compose import NothingToDraftError, compose
+from ppoc.draft.compose import compose
+from ppoc.draft.drafts import NothingToDraftError
 from ppoc.draft.glossary import glossary
 from ppoc.draft.reader import read
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from conftest import ZOO
 
-from ppoc.compiler.diagnostics import SpecError
+from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.resolve import resolve_text
-from ppoc.draft.compose import NothingToDraftError, compose
+from ppoc.draft.compose import compose
+from ppoc.draft.drafts import NothingToDraftError
 from ppoc.draft.edit import edit, set_value
 from ppoc.draft.facts import values_of
 from ppoc.draft.reader import read
@@ -82,7 +83,7 @@ def test_a_value_is_set_wherever_it_stands(path, value):
     texts = [SPEC, SPEC.rstrip("\n"), SPEC.replace("\n", "\r\n")]
     texts += [p.read_text() for p in sorted(ZOO.glob("ppo/*.yaml"))]
     for text in texts:
-        from ppoc.compiler.source import parse
+        from ppoc.compiler.front.source import parse
 
         node = parse(set_value(text, path, value), "spec.yaml").plain()
         for step in path.split("."):

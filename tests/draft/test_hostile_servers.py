@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("symai", reason="needs ppoc[draft]")
 
-from ppoc.draft.engines import EngineFailedError, Settings
+from ppoc.draft.settings import EngineFailedError, Settings
 from ppoc.draft.transport import MAX_ANSWER, CompatibleEngine
 
 LIMIT = 0.5  # seconds

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from ppoc.draft.compose import compose
-from ppoc.draft.engines import Settings, joined
+from ppoc.draft.engines import joined
 from ppoc.draft.grounding import numbers_of
 from ppoc.draft.reader import read
+from ppoc.draft.settings import Settings
 from ppoc.draft.symbolic import ask
 
 pytest.importorskip("symai", reason="needs ppoc[draft]")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from ppoc.draft.reader import MAX_CHARACTERS, RequestError, read
+from ppoc.draft.reader import read
+from ppoc.draft.request import MAX_CHARACTERS, RequestError
 
 
 def fields(request, known=None):

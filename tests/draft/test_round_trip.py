@@ -3,8 +3,8 @@
 import pytest
 from conftest import ZOO, zoo_names
 
+from ppoc.compiler.agent.probe import package_of
 from ppoc.compiler.difference import differences
-from ppoc.compiler.probe import package_of
 from ppoc.compiler.resolve import resolve, resolve_text
 from ppoc.draft.compose import compose
 from ppoc.draft.describe import describe

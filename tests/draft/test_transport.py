@@ -11,9 +11,10 @@ pytest.importorskip("symai", reason="needs ppoc[draft]")
 
 from ppoc.compiler.resolve import resolve_text
 from ppoc.draft.compose import compose
-from ppoc.draft.engines import EngineError, settings, understand
+from ppoc.draft.engines import understand
 from ppoc.draft.quantities import LOST
 from ppoc.draft.reader import read
+from ppoc.draft.settings import EngineError, settings
 
 REQUEST = "Train PPO on Hopper with clip 0.1; the policy ought to be a wee bit sloppy, say 0.003"
 

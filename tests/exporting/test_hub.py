@@ -5,7 +5,7 @@ import json
 import pytest
 from ruamel.yaml import YAML
 
-from ppoc.compiler.build import LOCK, compile_spec
+from ppoc.compiler.output.build import LOCK, compile_spec
 from ppoc.compiler.resolve import resolve, resolve_text
 from ppoc.exporting import hub
 from ppoc.exporting.policy import ExportError

@@ -8,7 +8,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from ppoc.compiler.build import compile_spec
+from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve_text
 from ppoc.exporting import formats, interface
 from ppoc.runtime import checkpoint as checkpoints

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import distributions
 
-from ppoc.compiler.action_units import ill_fitting_bounds, units_of_bounds
-from ppoc.compiler.facts import EnvFacts
+from ppoc.compiler.agent.action_units import ill_fitting_bounds, units_of_bounds
+from ppoc.compiler.agent.facts import EnvFacts
 from ppoc.exporting.policy import load
 from ppoc.runtime.bounds import share_at_bound
 from ppoc.runtime.diagnosis import diagnose

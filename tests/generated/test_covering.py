@@ -13,8 +13,8 @@ from itertools import combinations, product
 
 import pytest
 
-from ppoc.compiler.build import compile_spec
-from ppoc.compiler.diagnostics import SpecError
+from ppoc.compiler.front.diagnostics import SpecError
+from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve_text
 from ppoc.runtime.launch import execute, load_module
 from toys import ACTIONS, OBSERVATIONS

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ppoc.compiler.diagnostics import SpecError
+from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.resolve import resolve_text
 from ppoc.importing.rl_zoo import convert
 

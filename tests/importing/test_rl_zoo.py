@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from ppoc.compiler.build import compile_spec
-from ppoc.compiler.diagnostics import SpecError
+from ppoc.compiler.front.diagnostics import SpecError
+from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve_text
 from ppoc.importing.rl_zoo import convert
 from ppoc.runtime.launch import load_module

@@ -5,7 +5,7 @@ from collections import OrderedDict
 import pytest
 import yaml
 
-from ppoc.compiler.diagnostics import SpecError
+from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.resolve import resolve_text
 from ppoc.importing.rl_zoo import convert
 

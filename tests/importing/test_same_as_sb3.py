@@ -8,7 +8,7 @@ from sb3_contrib import TRPO
 from stable_baselines3 import A2C, PPO
 from torch import nn, optim
 
-from ppoc.compiler.build import compile_spec
+from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve_text
 from ppoc.importing.rl_zoo import convert
 

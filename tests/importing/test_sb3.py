@@ -17,7 +17,7 @@ from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 import toys  # noqa: F401 - registers the environments
-from ppoc.compiler.diagnostics import SpecError
+from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.importing.sb3 import convert, read_statistics, write
 from ppoc.runtime.failures import RunError
 from ppoc.runtime.launch import evaluate_run, load_module, load_run_policy

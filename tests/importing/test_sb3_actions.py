@@ -21,7 +21,7 @@ from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack, VecNormalize
 from torch import nn
 
-from ppoc.compiler.diagnostics import SpecError
+from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.importing.sb3 import convert, read_statistics, write
 from ppoc.runtime.launch import load_module, load_run_policy
 

@@ -6,8 +6,8 @@ import pytest
 
 import crashes
 import toys
-from ppoc.compiler.build import compile_spec
-from ppoc.compiler.diagnostics import SpecError
+from ppoc.compiler.front.diagnostics import SpecError
+from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve_text
 from ppoc.exporting import formats, hub
 from ppoc.runtime.failures import RunError

@@ -119,7 +119,7 @@ def test_a_target_of_the_spec_counts():
 
 def test_changes_are_values_of_the_spec():
     """Each change names a key that specs have, and the value that the module has now."""
-    from ppoc.compiler.language import AgentSpec
+    from ppoc.compiler.agent.language import AgentSpec
 
     for name, change in SICK.items():
         for finding in watch(change):

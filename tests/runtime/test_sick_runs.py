@@ -9,7 +9,7 @@ import contextlib
 import pytest
 from conftest import ZOO
 
-from ppoc.compiler.build import compile_spec
+from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve
 from ppoc.runtime.diagnosis import diagnose
 from ppoc.runtime.divergence import DivergenceError

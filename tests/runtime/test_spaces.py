@@ -8,12 +8,12 @@ from typer.testing import CliRunner
 
 import toys
 from ppoc.cli.app import app
-from ppoc.compiler.build import Compiled, compile_spec
-from ppoc.compiler.manifest import FolderError
-from ppoc.compiler.probe import probe
+from ppoc.compiler.agent.probe import probe
+from ppoc.compiler.agent.spaces import outline
+from ppoc.compiler.output.build import Compiled, compile_spec
+from ppoc.compiler.output.manifest import FolderError
+from ppoc.compiler.output.verify import verified
 from ppoc.compiler.resolve import resolve_text
-from ppoc.compiler.spaces import outline
-from ppoc.compiler.verify import verified
 from ppoc.runtime.envs import EnvironmentFailure, make
 from ppoc.runtime.launch import execute, load_module
 from ppoc.runtime.spaces import fits, in_any_backend, text
@@ -167,7 +167,7 @@ def test_every_verb_says_it_in_one_message(half_a_run, verb):
 def test_a_folder_of_somebody_else_says_which_spaces_are_others(monkeypatch, tmp_path):
     """Its module is compiled anew, and comes out otherwise."""
     compiled_as(monkeypatch).write(tmp_path)
-    monkeypatch.setattr("ppoc.compiler.ownership.is_own", lambda checksum: False)
+    monkeypatch.setattr("ppoc.compiler.output.ownership.is_own", lambda checksum: False)
     assert verified(tmp_path)
     monkeypatch.setattr(toys.Changing, "actions", spaces.Discrete(5))
     with pytest.raises(FolderError, match="for another environment than there is here") as caught:

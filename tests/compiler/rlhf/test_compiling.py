@@ -2,8 +2,8 @@
 
 import pytest
 
-from ppoc.compiler.build import compile_document
-from ppoc.compiler.resolve import resolve_any
+from ppoc.compiler.output.build import compile_spec
+from ppoc.compiler.resolve import resolve
 from rlhf_toy import write_toy
 
 LLAMA = "model.config={architecture: llama, layers: 2, heads: 2, hidden_size: 128, context: 48}"
@@ -16,7 +16,7 @@ def toy(tmp_path_factory):
 
 def decided(toy, *overrides):
     """The compiled spec, and the decisions by stage."""
-    compiled = compile_document(resolve_any(toy, overrides))
+    compiled = compile_spec(resolve(toy, overrides))
     return compiled, {d.name.removeprefix("blocks of "): d for d in compiled.decisions}
 
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from ppoc.compiler.batch import check
-from ppoc.compiler.resolve import resolve_any
+from ppoc.compiler.resolve import resolve
 from ppoc.compiler.rlhf.probe import probe
 
 SPEC = """\
@@ -80,7 +80,7 @@ def test_good_files_have_facts(tmp_path):
         '{"prompt": "äö", "response": "é!"}',
     ]
     assert found_in(tmp_path, "sft", lines) == []
-    facts = probe(resolve_any(tmp_path / "spec.yaml"))[0].files["demonstrations"]
+    facts = probe(resolve(tmp_path / "spec.yaml"))[0].files["demonstrations"]
     digest = hashlib.sha256((tmp_path / "data.jsonl").read_bytes()).hexdigest()
     assert facts == (tmp_path / "data.jsonl", digest, 3, 3, 4, 3)
     assert found_in(tmp_path, "reward", GOOD["reward"]) == []
@@ -108,7 +108,7 @@ def test_tokens_of_bytes_are_counted(tmp_path, overlong, codes):
     assert [d.code for d in found] == codes
     assert [d.span.line for d in found] == [2, 3][: len(codes)]
     if overlong == "drop":
-        facts = probe(resolve_any(spec))[0].files["demonstrations"]
+        facts = probe(resolve(spec))[0].files["demonstrations"]
         assert facts.examples == 2
 
 

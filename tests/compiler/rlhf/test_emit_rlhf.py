@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from ppoc.compiler.build import compile_document
-from ppoc.compiler.diagnostics import SpecError
-from ppoc.compiler.resolve import resolve_any
+from ppoc.compiler.front.diagnostics import SpecError
+from ppoc.compiler.output.build import compile_spec
+from ppoc.compiler.resolve import resolve
 from rlhf_toy import VARIANTS, write_toy
 
 ROOT = Path(__file__).parents[3]
@@ -59,7 +59,7 @@ def toy(tmp_path_factory):
 
 
 def compiled(toy, *overrides):
-    return compile_document(resolve_any(toy, overrides))
+    return compile_spec(resolve(toy, overrides))
 
 
 def clean(paths):
@@ -100,7 +100,7 @@ def test_modules_of_variants_are_formatted_and_clean(toy, name, tmp_path):
 def test_a_lock_compiles_to_the_same_bytes(toy, tmp_path):
     first = compiled(toy, "ppo.kl.target=6", "model.lora={rank: 2}")
     first.write(tmp_path / "one")
-    again = compile_document(resolve_any(tmp_path / "one" / "spec.lock.yaml"))
+    again = compile_spec(resolve(tmp_path / "one" / "spec.lock.yaml"))
     assert (again.module, again.lock) == (first.module, first.lock)
     again.write(tmp_path / "two")
     for name in ("demonstrations", "preferences"):
@@ -127,7 +127,7 @@ def test_no_string_of_a_spec_becomes_code(toy):
 
 def test_golden_module(request):
     """`pytest --update-golden` rewrites it, for review as a diff."""
-    text = compile_document(resolve_any(ROOT / "specs" / "rlhf" / "tiny.yaml")).module
+    text = compile_spec(resolve(ROOT / "specs" / "rlhf" / "tiny.yaml")).module
     path = ROOT / "tests" / "golden" / "tiny_rlhf.py"
     if request.config.getoption("--update-golden"):
         path.write_text(text, encoding="utf-8")
@@ -217,7 +217,7 @@ def leaves(value, path=()):
 
 def test_every_key_is_heard(toy):
     """A key that changed nothing would be ignored, which no key of a spec is."""
-    spec = resolve_any(toy).spec
+    spec = resolve(toy).spec
     assert leaves(spec.model_dump(by_alias=True)) == OTHER.keys() | ELSEWHERE
     before = compiled(toy).module
     deaf = [key for key, value in OTHER.items() if compiled(toy, f"{key}={value}").module == before]

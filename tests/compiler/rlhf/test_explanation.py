@@ -3,14 +3,14 @@
 import pytest
 from conftest import ROOT
 
-from ppoc.compiler.resolve import resolve_any
+from ppoc.compiler.resolve import resolve
 from ppoc.compiler.rlhf.explanation import explain
 
 TINY = ROOT / "specs" / "rlhf" / "tiny.yaml"
 
 
 def explained(*overrides, tex=False):
-    return explain(resolve_any(TINY, overrides), tex=tex)
+    return explain(resolve(TINY, overrides), tex=tex)
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ import pytest
 from conftest import ROOT
 
 from ppoc.compiler.batch import check
-from ppoc.compiler.diagnostics import SpecError, render
+from ppoc.compiler.front.diagnostics import SpecError, render
+from ppoc.compiler.front.source import parse
 from ppoc.compiler.pages import pages
-from ppoc.compiler.resolve import resolve_any
+from ppoc.compiler.resolve import resolve
 from ppoc.compiler.rlhf.build import compile_rlhf
 from ppoc.compiler.rlhf.language import RlhfSpec
-from ppoc.compiler.source import parse
 from ppoc.draft.facts import of_model
 
 FEW, MANY = 60, 3000
@@ -78,7 +78,7 @@ def one(folder, seed):
     if any(d.severity == "error" for d in found):
         return "refused"
     try:
-        module = compile_rlhf(resolve_any(path)).module
+        module = compile_rlhf(resolve(path)).module
     except SpecError as error:
         return f"not compiled: {error.diagnostics[0].code}"
     tree = ast.parse(module)

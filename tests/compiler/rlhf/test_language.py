@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ppoc.compiler.diagnostics import SpecError
 from ppoc.compiler.difference import differences
-from ppoc.compiler.resolve import resolve, resolve_any, resolve_any_text
+from ppoc.compiler.front.diagnostics import SpecError
+from ppoc.compiler.resolve import resolve, resolve_text
 from ppoc.compiler.rlhf.lock import lock_text
 from ppoc.compiler.rlhf.resolved import RlhfResolved
 
@@ -20,7 +20,7 @@ data: {demonstrations: demos.jsonl, preferences: prefs.jsonl}
 
 def problems(text, *overrides):
     try:
-        return resolve_any_text(text, "spec.yaml", overrides).warnings
+        return resolve_text(text, "spec.yaml", overrides).warnings
     except SpecError as error:
         return error.diagnostics
 
@@ -30,7 +30,7 @@ def test_layers_and_origins(tmp_path):
     (tmp_path / "base" / "base.yaml").write_text(HEAD + "ppo: {kl: {β: 0.2}, epochs: 2}\n")
     path = tmp_path / "mine.yaml"
     path.write_text("extends: base/base.yaml\nppo: {epochs: 3}\ndata: {preferences: own.jsonl}\n")
-    found = resolve_any(path, ["ppo.advantage.λ=0.9", "data.prompts=p.jsonl"])
+    found = resolve(path, ["ppo.advantage.λ=0.9", "data.prompts=p.jsonl"])
     assert isinstance(found, RlhfResolved)
     ppo = found.spec.ppo
     assert (ppo.kl.beta, ppo.epochs, ppo.advantage.lambda_) == (0.2, 3, 0.9)
@@ -51,12 +51,12 @@ def test_layers_and_origins(tmp_path):
 def test_a_lock_has_every_value_its_origin_and_absolute_paths(tmp_path):
     path = tmp_path / "spec.yaml"
     path.write_text(HEAD.replace("{layers: 2}}", "{layers: 2}, tokenizer: {bpe: 300}}"))
-    found = resolve_any(path)
+    found = resolve(path)
     text = lock_text(found, {"torch": "2"}, {})
     lock = tmp_path / "elsewhere" / "spec.lock.yaml"
     lock.parent.mkdir()
     lock.write_text(text)
-    again = resolve_any(lock)
+    again = resolve(lock)
     assert again.is_lock
     assert again.spec.model_copy(update={"lock": None, "data": found.spec.data}) == found.spec
     assert again.file("data", "demonstrations") == tmp_path / "demos.jsonl"

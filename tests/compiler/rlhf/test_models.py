@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ppoc.compiler.batch import check
-from ppoc.compiler.resolve import resolve_any_text
+from ppoc.compiler.resolve import resolve_text
 from ppoc.compiler.rlhf.memory import memory, parameters
 from ppoc.compiler.rlhf.pretrained import Sizes, new_sizes, sizes_of
 
@@ -42,7 +42,7 @@ def test_parameters_are_counted_as_transformers_has_them(architecture, sizes):
 @pytest.mark.parametrize("architecture", ["gpt2", "llama", "gpt_neox"])
 def test_new_models_have_the_sizes_that_the_spec_says(architecture):
     text = SPEC.replace("id: ./m", f"config: {{architecture: {architecture}, hidden_size: 64}}")
-    sizes = new_sizes(resolve_any_text(text, "spec.yaml"))
+    sizes = new_sizes(resolve_text(text, "spec.yaml"))
     assert sizes == (architecture, 2, 4, 64, 256, 4, 128, 258, architecture == "gpt2")
 
 
@@ -52,12 +52,12 @@ def test_memory_of_a_step_counted_by_hand():
     sizes = Sizes("gpt2", 1, 2, 4, 16, 2, 24, 10, tied=True)
     count = parameters(sizes)
     assert count == 10 * 4 + 24 * 4 + (12 * 16 + 13 * 4) + 8
-    found = memory(resolve_any_text(text, "spec.yaml"), sizes)
+    found = memory(resolve_text(text, "spec.yaml"), sizes)
     assert found.weights == 3 * 4 * count  # policy, reference and reward model
     assert found.gradients + found.moments == 3 * 4 * count
     assert found.cache == 4 * 20 * 1 * 2 * 4 * 4
     lora = text.replace("id: ./m", "id: ./m, lora: {rank: 1}")
-    found = memory(resolve_any_text(lora, "spec.yaml"), sizes)
+    found = memory(resolve_text(lora, "spec.yaml"), sizes)
     assert found.weights == 2 * 4 * count  # the reference is the policy without its changes
     assert found.gradients < 4 * count / 2
 

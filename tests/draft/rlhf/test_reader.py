@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ppoc.draft.compose import NothingToDraftError, compose
+from ppoc.draft.compose import compose
+from ppoc.draft.drafts import NothingToDraftError
 from ppoc.draft.edit import edit
 from ppoc.draft.engines import read_offline
 from ppoc.draft.facts import values_of

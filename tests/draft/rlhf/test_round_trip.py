@@ -4,7 +4,7 @@ import pytest
 from conftest import ROOT
 
 from ppoc.compiler.difference import differences
-from ppoc.compiler.resolve import resolve_any, resolve_any_text
+from ppoc.compiler.resolve import resolve, resolve_text
 from ppoc.draft.compose import compose
 from ppoc.draft.describe import describe
 from ppoc.draft.engines import read_offline
@@ -48,7 +48,7 @@ SPECS = {
 
 @pytest.mark.parametrize("name", SPECS)
 def test_words_of_the_whole_language_are_read_again(name):
-    spec = resolve_any_text(HEAD + SPECS[name], "spec.yaml")
+    spec = resolve_text(HEAD + SPECS[name], "spec.yaml")
     text, unsaid = describe(spec)
     draft = compose(read_offline(text))
     assert unsaid == [], text
@@ -57,7 +57,7 @@ def test_words_of_the_whole_language_are_read_again(name):
 
 
 def test_the_zoos_is_too():
-    spec = resolve_any(ROOT / "specs" / "rlhf" / "tiny.yaml")
+    spec = resolve(ROOT / "specs" / "rlhf" / "tiny.yaml")
     text, unsaid = describe(spec)
     assert unsaid == []
     assert differences(spec, compose(read_offline(text)).resolved) == []
@@ -65,5 +65,5 @@ def test_the_zoos_is_too():
 
 def test_what_has_no_words_is_said():
     text = HEAD + SPECS["plain"] + "evaluation: {temperature: 0}\nsft: {optimizer: {ε: 1e-6}}\n"
-    unsaid = describe(resolve_any_text(text, "spec.yaml"))[1]
+    unsaid = describe(resolve_text(text, "spec.yaml"))[1]
     assert set(unsaid) == {"evaluation.temperature", "sft.optimizer.epsilon"}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ppoc.compiler.build import compile_document
-from ppoc.compiler.resolve import resolve_any
+from ppoc.compiler.output.build import compile_spec
+from ppoc.compiler.resolve import resolve
 from ppoc.runtime.launch import load_module
 from rlhf_toy import VARIANTS, write_toy
 
@@ -21,7 +21,7 @@ def toy_module(tmp_path_factory):
     def module(*overrides):
         overrides = VARIANTS.get(overrides[0], overrides) if overrides else ()
         target = Path(folder) / f"compiled-{abs(hash(overrides)):x}"
-        compile_document(resolve_any(spec, overrides)).write(target)
+        compile_spec(resolve(spec, overrides)).write(target)
         return load_module(target / "module.py")
 
     return module

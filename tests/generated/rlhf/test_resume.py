@@ -87,10 +87,10 @@ def result_of(folder):
 
 def uninterrupted(folder, *overrides):
     """A compiled folder, and the state of its uninterrupted run."""
-    from ppoc.compiler.build import compile_document
-    from ppoc.compiler.resolve import resolve_any
+    from ppoc.compiler.output.build import compile_spec
+    from ppoc.compiler.resolve import resolve
 
-    compiled = compile_document(resolve_any(write_toy(folder), (*VARIANT, *overrides)))
+    compiled = compile_spec(resolve(write_toy(folder), (*VARIANT, *overrides)))
     compiled.write(folder / "run")
     assert start(folder / "run") == 0
     return compiled, state(folder / "run")

@@ -20,8 +20,8 @@ pytest.importorskip("transformers")
 
 from trl_side import ppo_iteration
 
-from ppoc.compiler.build import compile_document
-from ppoc.compiler.resolve import resolve_any
+from ppoc.compiler.output.build import compile_spec
+from ppoc.compiler.resolve import resolve
 from ppoc.runtime import rlhf
 from ppoc.runtime.launch import load_module
 from rlhf_toy import write_toy
@@ -42,8 +42,8 @@ def toy(tmp_path_factory):
     def compiled(*changes):
         if changes not in made:
             folder = tmp_path_factory.mktemp("trl")
-            document = resolve_any(write_toy(folder), list(changes))
-            compile_document(document).write(folder / "run")
+            document = resolve(write_toy(folder), list(changes))
+            compile_spec(document).write(folder / "run")
             made[changes] = load_module(folder / "run" / "module.py")
         return made[changes]
 

@@ -1,0 +1,1 @@
+"""Specs of an agent in an environment: language, checks, probe, plan, passes, emitter."""

@@ -1,0 +1,162 @@
+"""Probing the environment: does it exist, what does it take and give, and what runs it.
+
+It is made and stepped in a process of its own (`isolation`), whose answer is data.
+"""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from ppoc.compiler.agent import backends, spaces
+from ppoc.compiler.agent.backends import quiet
+from ppoc.compiler.agent.facts import EnvFacts, Layers
+from ppoc.compiler.agent.isolation import Desk
+from ppoc.compiler.agent.looking import CLOSING, look
+from ppoc.compiler.agent.making import (
+    ID,
+    constructor_options,
+    list_environments,
+    make,
+    package_of,
+    preload,
+)
+from ppoc.compiler.agent.observed import Observed
+from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.stepping import take_steps
+from ppoc.compiler.agent.time_limits import time_limit
+from ppoc.compiler.agent.trust import found_beside, require_trust, search_beside
+from ppoc.compiler.agent.wrapping import named_layers
+
+__all__ = ["list_environments", "package_of", "probe", "versions"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a child saw of an environment: plain data, which is verified."""
+
+    shape: tuple[int, ...]
+    pixel: float
+    layout: tuple[str, ...]  # wrappers without arguments
+    action_kind: str
+    action_size: int
+    choices: tuple[int, ...]
+    action_low: tuple[float, ...]
+    action_high: tuple[float, ...]
+    spaces: backends.Spaces
+    by_code: bool
+    code_folders: tuple[str, ...]
+    largest: float
+    observed: Observed
+    observation_outline: tuple[Any, ...]
+    action_outline: tuple[Any, ...]
+    time_limit: int | None
+
+
+CLOSE_SECONDS = 2.0
+
+
+def probe(resolved: Resolved, *, choose_backend: bool = True, trust: bool = False) -> EnvFacts:
+    """Make the environment of a spec once, look at its spaces, and take some random steps.
+
+    With `trust`, code that the spec names is imported. Without `choose_backend`, `backend: auto` is
+    taken as gymnasium: enough for a check, and it spares importing envpool.
+
+    Raises:
+        SpecError: it is unknown or cannot be made (E103), its actions (E105) or observations
+            (E106) are not of a kind ppoc handles, the backend does not have it (E107), a wrapper
+            does not fit (E122), it gives no action masks (E123), its steps fail (E130), or the spec
+            names code that is not trusted (E119).
+    """
+    require_trust(resolved, trust=trust)
+    spec, env_spec = resolved.spec, resolved.spec.env
+    # What the child reads besides, so that what a recovered spec lacks is missed here.
+    _ = spec.networks.actor.body, env_spec.step_timeout, env_spec.max_episode_steps
+    layers, options = named_layers(env_spec), constructor_options(env_spec)
+    with quiet():
+        preload(env_spec.id.rpartition(":")[2])
+    see = partial(_see, resolved, layers, options, trust)
+    seen = look(resolved, ID, env_spec.id, see, Seen)
+    module, _, name = env_spec.id.rpartition(":")
+    facts = EnvFacts(
+        env_id=env_spec.id if seen.by_code else name,
+        backend="gymnasium",
+        shape=(seen.shape[0] * env_spec.frame_stack, *seen.shape[1:]),
+        action_kind=seen.action_kind,
+        action_size=seen.action_size,
+        choices=seen.choices,
+        action_low=seen.action_low,
+        action_high=seen.action_high,
+        pixel=seen.pixel,
+        reward_range=seen.largest,
+        observed=seen.observed,
+        options=options,
+        package=None if seen.by_code else module or package_of(name),
+        code_folders=seen.code_folders,
+        observation_space=_tuples(seen.observation_outline),
+        action_space=_tuples(seen.action_outline),
+        time_limit=seen.time_limit,
+    )
+    layout: Layers = tuple((wrapper, {}) for wrapper in seen.layout)
+    if env_spec.frame_stack > 1:
+        layout = (*layout, ("StackFrames", {"count": env_spec.frame_stack}))
+    if env_spec.action_masks:
+        layout = (*layout, ("AppendActionMask", {"size": facts.action_size}))
+    facts = replace(facts, wrappers=(*layers, *layout))
+    ask = choose_backend or env_spec.backend != "auto"
+    return backends.choose(resolved, facts, seen.spaces) if ask else facts
+
+
+def versions(backend: str) -> dict[str, str]:
+    """Versions of the packages whose behaviour the environment depends on."""
+    names = ["gymnasium", "mujoco", "box2d"] + (["envpool"] if backend == "envpool" else [])
+    found = {}
+    for name in names:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def _see(
+    resolved: Resolved, layers: Layers, options: dict[str, Any], trust: bool, desk: Desk
+) -> Iterator[Seen]:
+    """Look at the environment, in a process of its own."""
+    before = tuple(sys.path)
+    if trust:
+        search_beside(resolved)
+    with quiet():
+        env, by_code = make(resolved, layers, options, desk)
+        shape, pixel, layout = spaces.observations(resolved, env.observation_space)
+        actions = spaces.action_facts(resolved, env.action_space)
+        masked = resolved.spec.env.action_masks and "discrete" in actions.action_kind
+        choices = (actions.choices or (actions.action_size,)) if masked else ()
+        steps = take_steps(resolved, env, layers, desk, choices)
+        yield Seen(
+            shape,
+            pixel,
+            tuple(name for name, _ in layout),
+            actions.action_kind,
+            actions.action_size,
+            actions.choices,
+            actions.action_low,
+            actions.action_high,
+            backends.Spaces.of(env.observation_space, env.action_space),
+            by_code,
+            found_beside(resolved, before) if trust else (),
+            steps.largest,
+            steps.observed,
+            spaces.outline(env.observation_space),
+            spaces.outline(env.action_space),
+            time_limit(env),
+        )
+        # It is not needed any more, but may have started what its process does not end.
+        with desk.doing(CLOSING, CLOSE_SECONDS), contextlib.suppress(BaseException):
+            env.close()
+
+
+def _tuples(outline: Any) -> Any:
+    """An outline whose parts came back as lists."""
+    return tuple(map(_tuples, outline)) if isinstance(outline, list | tuple) else outline

@@ -1,0 +1,116 @@
+"""Schedules as `ppoc explain` shows them: which value goes from what to what, by which formula."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from ppoc.compiler.agent.language import AgentSpec
+from ppoc.compiler.agent.last_iteration import iterations_in_words, steps_taken
+from ppoc.compiler.formula.objectives import policy_objective
+
+Points = list[list[float]]
+
+
+class Row(NamedTuple):
+    """A value that does not stay the same."""
+
+    name: str
+    value: float  # that its schedule multiplies, or that it starts from
+    schedule: str | Points
+    rule: str = ""  # how it follows something else
+    warmup: float = 0.0  # the share of training in which it rises to its schedule
+
+
+def over_the_run(spec: AgentSpec) -> str:
+    """How long a run is, and what changes over it."""
+    steps = f"{steps_taken(spec):,} environment steps, {iterations_in_words(spec)}"
+    return block(f"over the run: {steps}", rows(spec), "iterations done")
+
+
+def block(title: str, found: Iterable[Row], unit: str) -> str:
+    """A title, and a line for each value below it."""
+    changing = list(found)
+    lines = [title, *(f"    {_line(row)}" for row in changing)]
+    if any(row.schedule != "adaptive" for row in changing):
+        lines.append(f"    t is the share of {unit}, from 0 to 1")
+    return "\n".join(lines)
+
+
+def rows(spec: AgentSpec) -> Iterator[Row]:
+    """The values of an agent that change."""
+    losses, optimizer = spec.losses, spec.optimizer
+    if optimizer.cross_entropy is not None:
+        yield Row("noise", optimizer.cross_entropy.noise, "linear")
+        return
+    yield from _rates(spec)
+    if policy_objective(spec).uses("epsilon"):
+        yield from _changing("clip range ε", losses.policy.epsilon, losses.policy.schedule)
+    if losses.policy.kl_target is not None:
+        weight = losses.policy.parameters.get("kl_weight", 1.0)
+        rule = _follows(losses.policy.kl_target, "doubled", "halved", 1.5)
+        yield Row("kl_weight", weight, "adaptive", rule)
+    if spec.networks.critic is not None:
+        value = losses.value
+        yield from _changing("value coefficient", value.coefficient, value.schedule)
+    if losses.entropy.beta:
+        yield from _changing("entropy coefficient β", losses.entropy.beta, losses.entropy.schedule)
+
+
+def _rates(spec: AgentSpec) -> Iterator[Row]:
+    """The actor's and the critic's rate, or the one of both."""
+    actor, critic = spec.optimizer.actor, spec.optimizer.critic
+    region, apart = spec.optimizer.trust_region is not None, spec.networks.critic is not None
+    same = (actor.lr, actor.schedule) == (critic.lr, critic.schedule)
+    name = "learning rate" if same or not apart else "actor's learning rate"
+    if not region and actor.schedule == "adaptive" and actor.kl_target is not None:
+        rule = _follows(actor.kl_target, "divided by 1.5", "multiplied by 1.5", 2.0)
+        yield Row(name, actor.lr, "adaptive", rule)
+    elif not region:
+        yield from _changing(name, actor.lr, actor.schedule)
+    if region or (apart and not same):
+        yield from _changing("critic's learning rate", critic.lr, critic.schedule)
+
+
+def _follows(target: float, above: str, below: str, slack: float) -> str:
+    return (
+        f"{above} after an iteration whose KL is above {slack * target:.3g}, {below} after one "
+        f"whose KL is below {target / slack:.3g}"
+    )
+
+
+def _changing(name: str, value: float, schedule: Any) -> Iterator[Row]:
+    if schedule != "constant":
+        yield Row(name, value, schedule)
+
+
+def _line(row: Row) -> str:
+    value = f"{row.value:g}"
+    rises = f", times min(1, t / {row.warmup:g})" if row.warmup else ""
+    if row.schedule == "adaptive":
+        return f"{row.name}: starts at {value}, {row.rule}"
+    if row.schedule == "constant":
+        return f"{row.name}: {value}{rises}"
+    if row.schedule == "linear":
+        return f"{row.name}: {value}·(1 − t), from {value} to 0{rises}"
+    if row.schedule == "cosine":
+        return f"{row.name}: {value}·½(1 + cos πt), from {value} to 0{rises}"
+    assert isinstance(row.schedule, list)
+    points = ", ".join(f"{row.value * factor:g} at t = {at:g}" for at, factor in row.schedule)
+    return f"{row.name}: {points}, straight lines between{rises}"
+
+
+def latex(found: Iterable[Row]) -> list[str]:
+    """Lines of LaTeX, of those that have a formula."""
+    forms = {
+        "constant": "{value:g}",
+        "linear": r"{value:g}\,(1 - t)",
+        "cosine": r"{value:g}\cdot\tfrac{{1}}{{2}}(1 + \cos \pi t)",
+    }
+    lines = []
+    for row in found:
+        if isinstance(row.schedule, str) and row.schedule in forms:
+            name = row.name.removesuffix(" ε").removesuffix(" β")
+            rises = rf"\cdot\min(1, t / {row.warmup:g})" if row.warmup else ""
+            lines.append(
+                rf"\text{{{name}}} &= {forms[row.schedule].format(value=row.value)}{rises}"
+            )
+    return lines

@@ -1,0 +1,1 @@
+"""Text of generated modules: literals, lines, constants, for every kind of spec."""

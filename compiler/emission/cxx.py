@@ -1,0 +1,39 @@
+"""W206: a spec wants something compiled, and this machine has no C++ compiler."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ppoc.compiler.front.diagnostics import Diagnostic
+from ppoc.formats.cxx import INSTALL, has_compiler, wanted
+
+if TYPE_CHECKING:
+    from ppoc.compiler.front.program import Decision
+    from ppoc.compiler.front.spec import Document
+
+PATH = ("training", "compile")
+
+
+def always_needs_a_compiler(resolved: "Document") -> Iterator[Diagnostic]:
+    """W206: a run of `compile: always` ends at its start where there is no compiler."""
+    spec: Any = resolved.spec  # of any kind
+    if spec.training.compile == "always" and not has_compiler():
+        yield resolved.error(
+            "W206",
+            PATH,
+            f"`training.compile` is always, and no C++ compiler is found here ({wanted()})",
+            why="a run ends at its start where there is none",
+            help=f"{INSTALL}; or set `training.compile: auto`",
+        )
+
+
+def what_is_lost(resolved: "Document", decisions: Sequence["Decision"]) -> Iterator[Diagnostic]:
+    """W206: what would be compiled, if there were a compiler."""
+    lost = [decision for decision in decisions if decision.lacks_compiler]
+    if lost:
+        yield resolved.error(
+            "W206",
+            PATH,
+            f"no C++ compiler is found here ({wanted()}), so this run is slower than it could be",
+            why=f"{lost[0].name}: {lost[0].reason}",
+            help=f"{INSTALL}; or set `training.compile: never`",
+        )

@@ -1,0 +1,1 @@
+"""The language of formulas: syntax, types, notation, and the objectives with names."""

@@ -1,0 +1,227 @@
+"""The layers of a spec, each a document: what it extends, its preset, the command line's overrides.
+
+Later layers win: the language's defaults, the preset, what the spec extends, the spec, and the
+command line's overrides. Mappings merge; lists and scalars replace.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from ppoc.compiler.agent.other_algorithms import unknown_algorithm
+from ppoc.compiler.front.diagnostics import Diagnostic, Span, SpecError
+from ppoc.compiler.front.source import GREEK, INHERITED, MAX_DEPTH, Node, parse, read
+from ppoc.compiler.front.values import VERSION
+from ppoc.compiler.front.versions import UPDATE, Format, VersionError
+
+MAX_EXTENDS = 16
+LANGUAGE: Format[Node] = Format("spec language", VERSION)
+LOCK: Format[Node] = Format("lock format", 1)
+
+
+def merge(below: Node, above: Node) -> Node:
+    """Two layers as one; where both have a value that is not a mapping, the upper's."""
+    if not (isinstance(below.value, dict) and isinstance(above.value, dict)):
+        return above
+    merged = dict(below.value)
+    for key, node in above.value.items():
+        merged[key] = merge(merged[key], node) if key in merged else node
+    return replace(above, value=merged)
+
+
+def attempt(step: Callable[[], Node], found: list[Diagnostic]) -> Node | None:
+    """What a step gives, or None and its problems among those found."""
+    try:
+        return step()
+    except SpecError as error:
+        found += error.diagnostics
+        return None
+
+
+def mapping(node: Node) -> Node:
+    if isinstance(node.value, dict):
+        return node
+    help = "a spec is a mapping that begins with `ppoc: 1`"
+    raise SpecError([Diagnostic("E005", "the document is not a mapping", node.span, help=help)])
+
+
+def current(document: Node) -> Node:
+    """A document in this version of the language; what is no version at all, the language tells.
+
+    Raises:
+        SpecError: E015, its version is newer, or none that is read.
+    """
+    for path, form in ((("ppoc",), LANGUAGE), (("lock", "format"), LOCK)):
+        node: Node | None = document
+        for key in path:
+            node = node.value.get(key) if node and isinstance(node.value, dict) else None
+        if node is None or type(node.value) is not int or node.value == form.version:
+            continue
+        try:
+            document = _placed(form.current(document, node.value), path, form.version)
+        except VersionError as error:
+            help = f"if a newer ppoc wrote it, {UPDATE}; this one reads `ppoc: {LANGUAGE.version}`"
+            raise SpecError([Diagnostic("E015", str(error), node.span, help=help)]) from error
+    return document
+
+
+def _placed(document: Node, path: tuple[str, ...], value: int) -> Node:
+    """A document with another value at a path that it has."""
+    if not path:
+        return replace(document, value=value)
+    inner = _placed(document.value[path[0]], path[1:], value)
+    return replace(document, value={**document.value, path[0]: inner})
+
+
+def extended(own: Node, path: Path, chain: list[Path], found: list[Diagnostic]) -> Node:
+    """A document over what it extends, and over what that extends."""
+    link = own.value.get("extends")
+    if link is None:
+        return own
+    rest = replace(own, value={k: node for k, node in own.value.items() if k != "extends"})
+    base = attempt(lambda: _base(link, path, chain, found), found)
+    return rest if base is None else merge(base, rest)
+
+
+def _base(link: Node, path: Path, chain: list[Path], found: list[Diagnostic]) -> Node:
+    """The document that `extends` names, over what it extends in turn."""
+
+    def refuse(message: str, help: str) -> SpecError:
+        return SpecError([Diagnostic("E017", message, link.span, help=help)])
+
+    if not isinstance(link.value, str) or Path(link.value).suffix not in (".yaml", ".yml"):
+        raise refuse("`extends` takes the path of a .yaml file", "such as `extends: base.yaml`")
+    target = path.parent / link.value
+    home = _home(chain[0])
+    try:
+        resolved = target.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links; a NUL in the name
+        raise refuse(f"cannot read {target}: {error}", "name another file") from error
+    if Path(link.value).is_absolute() or not resolved.is_relative_to(home):
+        message = f"`extends` leads out of the spec's folder: {link.value[:200]}"
+        help = (
+            f"name a file below {home}, by a relative path; a spec in a git repository may extend "
+            "all of that"
+        )
+        raise refuse(message, help)
+    if resolved in chain:
+        names = " → ".join(item.name for item in [*chain, target])
+        raise refuse(f"the specs extend each other in a circle: {names}", "break the circle")
+    if len(chain) > MAX_EXTENDS:
+        raise refuse(f"more than {MAX_EXTENDS} specs extend each other", "flatten the chain")
+    try:
+        text = read(target)
+    except SpecError as error:
+        raise refuse(error.diagnostics[0].message, "paths are relative to this file") from error
+    via = f"extended by {link.span.label()}" if link.span else ""
+    base = current(mapping(parse(text, str(target), "extends", via, found)))
+    return extended(base, target, [*chain, resolved], found)
+
+
+def _home(spec: Path) -> Path:
+    """What a spec's layers may lie in: its git repository, or where there is none, its folder."""
+    folder = spec.parent
+    return next((p for p in (folder, *folder.parents) if (p / ".git").exists()), folder)
+
+
+def override(text: str) -> Node:
+    """The layer of one `-s key.path=value`."""
+    source = f"-s {text}"
+    key, equals, value = text.partition("=")
+    steps = [GREEK.get(step, step) for step in key.strip().split(".")]
+
+    def place(start: int, end: int) -> Span:
+        return Span(source, 1, start + 1, max(start + 2, end + 1), source)
+
+    offset = len("-s ")
+    key_span = place(offset, offset + len(key))
+    if not equals or not all(re.fullmatch(r"[^\W\d]\w*", step) for step in steps):
+        help = "write `-s key.path=value`, such as `-s losses.policy.epsilon=0.1`"
+        raise SpecError([Diagnostic("E018", f"not an override: {text!r}", key_span, help=help)])
+    if len(steps) > MAX_DEPTH or steps[0] in ("extends", "lock"):
+        help = "an override gives a value of the language, such as `losses.policy.epsilon`"
+        raise SpecError(
+            [Diagnostic("E018", f"not to be overridden: {key[:80]!r}", key_span, help=help)]
+        )
+    start = offset + len(key) + 1
+    try:
+        node = (
+            _moved(parse(value, source, "override"), source, start) if value.strip() else Node(None)
+        )
+    except SpecError as error:
+        whole = place(start, len(source))
+        first = error.diagnostics[0]
+        raise SpecError([replace(first, span=whole)]) from None
+    node = replace(node, span=place(start, len(source)), key_span=key_span, origin="override")
+    for step in reversed(steps):
+        node = Node({step: node}, key_span, key_span, "override")
+    return node
+
+
+def _moved(node: Node, source: str, columns: int) -> Node:
+    """A node parsed from the value of an override, with places in the whole flag."""
+
+    def move(span: Span | None) -> Span | None:
+        if span is None:
+            return None
+        shifted = replace(span, column=span.column + columns, end_column=span.end_column + columns)
+        return replace(shifted, line=1, text=source)
+
+    value = node.value
+    if isinstance(value, dict):
+        value = {key: _moved(item, source, columns) for key, item in value.items()}
+    elif isinstance(value, list):
+        value = [_moved(item, source, columns) for item in value]
+    return replace(node, value=value, span=move(node.span), key_span=move(node.key_span))
+
+
+@cache
+def presets() -> dict[str, str]:
+    """Name → text of every preset."""
+    root = Path(str(files("ppoc.specs"))) / "presets"
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(root.glob("*.yaml"))}
+
+
+def preset(user: Node) -> Node:
+    chosen = user.value.get("algorithm")
+    if chosen is None or not isinstance(chosen.value, str):
+        return Node({})  # the language says that it is missing, or not a word
+    if chosen.value not in presets():
+        names = ", ".join(presets())
+        help = f"{unknown_algorithm(chosen.value, presets())} one of: {names}".strip()
+        message = f"unknown preset `{chosen.value[:80]}`"
+        raise SpecError([Diagnostic("E016", message, chosen.span, help=help)])
+    return _preset_document(chosen.value)
+
+
+@cache
+def _preset_document(name: str) -> Node:
+    return parse(presets()[name], f"preset {name}", f"preset {name}")
+
+
+def with_name(root: Node, path: Path) -> Node:
+    """A spec without a name is called after its file."""
+    if "name" in root.value:
+        return root
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", path.stem).lstrip("._-")[:64] or "agent"
+    return replace(root, value={**root.value, "name": Node(name, origin="the file's name")})
+
+
+def critic_like_actor(root: Node) -> Node:
+    """What the critic's optimiser leaves out is as the actor's, but for an adaptive rate."""
+    optimizer = root.value.get("optimizer")
+    if optimizer is None or not isinstance(optimizer.value, dict):
+        return root
+    actor = optimizer.value.get("actor", Node({}))
+    critic = optimizer.value.get("critic", Node({}, actor.span, actor.key_span, INHERITED))
+    if not (isinstance(actor.value, dict) and isinstance(critic.value, dict)):
+        return root
+    schedule = actor.value.get("schedule")
+    own = {"schedule", "kl_target"} if schedule and schedule.value == "adaptive" else set()
+    shared = {key: node for key, node in actor.value.items() if key not in own}
+    copied = {key: replace(node, origin=INHERITED) for key, node in shared.items()}
+    both = {**optimizer.value, "critic": replace(critic, value={**copied, **critic.value})}
+    return replace(root, value={**root.value, "optimizer": replace(optimizer, value=both)})

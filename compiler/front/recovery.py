@@ -1,0 +1,88 @@
+"""What is right in a spec with mistakes, so that the rest of it can be checked at once."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from ppoc.compiler.front.diagnostics import Diagnostic
+from ppoc.compiler.front.source import Node
+from ppoc.compiler.front.spec_kind import Kind
+from ppoc.compiler.front.validate import locate
+from ppoc.compiler.front.values import model_of
+
+Path = tuple[str, ...]
+
+
+def recovered(errors: Sequence[ErrorDetails], root: Node, kind: Kind) -> BaseModel | None:
+    """The spec of a document without the values that pydantic objects to.
+
+    A value that is left out is not an attribute of the result either: a check that reads it stops
+    with an AttributeError, rather than take a default for what the spec says. None where a mistake
+    may concern the whole spec, as an unknown section does.
+    """
+    wrong = sorted({_field(error, root, kind.model) for error in errors})
+    if () in wrong:
+        return None
+    plain = root.plain()
+    for path in wrong:
+        _remove(plain, path)
+    for key, value in kind.required.items():  # they stand in, until they are left out
+        inner = isinstance(value, dict)
+        plain[key] = {**value, **plain.get(key, {})} if inner else plain.get(key, value)
+    try:
+        spec = kind.model.model_validate(plain)
+    except ValidationError:
+        return None
+    for path in wrong:
+        _leave_out(spec, path)
+    return spec
+
+
+def checked(
+    check: Callable[..., Iterable[Diagnostic]], *arguments: Any, whole: bool
+) -> Iterator[Diagnostic]:
+    """What a check finds; nothing more once it reads what a recovered spec lacks."""
+    try:
+        yield from check(*arguments)
+    except AttributeError:
+        if whole:
+            raise
+
+
+def _field(error: ErrorDetails, root: Node, spec: type[BaseModel]) -> Path:
+    """The field of the language that an error is about; of an unknown key, the section around."""
+    path, _, _ = locate(root, error["loc"])
+    if error["type"] == "missing":
+        path = error["loc"]
+    elif error["type"] == "extra_forbidden":
+        path = path[:-1]
+    model: type[BaseModel] | None = spec
+    for depth, step in enumerate(path):
+        if model is None:
+            return tuple(path[:depth])  # inside a list or a mapping of the user's own
+        model = model_of(model.model_fields[_attribute(model, step)].annotation)
+    return tuple(path)
+
+
+def _attribute(model: type[BaseModel], key: Any) -> str:
+    """The attribute of a section that a key becomes."""
+    return next(name for name, info in model.model_fields.items() if key in (name, info.alias))
+
+
+def _remove(plain: Any, path: Path) -> None:
+    for step in path[:-1]:
+        plain = plain.get(step)
+        if not isinstance(plain, dict):
+            return  # the section is left out
+    plain.pop(path[-1], None)
+
+
+def _leave_out(spec: BaseModel, path: Path) -> None:
+    section: Any = spec
+    for step in path[:-1]:
+        section = vars(section).get(_attribute(type(section), step))
+        if section is None:
+            return
+    vars(section).pop(_attribute(type(section), path[-1]), None)

@@ -1,0 +1,1 @@
+"""Files of a compiled folder, for every kind of spec: texts, lock, manifest, verification."""

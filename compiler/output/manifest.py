@@ -1,0 +1,97 @@
+"""The manifest of a compiled folder: checksums, what the planner decided, and the versions used."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import from_json
+
+from ppoc.compiler.front.diagnostics import SpecError
+from ppoc.compiler.front.program import Decision
+from ppoc.compiler.front.source import read
+from ppoc.compiler.front.versions import UPDATE, Format, VersionError
+
+MODULE, LOCK, MANIFEST = "module.py", "spec.lock.yaml", "manifest.json"
+FORMAT: Format[Any] = Format("manifest format", 1)
+
+
+EJECTED = (
+    "Ejected: what it uses of ppoc's runtime stands in this file, so that it runs without ppoc."
+)
+
+
+class FolderError(Exception):
+    """A folder that is not what a compiler wrote; the text says what to do."""
+
+
+class Manifest(BaseModel):
+    """What a manifest says, as far as others rely on it."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+    name: str
+    sha256: dict[str, str]
+    versions: dict[str, str]
+
+
+def sha256(text: str) -> str:
+    """The checksum of a text, in UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def manifest_text(
+    name: str,
+    texts: Mapping[str, str],
+    decisions: Sequence[Decision],
+    versions: Mapping[str, str],
+    data: Mapping[str, str] | None = None,
+) -> str:
+    """The text of manifest.json; `texts` are those of the files beside it, `data` checksums."""
+    manifest: dict[str, Any] = {
+        "format": FORMAT.version,
+        "name": name,
+        "sha256": {file: sha256(text) for file, text in texts.items()},
+        "plan": [{"pass": d.name, "choice": d.choice, "reason": d.reason} for d in decisions],
+        "versions": dict(sorted(versions.items())),
+    }
+    if data is not None:
+        manifest["data"] = dict(sorted(data.items()))
+    return json.dumps(manifest, indent=2) + "\n"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a folder.
+
+    Raises:
+        FolderError: it is missing, no manifest, or of a newer version.
+    """
+    path = folder / MANIFEST
+    text = read_file(path)
+    try:
+        document = from_json(text)
+        found = document["format"] if isinstance(document, dict) and "format" in document else None
+        return Manifest.model_validate(FORMAT.current(document, found))
+    except VersionError as error:
+        raise FolderError(f"{path}: {error}; if a newer one wrote it, {UPDATE}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise FolderError(f"{path} is no manifest: {where}: {first['msg']}") from error
+    except (ValueError, RecursionError) as error:
+        raise FolderError(f"{path} is not JSON: {str(error)[:200]}") from error
+
+
+def read_file(path: Path) -> str:
+    """The text of a file of a folder.
+
+    Raises:
+        FolderError: it is missing, a link, no regular file, too large, or not UTF-8.
+    """
+    if path.is_symlink():
+        raise FolderError(f"{path} is a symbolic link: put the file itself there")
+    try:
+        return read(path)
+    except SpecError as error:
+        raise FolderError(error.diagnostics[0].message) from error
