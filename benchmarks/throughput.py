@@ -31,6 +31,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ppoc.compiler.agent.resolved import as_agent
 from ppoc.compiler.resolve import resolve
 
 ROOT = Path(__file__).parents[1]
@@ -81,7 +82,7 @@ OWN = ("ppoc", "ppoc, nothing kept", "bare stepping")
 
 def description(task: Task, steps: int) -> dict[str, Any]:
     """What a peer is told: the values of the resolved spec."""
-    spec = resolve(ROOT / "specs" / f"{task.spec}.yaml", list(task.overrides)).spec
+    spec = as_agent(resolve(ROOT / "specs" / f"{task.spec}.yaml", list(task.overrides))).spec
     actor, policy, value = spec.optimizer.actor, spec.losses.policy, spec.losses.value
     return {
         "env_id": spec.env.id,

@@ -37,11 +37,12 @@ def eject(
 
 
 def _module_text(target: Path, overrides: list[str], trust: bool, modified: bool) -> str:
+    from ppoc.compiler.agent.resolved import as_agent
     from ppoc.compiler.output.build import compile_spec
     from ppoc.compiler.resolve import resolve
 
     if not target.is_dir():
-        compiled = compile_spec(resolve(target, overrides), trust=trust)
+        compiled = compile_spec(as_agent(resolve(target, overrides)), trust=trust)
         terminal.report(compiled.warnings)
         return compiled.module
     if overrides:

@@ -47,15 +47,8 @@ def _explain_code(code: str) -> None:
 
 
 def _explain_spec(spec: Path, overrides: list[str], tex: bool) -> None:
-    from ppoc.compiler.agent.explanation import explain as explanation
-    from ppoc.compiler.agent.resolved import Resolved
     from ppoc.compiler.resolve import resolve
-    from ppoc.compiler.rlhf.explanation import explain as explanation_of_rlhf
-    from ppoc.compiler.rlhf.resolved import RlhfResolved
 
     resolved = resolve(spec_file(spec), overrides)
     terminal.report(resolved.warnings)
-    if isinstance(resolved, RlhfResolved):
-        terminal.put(explanation_of_rlhf(resolved, tex=tex))
-    elif isinstance(resolved, Resolved):
-        terminal.put(explanation(resolved, tex=tex))
+    terminal.put(resolved.kind.explain(resolved, tex=tex))

@@ -53,6 +53,7 @@ def init(
 ) -> None:
     """Write a starter spec, checked before it is written."""
     from ppoc.compiler.agent.probe import probe
+    from ppoc.compiler.agent.resolved import as_agent
     from ppoc.compiler.resolve import resolve_text
 
     if path.suffix not in (".yaml", ".yml"):
@@ -64,5 +65,5 @@ def init(
         return
     name = "".join(c if c.isalnum() or c in "-._" else "-" for c in env.lower())
     text = STARTER.format(file=path, name=f"{name}-ppo"[:64], env=env, steps=f"{steps:_}")
-    probe(resolve_text(text, str(path)), trust=trust)
+    probe(as_agent(resolve_text(text, str(path))), trust=trust)
     write_new(path, text, force)

@@ -72,13 +72,14 @@ def _measure(
 ) -> dict[str, Any]:
     import tempfile
 
+    from ppoc.compiler.agent.resolved import as_agent
     from ppoc.compiler.output.build import MODULE, compile_spec
     from ppoc.compiler.resolve import resolve
     from ppoc.runtime.envs import EnvironmentFailure
     from ppoc.runtime.launch import load_module
     from ppoc.runtime.variance import gradient_samples, spread
 
-    resolved = resolve(path, overrides)
+    resolved = as_agent(resolve(path, overrides))
     try:
         with tempfile.TemporaryDirectory() as folder:
             compile_spec(resolved, trust=trust).write(Path(folder))

@@ -4,18 +4,16 @@ import contextlib
 import multiprocessing
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError, ordered
 from ppoc.compiler.front.recovery import checked
 from ppoc.compiler.front.source import MAX_BYTES
-from ppoc.compiler.front.spec import Document, Examined
 from ppoc.compiler.resolve import examine
 from ppoc.formats.processes import can_be_safe, restore, safe_path
 from ppoc.formats.reading import FormatError, open_regular
@@ -47,41 +45,11 @@ def check(
     With `trust`, code that the spec names is imported.
     """
     examined = examine(path, overrides)
-    found = examined.found
-    resolved = examined.resolved
-    if probe and isinstance(resolved, Resolved):
-        more = checked(_of_environment, examined, resolved, trust, whole=examined.whole)
-        found = ordered([*found, *more])
-    elif probe and resolved is not None:
-        more = checked(_of_files, resolved, whole=examined.whole)
-        found = ordered([*found, *more])
+    found, resolved = examined.found, examined.resolved
+    if probe and resolved is not None:
+        probed = partial(resolved.kind.probed, examined, trust=trust)
+        found = ordered([*found, *checked(probed, whole=examined.whole)])
     return Report(path, found)
-
-
-def _of_environment(examined: Examined, resolved: Resolved, trust: bool) -> Iterator[Diagnostic]:
-    from ppoc.compiler.agent.env_checks import plan_for
-    from ppoc.compiler.agent.evaluation_checks import episodes_may_never_end
-    from ppoc.compiler.agent.observed_checks import advice_on
-    from ppoc.compiler.agent.probe import probe
-
-    try:
-        facts = probe(resolved, choose_backend=False, trust=trust)
-        if not examined.failed:
-            plan_for(resolved, facts)
-    except SpecError as error:
-        yield from error.diagnostics
-        return
-    if not examined.failed:
-        yield from resolved.advice(advice_on(resolved, facts))
-        yield from resolved.advice(episodes_may_never_end(resolved, facts))
-
-
-def _of_files(resolved: Document) -> Iterator[Diagnostic]:
-    from ppoc.compiler.rlhf.probe import look
-    from ppoc.compiler.rlhf.resolved import RlhfResolved
-
-    assert isinstance(resolved, RlhfResolved)
-    yield from look(resolved)[1]
 
 
 def check_all(

@@ -5,74 +5,29 @@ do not fit each other are moved to the nearest that do, and the result is checke
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from math import lcm
-from typing import Any, Literal
+from typing import Any
 
 from ppoc.compiler.agent.observed_checks import advice_on
 from ppoc.compiler.agent.probe import probe
+from ppoc.compiler.agent.resolved import as_agent
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
-from ppoc.compiler.front.spec import Document
 from ppoc.compiler.resolve import resolve_text
-from ppoc.draft import images, write
+from ppoc.draft import atari, images, write
 from ppoc.draft.claims import Claim, Note, Reading, plain
+from ppoc.draft.drafts import ROUNDS, Draft, NothingToDraftError, Value, adapt
 from ppoc.draft.environments import newest_of
 from ppoc.draft.facts import STAND_IN, default_of, field_table, preset_values, zoo, zoo_values
 
-Origin = Literal["request", "adapted", "default"]
-ROUNDS = 30  # of leaving out what the compiler refuses
 NORMALIZE = "env.normalize.observations", "env.normalize.rewards"
-
-
-@dataclass(frozen=True)
-class Value:
-    """A value of the drafted spec, whose it is, and why."""
-
-    path: str
-    value: Any
-    origin: Origin
-    words: str = ""  # of the request
-    why: str = ""
-
-    def comment(self) -> str:
-        """In a few words, for the spec."""
-        if self.origin == "default":
-            return f"default: {self.why}"
-        said = f'"{self.words}"'
-        return f"{said}: {self.why}" if self.why else said
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A spec that passes `ppoc check`, with its provenance and all that it does not say."""
-
-    text: str
-    values: list[Value]
-    notes: list[Note]
-    resolved: Document
-    warnings: list[Diagnostic] = field(default_factory=list)
-
-
-class NothingToDraftError(Exception):
-    """A request that says nothing about an agent ppoc could train; `notes` say what it does ask."""
-
-    def __init__(self, notes: list[Note]) -> None:
-        super().__init__("nothing in the request says what to train, and with what")
-        self.notes = notes
 
 
 def compose(reading: Reading, name: str | None = None) -> Draft:
     """The spec of a reading.
 
     Raises:
-        NothingToDraftError: no field is claimed.
+        NothingToDraftError: nothing is left of what the request claims.
     """
-    if not reading.claims:
-        raise NothingToDraftError([n for n in reading.notes if n.words])
-    if reading.kind == "rlhf":
-        from ppoc.draft.rlhf.compose import compose as compose_rlhf
-
-        return compose_rlhf(reading, name)
     notes = list(reading.notes)
     values = {c.path: _claimed(reading, c) for c in reading.claims if c.path in _writable(c)}
     if "networks.critic" in values:  # null, so it has no parts
@@ -82,7 +37,7 @@ def compose(reading: Reading, name: str | None = None) -> Draft:
         full = fitted(full, preset_values(full["algorithm"].value), notes)
         text = write.spec(reading.request, full, notes)
         try:
-            resolved = resolve_text(text, "spec.yaml")
+            resolved = as_agent(resolve_text(text, "spec.yaml"))
             facts = probe(resolved, choose_backend=False)
         except SpecError as error:
             values = _without(values, full, text, error, notes)
@@ -121,7 +76,7 @@ def with_defaults(values: dict[str, Value], name: str | None) -> dict[str, Value
             same = zoo_values(like)["algorithm"] == algorithm
             if path in theirs and (same or path in NORMALIZE):
                 default(path, theirs[path], f"as in the zoo's {like}")
-    if images.is_atari(env_id):
+    if atari.is_atari(env_id):
         for path, value in images.defaults(full, algorithm).items():
             default(path, value, f"as in the zoo's {images.LIKE}")
     if {"networks.actor.body", "networks.actor.memory.kind"} <= full.keys():
@@ -185,16 +140,6 @@ def fitted(full: dict[str, Value], below: Mapping[str, Any], notes: list[Note]) 
         why = f"the nearest to {size} that divides {samples} samples"
         adapt(full, notes, "update.minibatch_size", nearest, why)
     return full
-
-
-def adapt(full: dict[str, Value], notes: list[Note], path: str, value: Any, why: str) -> None:
-    """Put a value in the place of one that does not fit, and note it where words asked for that."""
-    said = full.get(path)
-    words = said.words if said is not None else ""
-    full[path] = Value(path, value, "adapted" if words else "default", words, why)
-    note = Note("adapted", words, f"`{path}` is {value}, {why}")
-    if words and note not in notes:
-        notes.append(note)
 
 
 def _nearest_rollout(steps: int, envs: int, size: int | str) -> int:

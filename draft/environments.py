@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from ppoc.compiler.agent.probe import list_environments, package_of
-from ppoc.draft import images
+from ppoc.draft import atari
 from ppoc.draft.glossary import glossary, tokens
 
 _ID = re.compile(r"(?:[\w.]+[/:])?[A-Za-z][\w]*-v\d+\b")
@@ -88,13 +88,13 @@ def id_at(text: str, at: int) -> re.Match[str] | None:
 
 def by_id(env_id: str) -> Found:
     """The environment of an id; the newest version where it has no such version."""
-    if images.is_atari(env_id):
-        images.register()
+    if atari.is_atari(env_id):
+        atari.register()
     for registered in list_environments():
         if registered.lower() == env_id.lower():
             return Found(registered, "")
-    if images.is_atari(env_id) and not images.has_ale():
-        return Found(None, images.INSTALL)
+    if atari.is_atari(env_id) and not atari.has_ale():
+        return Found(None, atari.INSTALL)
     name = named(env_id.rpartition("-v")[0].lower()) or alike(env_id.rpartition("-v")[0].lower())
     if ":" in env_id or "/" in env_id or name is None:
         return Found(None, f"gymnasium has no environment {env_id} here")
@@ -114,10 +114,10 @@ def by_name(name: str, words: set[str]) -> Found:
 def _game(name: str) -> Found:
     """An Atari game, in the version whose frames the preprocessing skips itself."""
     env_id = f"{name}NoFrameskip-v4"
-    images.register()
+    atari.register()
     if env_id in list_environments():
         return Found(env_id, "the version that leaves frame skips to `atari`")
-    return Found(None, images.INSTALL if not images.has_ale() else f"ale_py has no {env_id}")
+    return Found(None, atari.INSTALL if not atari.has_ale() else f"ale_py has no {env_id}")
 
 
 def newest_of(env_id: str) -> str | None:

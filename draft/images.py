@@ -1,19 +1,15 @@
 """Images: Atari games by name, sizes of screens, and what a task without images makes of them."""
 
-import importlib.util
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ppoc.compiler.agent.probe import package_of
+from ppoc.draft.atari import INSTALL, is_atari
 from ppoc.draft.claims import Claim, Note, Reading
+from ppoc.draft.drafts import Value
 from ppoc.draft.facts import STAND_IN, preset_values, takes, zoo_values
-
-if TYPE_CHECKING:
-    from ppoc.draft.drafts import Value
-    from ppoc.draft.reader import Reader
+from ppoc.draft.request import Request
 
 LIKE = "ppo/pong"  # the spec of the zoo that other games follow
-INSTALL = "an Atari game, which needs `pip install 'ppoc[atari]'`"
 OF_PPO = ("losses.", "optimizer.", "update.")
 ONLY_IMAGES = ("networks.actor.body", "networks.critic.body", "networks.actor.features",
                "networks.critic.features", "env.resize", "env.grayscale")  # fmt: skip
@@ -25,23 +21,7 @@ INNER = {
 }
 
 
-def is_atari(env_id: str) -> bool:
-    """Whether an id is that of an Atari game."""
-    return package_of(env_id) == "ale_py"
-
-
-def has_ale() -> bool:
-    """Whether the games are installed; finding out imports nothing."""
-    return importlib.util.find_spec("ale_py") is not None
-
-
-def register() -> None:
-    """Put the games into gymnasium's registry, where they are installed."""
-    if has_ale():
-        importlib.import_module("ale_py")
-
-
-def read_resize(reader: "Reader") -> None:
+def read_resize(reader: Request) -> None:
     """Claim the size that images are brought to: `resized to 64x64`, `84x84 pixels`."""
     items = reader.items
     for at in sorted(reader.free):
@@ -61,7 +41,7 @@ def read_resize(reader: "Reader") -> None:
             reader.note("cannot", first, f"`env.resize` cannot be {sizes}: {problem}", items[at])
 
 
-def settled(reader: "Reader", claims: list[Claim]) -> list[Claim]:
+def settled(reader: Request, claims: list[Claim]) -> list[Claim]:
     """Claims about images where they belong: an Atari game has preprocessing of its own."""
     if any(claim.path.startswith("env.atari.") for claim in claims):
         claims = [claim for claim in claims if claim.path != "env.atari"]
@@ -78,7 +58,7 @@ def settled(reader: "Reader", claims: list[Claim]) -> list[Claim]:
     return _without(reader.reading, claims, ("env.atari",), env_id)
 
 
-def _inner(reader: "Reader", claim: Claim) -> Claim | None:
+def _inner(reader: Request, claim: Claim) -> Claim | None:
     """A claim at the path that Atari preprocessing has for it."""
     value = claim.value
     if claim.path == "env.resize":
@@ -111,7 +91,7 @@ def _without(
     return [claim for claim in claims if claim not in out]
 
 
-def defaults(full: Mapping[str, "Value"], algorithm: str) -> dict[str, Any]:
+def defaults(full: Mapping[str, Value], algorithm: str) -> dict[str, Any]:
     """What an Atari game starts from: the preprocessing, networks and numbers of the zoo's Pong."""
     found = {p: v for p, v in zoo_values(LIKE).items() if p.startswith(("env.", "networks."))}
     del found["env.id"]
@@ -131,11 +111,11 @@ def defaults(full: Mapping[str, "Value"], algorithm: str) -> dict[str, Any]:
     return found
 
 
-def _has_critic(full: Mapping[str, "Value"], below: Mapping[str, Any]) -> bool:
+def _has_critic(full: Mapping[str, Value], below: Mapping[str, Any]) -> bool:
     return "networks.critic" not in full and below.get("networks.critic", 0) is not None
 
 
-def _can_share(full: Mapping[str, "Value"], below: Mapping[str, Any]) -> bool:
+def _can_share(full: Mapping[str, Value], below: Mapping[str, Any]) -> bool:
     """Whether the critic may share the actor's body: it has none of another kind, nor a step."""
     own, actors = (full.get(f"networks.{role}.body") for role in ("critic", "actor"))
     same = own is None or (actors is not None and own.value == actors.value)
@@ -143,7 +123,7 @@ def _can_share(full: Mapping[str, "Value"], below: Mapping[str, Any]) -> bool:
     return same and steps and _has_critic(full, below)
 
 
-def shared(full: Mapping[str, "Value"]) -> dict[str, "Value"]:
+def shared(full: Mapping[str, Value]) -> dict[str, Value]:
     """Values without those that the critic has from the actor, where it shares its body."""
     share = full.get("networks.critic.share")
     if share is None or share.value != "body":

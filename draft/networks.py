@@ -1,18 +1,14 @@
 """Sizes of networks: `two layers of 64`, `2x256`, `[400, 300]`, `actor 64 64`, `64-64 policy`."""
 
-from typing import TYPE_CHECKING
-
 from ppoc.draft.facts import preset_values
 from ppoc.draft.lexer import Item
-
-if TYPE_CHECKING:
-    from ppoc.draft.reader import Reader
+from ppoc.draft.request import Request
 
 DEFAULT_WIDTH, DEFAULT_COUNT = 64, 2  # networks.actor.layers of the language
 MOST = 16
 
 
-def read_layers(reader: "Reader") -> None:
+def read_layers(reader: Request) -> None:
     """Claim the hidden layers that a request gives."""
     said = [at for at, item in enumerate(reader.items) if item.quantity("layers")]
     for at in said:
@@ -33,7 +29,7 @@ def read_layers(reader: "Reader") -> None:
                 _claim(reader, [width] * DEFAULT_COUNT, before, [before], at, how)
 
 
-def both_roles(reader: "Reader", path: str, at: int) -> list[str]:
+def both_roles(reader: Request, path: str, at: int) -> list[str]:
     """The paths of a value that actor and critic each have: its role's, or both."""
     role = reader.role(at)
     if role is None and at > 1 and reader.items[at - 1].text in ("and", "und", "et", "y"):
@@ -43,7 +39,7 @@ def both_roles(reader: "Reader", path: str, at: int) -> list[str]:
     return [path, path.replace(".actor.", ".critic.")] if has_critic(reader) else [path]
 
 
-def has_critic(reader: "Reader") -> bool:
+def has_critic(reader: Request) -> bool:
     """Whether the spec has a critic with a network of its own."""
     known = reader.known or preset_values(reader.algorithm)
     if any(item.names("switch") == ["networks.critic.share"] for item in reader.items):
@@ -52,7 +48,7 @@ def has_critic(reader: "Reader") -> bool:
 
 
 def _claim(
-    reader: "Reader", layers: list[int], first: int, used: list[int], last: int, how: str = ""
+    reader: Request, layers: list[int], first: int, used: list[int], last: int, how: str = ""
 ) -> None:
     reader.free -= set(used)
     items = reader.items
@@ -66,7 +62,7 @@ def _whole(item: Item) -> int | None:
     return int(value) if value.is_integer() and value >= 0 else None
 
 
-def _one_token(reader: "Reader", at: int) -> None:
+def _one_token(reader: Request, at: int) -> None:
     """2x256, 64-64 and [64, 64], where they can be nothing else."""
     number = reader.items[at].number
     if number is None or not all(v.is_integer() and v > 0 for v in number.many):
@@ -91,7 +87,7 @@ def _one_token(reader: "Reader", at: int) -> None:
     _claim(reader, layers, at, [at], at)
 
 
-def _around_layers(reader: "Reader", at: int) -> None:
+def _around_layers(reader: Request, at: int) -> None:
     """A count before the word `layers`, widths after it."""
     items = reader.items
     count_at = _number_before(reader, at)
@@ -121,7 +117,7 @@ def _around_layers(reader: "Reader", at: int) -> None:
     _claim(reader, layers, first, used, last, how)
 
 
-def _number_before(reader: "Reader", at: int) -> int | None:
+def _number_before(reader: Request, at: int) -> int | None:
     for i in range(at - 1, max(-1, at - 4), -1):
         item = reader.items[i]
         if item.sentence != reader.items[at].sentence:
@@ -133,7 +129,7 @@ def _number_before(reader: "Reader", at: int) -> int | None:
     return None
 
 
-def _widths_after(reader: "Reader", at: int) -> list[int]:
+def _widths_after(reader: Request, at: int) -> list[int]:
     items, found = reader.items, list[int]()
     crossed = False
     for i in range(at + 1, min(at + 12, len(items))):
@@ -156,7 +152,7 @@ def _widths_after(reader: "Reader", at: int) -> list[int]:
     return found
 
 
-def _widths_before(reader: "Reader", at: int) -> list[int]:
+def _widths_before(reader: Request, at: int) -> list[int]:
     """`64 units per layer, 3 layers`."""
     for i in range(at - 1, 0, -1):
         item = reader.items[i]
@@ -176,7 +172,7 @@ def _then_units(items: list[Item], at: int) -> bool:
     return any(item.quantity("units") for item in items[at + 1 : at + 4])
 
 
-def _after_role(reader: "Reader", at: int) -> None:
+def _after_role(reader: Request, at: int) -> None:
     """`actor 64 64`: bare widths after a role."""
     items, found = reader.items, list[int]()
     for i in range(at + 1, min(at + 8, len(items))):

@@ -1,16 +1,14 @@
 """What is said without numbers: choices, switches, normalisation, schedules, the impossible."""
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ppoc.draft.attach import is_memory
 from ppoc.draft.facts import STAND_IN, takes, zoo, zoo_values
 from ppoc.draft.glossary import glossary
 from ppoc.draft.lexer import Item
 from ppoc.draft.networks import both_roles
-
-if TYPE_CHECKING:
-    from ppoc.draft.reader import Reader
+from ppoc.draft.request import Request
 
 _LITERALS: dict[str, Any] = {
     "True": True,
@@ -22,7 +20,7 @@ _LITERALS: dict[str, Any] = {
 _UNKNOWN_AFTER = {"on", "in", "for", "auf", "für", "sur", "en", "playing", "play", "solve"}
 
 
-def read_base(reader: "Reader") -> None:
+def read_base(reader: Request) -> None:
     """`same as ppo/hopper but …`: everything that a spec of the zoo says, as if said here first."""
     for match in re.finditer(r"\b[a-z][\w-]*/[a-z][\w-]*", reader.reading.request.lower()):
         name = match[0]
@@ -41,7 +39,7 @@ def read_base(reader: "Reader") -> None:
         return
 
 
-def refined(reader: "Reader", name: str) -> str:
+def refined(reader: Request, name: str) -> str:
     """The preset that an algorithm's further words make of it."""
     words = {item.text for item in reader.items}
     text = " ".join(item.text for item in reader.items if item.text != "-")
@@ -63,14 +61,14 @@ def refined(reader: "Reader", name: str) -> str:
     return name
 
 
-def names_a_task(reader: "Reader", at: int) -> bool:
+def names_a_task(reader: Request, at: int) -> bool:
     """Whether a word that may be a game is one here: `on Tennis`, `Tennis of Atari`."""
     before = [i.text for i in reader.items[max(0, at - 2) : at]]
     atari = any(item.text in ("atari", "ale", "arcade") for item in reader.items)
     return atari or bool(_UNKNOWN_AFTER & set(before))
 
 
-def note_unknown_environment(reader: "Reader") -> None:
+def note_unknown_environment(reader: Request) -> None:
     """Say which environment is meant that does not exist here, or that none is named."""
     kept = f"{STAND_IN} stands in"
     elsewhere = [item for item in reader.items if item.names("elsewhere")]
@@ -96,7 +94,7 @@ def note_unknown_environment(reader: "Reader") -> None:
     reader.note("question", Item(0, 0, ""), f"which environment? None is named, and {kept}")
 
 
-def read_choices(reader: "Reader") -> None:
+def read_choices(reader: Request) -> None:
     """Claim words that stand for one value of a field."""
     for at, item in enumerate(reader.items):
         for name in item.names("choice"):
@@ -129,7 +127,7 @@ def read_choices(reader: "Reader") -> None:
                 reader.claim(each, value, item, item)
 
 
-def _is_refined(reader: "Reader", path: str, value: str, item: Item) -> bool:
+def _is_refined(reader: Request, path: str, value: str, item: Item) -> bool:
     """Whether `from pixels` or `recurrent` stands beside a kind by name: `impala cnn`, `gru`."""
     if path not in ("networks.actor.body", "networks.actor.memory.kind"):
         return False
@@ -142,7 +140,7 @@ def _is_refined(reader: "Reader", path: str, value: str, item: Item) -> bool:
     )
 
 
-def read_switches(reader: "Reader") -> None:
+def read_switches(reader: Request) -> None:
     """Claim what is turned on or off."""
     sharing = any("networks.critic.share" in item.names("switch") for item in reader.items)
     for at, item in enumerate(reader.items):
@@ -161,7 +159,7 @@ def read_switches(reader: "Reader") -> None:
                         reader.claim(other, not negated, place, item)
 
 
-def _directly_negated(reader: "Reader", at: int) -> bool:
+def _directly_negated(reader: Request, at: int) -> bool:
     before = reader.items[max(0, at - 2) : at]
     following = reader.items[at + 1] if at + 1 < len(reader.items) else None
     noun = (
@@ -172,12 +170,12 @@ def _directly_negated(reader: "Reader", at: int) -> bool:
     )
 
 
-def _about_networks(reader: "Reader", at: int) -> bool:
+def _about_networks(reader: Request, at: int) -> bool:
     near = (i for i in reader.items if i.sentence == reader.items[at].sentence)
     return any(i.cue("actor", "critic", "network") or i.quantity("layers") for i in near)
 
 
-def read_normalization(reader: "Reader") -> None:
+def read_normalization(reader: Request) -> None:
     """Claim what is normalised and what is not; the verb stands before or after its objects."""
     for at, item in enumerate(reader.items):
         if item.cue("normalize"):
@@ -192,7 +190,7 @@ def read_normalization(reader: "Reader") -> None:
                     reader.claim(path, False, other, item)
 
 
-def _objects(reader: "Reader", at: int) -> list[tuple[str, Item]]:
+def _objects(reader: Request, at: int) -> list[tuple[str, Item]]:
     """What one mention of normalising is about."""
     items = reader.items
     after = _row(items, range(at + 1, len(items)))
@@ -226,7 +224,7 @@ def _row(items: list[Item], indices: range) -> list[tuple[str, Item]]:
     return found
 
 
-def read_schedules(reader: "Reader") -> None:
+def read_schedules(reader: Request) -> None:
     """Claim which rate or range falls, and which stays."""
     cues = {"decay": "linear", "cosine": "cosine", "constant": "constant", "adaptive": "adaptive"}
     for at, item in enumerate(reader.items):
@@ -249,7 +247,7 @@ def read_schedules(reader: "Reader") -> None:
                 reader.note("cannot", item, f"`{path}`: {problem}")
 
 
-def _scheduled(reader: "Reader", at: int, near: bool) -> tuple[str, Item] | None:
+def _scheduled(reader: Request, at: int, near: bool) -> tuple[str, Item] | None:
     """The quantity that a word such as `linearly` is about."""
     items, item = reader.items, reader.items[at]
     names = glossary().data["schedulable"]
@@ -275,7 +273,7 @@ def _scheduled(reader: "Reader", at: int, near: bool) -> tuple[str, Item] | None
     return next((found for found in map(of, order) if found), None)
 
 
-def read_unsupported(reader: "Reader") -> None:
+def read_unsupported(reader: Request) -> None:
     """Note what ppoc cannot do, once each, with what is nearest."""
     seen = set()
     for at, item in enumerate(reader.items):

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ppoc.draft.claims import Claim
 from ppoc.draft.facts import is_whole, preset_values, takes
@@ -10,9 +10,7 @@ from ppoc.draft.glossary import glossary
 from ppoc.draft.lexer import Item
 from ppoc.draft.networks import both_roles
 from ppoc.draft.relations import Proportion, scaled
-
-if TYPE_CHECKING:
-    from ppoc.draft.reader import Reader
+from ppoc.draft.request import Request
 
 MANY_SEEDS = 100
 SHORTEST = 1000  # steps of a run, unless it is to train `for` fewer
@@ -49,7 +47,7 @@ class PerEnvironment:
         self.steps = steps
 
 
-def read_quantity(reader: "Reader", term: int, numbers: list[int]) -> None:
+def read_quantity(reader: Request, term: int, numbers: list[int]) -> None:
     """Claim what the numbers of a term say."""
     item, name = reader.items[term], _best(reader, term, numbers[0])
     first = reader.items[numbers[0]]
@@ -71,7 +69,7 @@ def read_quantity(reader: "Reader", term: int, numbers: list[int]) -> None:
             claim_number(reader, name, term, numbers[0])
 
 
-def _best(reader: "Reader", term: int, number: int | None = None) -> str:
+def _best(reader: Request, term: int, number: int | None = None) -> str:
     """The quantity that a term stands for: of several, one that the number is usual for."""
     names = reader.items[term].names("quantity")
     at = number if number is not None else reader.attached.get(term, [None])[0]
@@ -84,14 +82,14 @@ def _values(item: Item) -> tuple[float, ...]:
     return (number.many or (number.value,)) if number is not None else ()
 
 
-def _about_evaluation(reader: "Reader", term: int) -> bool:
+def _about_evaluation(reader: Request, term: int) -> bool:
     if "eval" in reader.items[term].text or "test" in reader.items[term].text:
         return True
     near = (i for i in reader.items if i.sentence == reader.items[term].sentence)
     return any(i.cue("evaluation") or "eval" in i.text for i in near)
 
 
-def path_for(reader: "Reader", name: str, at: int) -> str | None:
+def path_for(reader: Request, name: str, at: int) -> str | None:
     """The path of a quantity, of the critic where the words around an item are about it."""
     path = reader.path_of(name)
     per_role = glossary().data["quantities"][name].get("per_role")
@@ -100,7 +98,7 @@ def path_for(reader: "Reader", name: str, at: int) -> str | None:
     return path
 
 
-def claim_number(reader: "Reader", name: str, term: int, at: int) -> None:
+def claim_number(reader: Request, name: str, term: int, at: int) -> None:
     """Claim one number for one quantity, or note why it cannot be."""
     item, place = reader.items[at], reader.items[term]
     number = item.number
@@ -137,17 +135,17 @@ def claim_number(reader: "Reader", name: str, term: int, at: int) -> None:
         reader.claim(each, value, place, item)
 
 
-def _follows(reader: "Reader", at: int, word: str) -> bool:
+def _follows(reader: Request, at: int, word: str) -> bool:
     before = reader.items[at - 1] if at else None
     return before is not None and before.text == word
 
 
-def _has_buffer(reader: "Reader") -> bool:
+def _has_buffer(reader: Request) -> bool:
     values = reader.known or preset_values(reader.algorithm)
     return values.get("update.buffer", 0) is not None
 
 
-def _is_of_a_rollout(reader: "Reader", at: int) -> bool:
+def _is_of_a_rollout(reader: Request, at: int) -> bool:
     """Whether `16 envs, 128 steps` means those of each environment: too few for a whole run."""
     item = reader.items[at]
     if item.number is None or item.number.value >= FEW_STEPS:
@@ -160,7 +158,7 @@ def _is_of_a_rollout(reader: "Reader", at: int) -> bool:
     return envs and not {"for", "total", "train", "training", "learn", "only"} & set(clause)
 
 
-def _seeds(reader: "Reader", name: str, term: int, numbers: list[int]) -> None:
+def _seeds(reader: Request, name: str, term: int, numbers: list[int]) -> None:
     items = reader.items
     values = [v for i in numbers for v in _values(items[i])]
     first, last = sorted((items[term], items[numbers[-1]]), key=lambda i: i.start)
@@ -182,7 +180,7 @@ def _seeds(reader: "Reader", name: str, term: int, numbers: list[int]) -> None:
         reader.note("run", first, f"ppoc run SPEC --seed {seed}", last)
 
 
-def _sweep(reader: "Reader", name: str, term: int, numbers: list[int], values: list[float]) -> None:
+def _sweep(reader: Request, name: str, term: int, numbers: list[int], values: list[float]) -> None:
     path = path_for(reader, name, term)
     first, last = sorted((reader.items[term], reader.items[numbers[-1]]), key=lambda i: i.start)
     for value in values:
@@ -194,7 +192,7 @@ def _sweep(reader: "Reader", name: str, term: int, numbers: list[int], values: l
             reader.note("run", first, f"ppoc run SPEC -s {path}={exact!r}", last)
 
 
-def replaced_numbers(reader: "Reader") -> None:
+def replaced_numbers(reader: Request) -> None:
     """`five epochs are not enough, use 15`: a number turned down gives way to the one after it."""
     items = reader.items
     for term, numbers in list(reader.attached.items()):
@@ -240,7 +238,7 @@ def _turned_down(items: list[Item], at: int) -> bool:
     )
 
 
-def read_leftovers(reader: "Reader") -> None:
+def read_leftovers(reader: Request) -> None:
     """Numbers whose quantity is named elsewhere: a correction, a second role, steps as 500k."""
     for at in sorted(reader.free):
         item = reader.items[at]
@@ -276,7 +274,7 @@ def _is_usual(name: str, item: Item) -> bool:
     return item.number is not None and not item.number.many and low <= item.number.value <= high
 
 
-def _claimed_before(reader: "Reader", item: Item) -> tuple[str, int] | None:
+def _claimed_before(reader: Request, item: Item) -> tuple[str, int] | None:
     """The nearest quantity before an item that has a number."""
     found = [(t, n) for t, n in reader.attached.items() if reader.items[t].start < item.start]
     if not found:
@@ -285,14 +283,14 @@ def _claimed_before(reader: "Reader", item: Item) -> tuple[str, int] | None:
     return _best(reader, term), term
 
 
-def _is_length(reader: "Reader", item: Item) -> bool:
+def _is_length(reader: Request, item: Item) -> bool:
     number = item.number
     if number is None or number.many or reader.reading.claim("training.total_steps"):
         return False
     return number.scaled and number.value >= 10_000 and number.value.is_integer()
 
 
-def _is_odd(reader: "Reader", at: int) -> bool:
+def _is_odd(reader: Request, at: int) -> bool:
     """Whether a number without a term deserves a question: not where it names a thing."""
     item = reader.items[at]
     if not item.text[:1].isdigit() and item.text[:1] not in ".-[":
@@ -301,7 +299,7 @@ def _is_odd(reader: "Reader", at: int) -> bool:
     return not any(i.names("unsupported") or i.names("elsewhere") for i in near)
 
 
-def read_citations(reader: "Reader") -> None:
+def read_citations(reader: Request) -> None:
     """Years, figures of papers, numbers of machines and of what cannot be are no values."""
     for at in sorted(reader.free):
         number = reader.items[at].number
@@ -315,7 +313,7 @@ def read_citations(reader: "Reader") -> None:
             reader.free.discard(at)
 
 
-def _of_the_impossible(reader: "Reader", at: int) -> bool:
+def _of_the_impossible(reader: Request, at: int) -> bool:
     """`a replay buffer of 100000 transitions`: a number of what there is no field for."""
     before = reader.items[at - 1] if at > 1 else None
     if before is not None and before.text in ("of", "=", ":", "at", "size"):
@@ -324,7 +322,7 @@ def _of_the_impossible(reader: "Reader", at: int) -> bool:
     return after is not None and bool(after.names("unsupported"))
 
 
-def read_amounts(reader: "Reader") -> None:
+def read_amounts(reader: Request) -> None:
     """Quantities without a number: turned off, or as much as a convention says, or a question."""
     for at, item in enumerate(reader.items):
         if not item.quantity() or at in reader.attached or at in reader.settled_terms:
@@ -359,7 +357,7 @@ def read_amounts(reader: "Reader") -> None:
             reader.note("question", first, text, item)
 
 
-def read_unused(reader: "Reader") -> None:
+def read_unused(reader: Request) -> None:
     """Quantities that are named and get no value are questions, not dropped in silence."""
     values = reader.known or preset_values(reader.algorithm)
     for at, item in enumerate(reader.items):
@@ -380,7 +378,7 @@ def read_unused(reader: "Reader") -> None:
         reader.note("question", item, f"no value is given, so `{path}` {stays}")
 
 
-def read_implied(reader: "Reader") -> None:
+def read_implied(reader: Request) -> None:
     """`weight decay 0.01` where no optimiser is named: the one that has it."""
     decay, kind = map(
         reader.reading.claim, ("optimizer.actor.weight_decay", "optimizer.actor.kind")
@@ -392,7 +390,7 @@ def read_implied(reader: "Reader") -> None:
         reader.reading.claims.append(Claim("optimizer.actor.kind", "adamw", start, end, how))
 
 
-def _is_unused(reader: "Reader", at: int) -> bool:
+def _is_unused(reader: Request, at: int) -> bool:
     """Whether a term of its own has been read into no claim and no note, and not turned off."""
     item, reading = reader.items[at], reader.reading
     names = item.names("quantity")
@@ -410,7 +408,7 @@ def _is_unused(reader: "Reader", at: int) -> bool:
     return not said and not any(words in note.words for note in reading.notes)
 
 
-def read_sizes(reader: "Reader") -> None:
+def read_sizes(reader: Request) -> None:
     """`a big network` without a size is a question."""
     for at, item in enumerate(reader.items[1:], 1):
         before = reader.items[at - 1]
@@ -420,14 +418,14 @@ def read_sizes(reader: "Reader") -> None:
             reader.note("question", before, text, item)
 
 
-def _negation(reader: "Reader", at: int) -> Item:
+def _negation(reader: Request, at: int) -> Item:
     for other in reversed(reader.items[max(0, at - 5) : at]):
         if other.cue("negation"):
             return other
     return reader.items[at]
 
 
-def settled(reader: "Reader") -> list[Claim]:
+def settled(reader: Request) -> list[Claim]:
     """One claim a field: corrections applied, conflicts noted, values given by others computed."""
     by_path: dict[str, Claim] = {}
     for claim in reader.reading.claims:
@@ -458,12 +456,12 @@ def _plain_equal(a: Any, b: Any) -> bool:
     return type(a) is type(b) and a == b
 
 
-def _corrected(reader: "Reader", first: Claim, second: Claim) -> bool:
+def _corrected(reader: Request, first: Claim, second: Claim) -> bool:
     between = (i for i in reader.items if first.start < i.start <= second.end)
     return any(i.cue("correction") for i in between)
 
 
-def _computed(reader: "Reader", by_path: dict[str, Claim], claim: Claim) -> Claim | None:
+def _computed(reader: Request, by_path: dict[str, Claim], claim: Claim) -> Claim | None:
     values = reader.known or preset_values(reader.algorithm)
 
     def value_of(path: str) -> Any:

@@ -1,12 +1,10 @@
 """Values given by others: `three times the actor's rate`, `half as many epochs`."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ppoc.draft.facts import is_whole, preset_values, takes
 from ppoc.draft.lexer import Item
-
-if TYPE_CHECKING:
-    from ppoc.draft.reader import Reader
+from ppoc.draft.request import Request
 
 DOWN = {"reduce", "lower", "decrease", "cut", "drop", "shrink", "divide", "reduced", "lowered"}
 UP = {"increase", "raise", "grow", "boost", "multiply", "increased", "raised"}
@@ -15,7 +13,7 @@ THAT = {"that", "this", "it", "those", "them"}
 FACTORS = {"double": 2.0, "triple": 3.0, "half": 0.5, "third": 1 / 3, "quarter": 0.25, "tenth": 0.1}
 
 
-def read_relations(reader: "Reader") -> None:
+def read_relations(reader: Request) -> None:
     """Claim what is said in proportion to something else."""
     for at in range(len(reader.items)):
         _by_so_much(reader, at)
@@ -31,7 +29,7 @@ def read_relations(reader: "Reader") -> None:
             _of_the_present(reader, at, last, factor, item)
 
 
-def _by_so_much(reader: "Reader", at: int) -> None:
+def _by_so_much(reader: Request, at: int) -> None:
     """`lower the learning rate by 20 %`, `divide it by 10`, `reduce the entropy by half`."""
     items, verb = reader.items, reader.items[at]
     if verb.text not in DOWN | UP:
@@ -58,7 +56,7 @@ def _by_so_much(reader: "Reader", at: int) -> None:
     _changed(reader, term, at, last, factor=factor)
 
 
-def _so_many_more(reader: "Reader", at: int) -> None:
+def _so_many_more(reader: Request, at: int) -> None:
     """`8 more environments`, `two fewer epochs`."""
     items = reader.items
     if at not in reader.free or at + 2 >= len(items):
@@ -71,7 +69,7 @@ def _so_many_more(reader: "Reader", at: int) -> None:
 
 
 def _changed(
-    reader: "Reader",
+    reader: Request,
     term: int,
     first: int,
     last: int,
@@ -94,7 +92,7 @@ def _changed(
     reader.claim(path, value, item, end, f"from {present:g}")
 
 
-def _factor(reader: "Reader", at: int) -> tuple[float, int] | None:
+def _factor(reader: Request, at: int) -> tuple[float, int] | None:
     """A factor that starts at an item, and the index of its last item."""
     items = reader.items
     for name, value in FACTORS.items():
@@ -116,7 +114,7 @@ def _factor(reader: "Reader", at: int) -> tuple[float, int] | None:
     return (1 / number.value if less else number.value), at + 1
 
 
-def _of_the_other(reader: "Reader", at: int, last: int, factor: float) -> bool:
+def _of_the_other(reader: Request, at: int, last: int, factor: float) -> bool:
     """The critic's rate by the actor's, or the other way round."""
     items = reader.items
     before = [
@@ -141,7 +139,7 @@ def _of_the_other(reader: "Reader", at: int, last: int, factor: float) -> bool:
     return True
 
 
-def _of_that(reader: "Reader", at: int, last: int, factor: float) -> bool:
+def _of_that(reader: Request, at: int, last: int, factor: float) -> bool:
     """`critic learning rate twice that`: a rate by the one of the other network, said before."""
     items = reader.items
     subject = reader.role(at) or _spoken_of(items, at)
@@ -195,7 +193,7 @@ def _about_rates(items: list[Item], at: int, last: int) -> bool:
     )
 
 
-def _of_the_present(reader: "Reader", at: int, last: int, factor: float, item: Item) -> None:
+def _of_the_present(reader: Request, at: int, last: int, factor: float, item: Item) -> None:
     """A multiple of the value that the preset, or the spec being edited, has."""
     items = reader.items
     if [i.text for i in items[last + 1 : last + 3]] in (["as", "long"], ["the", "time"]):
@@ -232,7 +230,7 @@ def _of_the_present(reader: "Reader", at: int, last: int, factor: float, item: I
         return
 
 
-def _changed_length(reader: "Reader", at: int, last: int, factor: float) -> None:
+def _changed_length(reader: Request, at: int, last: int, factor: float) -> None:
     """`train twice as long`."""
     path = "training.total_steps"
     present = (reader.known or preset_values(reader.algorithm))[path]
@@ -241,7 +239,7 @@ def _changed_length(reader: "Reader", at: int, last: int, factor: float) -> None
     reader.claim(path, value, reader.items[at], reader.items[last + 2], f"from {present}")
 
 
-def _followed_by_number(reader: "Reader", at: int) -> bool:
+def _followed_by_number(reader: Request, at: int) -> bool:
     following = reader.items[at + 1 : at + 3]
     return any(i.number is not None and i.clause == reader.items[at].clause for i in following)
 

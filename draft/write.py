@@ -4,13 +4,11 @@ import json
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ppoc.draft.claims import Note, plain
+from ppoc.draft.drafts import Value
 from ppoc.draft.facts import field_table
-
-if TYPE_CHECKING:
-    from ppoc.draft.drafts import Value
 
 COLUMN = 34  # of the comments
 SECTIONS = {

@@ -11,11 +11,11 @@ import ast
 import builtins
 import functools
 import re
-import sys
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from ppoc.compiler.emission.imports import sorted_imports
 from ppoc.compiler.output.manifest import EJECTED
 from ppoc.exporting.scopes import Names, names_of
 from ppoc.exporting.source import EjectError, Item, SourceFile, path_of
@@ -298,9 +298,9 @@ class _Ejection:
             needed["TYPE_CHECKING"] = "from typing import TYPE_CHECKING"
         else:
             needed.pop("TYPE_CHECKING", None)
-        lines = _sorted_imports(set(needed.values()))
+        lines = sorted_imports(set(needed.values()))
         if typing:
-            sorted_typing = [line for line in _sorted_imports(typing) if line]
+            sorted_typing = [line for line in sorted_imports(typing) if line]
             lines += ["", "if TYPE_CHECKING:", *(f"    {line}" for line in sorted_typing)]
         return lines
 
@@ -347,36 +347,6 @@ def _extent(lines: list[str], node: ast.stmt) -> range:
     while first > 0 and lines[first - 1].startswith(f"{indent}#"):
         first -= 1
     return range(first, node.end_lineno or node.lineno)
-
-
-def _sorted_imports(statements: set[str]) -> list[str]:
-    """Statements as a formatter would sort them, with names of one module together."""
-    together: dict[str, set[str]] = {}
-    plain = set()
-    for statement in statements:
-        head, _, names = statement.partition(" import ")
-        if head.startswith("from "):
-            together.setdefault(head, set()).add(names)
-        else:
-            plain.add(statement)
-
-    def by_kind(name: str) -> tuple[bool, bool, str]:
-        return not name.isupper(), not name[0].isupper(), name
-
-    lines = [
-        *sorted(plain),
-        *(f"{h} import {', '.join(sorted(n, key=by_kind))}" for h, n in together.items()),
-    ]
-
-    def outside(line: str) -> bool:
-        return line.split()[1].partition(".")[0] not in sys.stdlib_module_names
-
-    def order(line: str) -> tuple[bool, str]:
-        return line.startswith("from "), line.split()[1]
-
-    groups = ([x for x in lines if outside(x) == wanted] for wanted in (False, True))
-    first, second = (sorted(group, key=order) for group in groups)
-    return [*first, "", *second]
 
 
 def _check(text: str) -> None:

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from ppoc.compiler.agent.language import AgentSpec
+from ppoc.compiler.agent.resolved import as_agent
 from ppoc.compiler.compact import spec_text
 from ppoc.compiler.output.build import LOCK, MANIFEST, MODULE
 from ppoc.compiler.output.manifest import FolderError, read_manifest
@@ -46,7 +47,7 @@ def export(module: ModuleType, folder: Path, out: Path) -> None:
     missing = [name for name in (MODULE, LOCK, MANIFEST) if not (folder / name).is_file()]
     if missing:
         raise ExportError(f"{folder} lacks {', '.join(missing)}: give the folder of a finished run")
-    spec = resolve(folder / LOCK).spec
+    spec = as_agent(resolve(folder / LOCK)).spec
     try:
         manifest = read_manifest(folder)
     except FolderError as error:

@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from ppoc.compiler.agent.probe import package_of
+from ppoc.compiler.agent.resolved import as_agent
 from ppoc.compiler.compact import Note, spec_text
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.output.build import Compiled, compile_spec
@@ -87,7 +88,7 @@ def convert(
     name = re.sub(r"[^a-z0-9.-]+", "-", f"{env_id}-{algorithm}".lower()).strip("-.")[:64]
     preset = DEFAULTS[algorithm].preset
     text = spec_text(name or "agent", preset, values, entry.notes, head)
-    resolved = resolve_text(text, f"{path.name}.yaml", overrides or [])
+    resolved = as_agent(resolve_text(text, f"{path.name}.yaml", overrides or []))
     compiled = compile_spec(resolved, trust=trust)
     plan = compiled.plan
     weights = renamed(model.weights, shared=bool(plan.networks.shared), expln=policy.expln)

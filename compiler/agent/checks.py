@@ -1,20 +1,19 @@
 """Checks of what a spec means, one function a rule; they need no environment."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ppoc.compiler.agent.evaluation_checks import evaluations_play_whole_games
 from ppoc.compiler.agent.last_iteration import total_steps_are_nearly_those_taken
 from ppoc.compiler.agent.network_checks import NETWORK_CHECKS
 from ppoc.compiler.agent.search_checks import a_search_has_no_gradients
+from ppoc.compiler.formula.problems import formula_errors
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.source import INHERITED
+from ppoc.compiler.front.suggest import nearest_divisors
 
 if TYPE_CHECKING:
     from ppoc.compiler.agent.resolved import Resolved
-    from ppoc.compiler.formula.parser import Node as Formula
-    from ppoc.compiler.front.spec import Document
 
 Check = Callable[["Resolved"], Iterator[Diagnostic]]
 
@@ -277,37 +276,6 @@ def parameters_have_names_of_their_own(resolved: "Resolved") -> Iterator[Diagnos
             )
 
 
-def formula_errors(
-    resolved: "Document",
-    which: str,
-    text: str,
-    read: "Callable[[], Formula]",
-    above: tuple[str, ...] = ("losses",),
-) -> Iterator[Diagnostic]:
-    """What is wrong with one objective, pointing into its formula where the spec has it.
-
-    `read` parses it; `above` is the path of the losses.
-    """
-    from ppoc.compiler.formula.notation import statements
-    from ppoc.compiler.formula.objectives import named
-    from ppoc.compiler.formula.parser import FormulaError
-
-    try:
-        statements(read(), "objective", {})
-    except FormulaError as error:
-        entry = named(which).get(text)
-        why = f"`{text}` is {entry['formula']}" if entry else ""
-        path = (*above, which, "objective")
-        found = resolved.error("E201", path, error.message, why=why, help=error.help)
-        span = found.span
-        if span is not None and not entry and span.end_column - span.column >= len(text):
-            # Into the formula; the text of a quoted scalar starts after the quote.
-            first = span.column + (span.end_column - span.column > len(text))
-            start, end = first + error.start, first + error.end
-            found = replace(found, span=replace(span, column=start, end_column=end))
-        yield found
-
-
 CHECKS: tuple[Check, ...] = (
     minibatches_divide_the_rollout,
     environments_divide_the_rollout,
@@ -325,12 +293,3 @@ CHECKS: tuple[Check, ...] = (
     evaluations_play_whole_games,
     *NETWORK_CHECKS,
 )
-
-
-def nearest_divisors(number: int, near: int) -> list[int]:
-    """The largest divisor of a number below `near` and the smallest above it."""
-    small = [d for d in range(1, int(number**0.5) + 1) if number % d == 0]
-    divisors = {*small, *(number // d for d in small)}
-    below = [d for d in divisors if d < near]
-    above = [d for d in divisors if d > near]
-    return [*([max(below)] if below else []), *([min(above)] if above else [])]

@@ -2,20 +2,13 @@
 
 from collections.abc import Iterable
 from math import inf, prod
-from typing import Any, NamedTuple
+from typing import Any
 
 from ppoc.compiler.agent.evaluation import MAX_STEPS
 from ppoc.compiler.agent.language import Optimizer, TrustRegion
 from ppoc.compiler.agent.last_iteration import last_batch
 from ppoc.compiler.agent.plan import Plan
-
-
-class Constant(NamedTuple):
-    """A named value of the generated module, with a comment."""
-
-    name: str
-    value: Any
-    note: str = ""
+from ppoc.compiler.emission.constants import Constant
 
 
 def constants(plan: Plan) -> Iterable[list[Constant]]:
@@ -273,3 +266,8 @@ def split_rate(plan: Plan) -> bool:
         return False
     actor, critic = plan.spec.optimizer.actor, plan.spec.optimizer.critic
     return (actor.lr, actor.schedule) != (critic.lr, critic.schedule) or split_epsilon(plan)
+
+
+def clipped(plan: Plan) -> bool:
+    """Whether Gaussian actions are clipped to the bounds, as the environment takes them."""
+    return bounded(plan) and plan.policy == "gaussian" and plan.action_units is None

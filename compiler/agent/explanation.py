@@ -4,9 +4,9 @@ from ppoc.compiler.agent.language import Advantage, AgentSpec, Buffer, CrossEntr
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.agent.schedule_words import latex as schedules_latex
 from ppoc.compiler.agent.schedule_words import over_the_run, rows
-from ppoc.compiler.formula.notation import latex, unicode_text
-from ppoc.compiler.formula.objectives import Objective, policy_objective, value_objective, walk
-from ppoc.compiler.formula.parser import Name
+from ppoc.compiler.formula.explanation import block, symbols
+from ppoc.compiler.formula.notation import latex
+from ppoc.compiler.formula.objectives import Objective, policy_objective, value_objective
 
 
 def explain(resolved: Resolved, *, tex: bool = False) -> str:
@@ -100,15 +100,6 @@ def _buffer(buffer: Buffer) -> str:
     )
 
 
-def block(what: str, objective: Objective) -> str:
-    """An objective with its title and source, in symbols and with its numbers."""
-    text, filled = unicode_text(objective.tree), unicode_text(objective.tree, numbers=True)
-    lines = [f"{what}: {objective.title} ({objective.source})", f"    E[{text}]"]
-    if filled != text:
-        lines.append(f"    E[{filled}]")
-    return "\n".join(lines)
-
-
 def _steps(spec: AgentSpec) -> str:
     """What moves the parameters: one loss, or a constrained problem beside the critic's loss."""
     entropy = f" − {spec.losses.entropy.beta:g}·entropy" if spec.losses.entropy.beta else ""
@@ -130,19 +121,6 @@ def _region(region: TrustRegion, entropy: str) -> str:
         f"    by √(2·{region.kl_limit:g} / xᵀFx), then shorter by {region.backtrack_ratio:g} up to "
         f"{region.backtracks - 1} times until limit and improvement hold"
     )
-
-
-def symbols(*objectives: Objective) -> str:
-    """What the symbols of some objectives mean."""
-    rows = {}
-    for objective in objectives:
-        for node in walk(objective.tree):
-            if isinstance(node, Name):
-                value = node.symbol.value
-                known = f" = {value:g}" if value is not None else ""
-                rows[node.symbol.text + known] = node.symbol.meaning
-    width = max(map(len, rows))
-    return "where\n" + "\n".join(f"    {name:<{width}}  {text}" for name, text in rows.items())
 
 
 def _latex(resolved: Resolved, policy: Objective, value: Objective | None) -> str:

@@ -3,7 +3,7 @@
 The JSON Schema, the checks and the reference in docs/ all come from these models.
 """
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -16,6 +16,7 @@ from ppoc.compiler.front.values import (
     EnvId,
     Formula,
     Fraction,
+    Lock,
     Name,
     One,
     OptionName,
@@ -25,8 +26,6 @@ from ppoc.compiler.front.values import (
     Schedule,
     WrapperName,
 )
-
-VERSION = 1
 
 
 class Normalize(BaseModel):
@@ -469,25 +468,6 @@ class Training(BaseModel):
     )
 
 
-def model_of(annotation: Any) -> type[BaseModel] | None:
-    """The section that a type is, or may be besides null."""
-    for part in (annotation, *get_args(annotation)):
-        if isinstance(part, type) and issubclass(part, BaseModel):
-            return part
-    return None
-
-
-class Lock(BaseModel):
-    """What `ppoc compile` adds to a lock."""
-
-    model_config = STRICT
-    format: One = 1
-    versions: dict[str, str] = Field(default_factory=dict)
-    code_folders: list[str] = Field(
-        default_factory=list, description="Where code that the spec names was found beside it."
-    )
-
-
 class AgentSpec(BaseModel):
     """An agent: what it acts in, what it is made of, and how it learns."""
 
@@ -511,3 +491,8 @@ class AgentSpec(BaseModel):
     training: Training = Field(default_factory=Training)
     evaluation: Evaluation = Field(default_factory=Evaluation)
     lock: Lock | None = Field(None, description="Only in spec.lock.yaml.")
+
+    @property
+    def learns_action_values(self) -> bool:
+        """Whether the critic values actions too."""
+        return self.advantage.estimator == "q"

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from ppoc.compiler.emission.cxx import always_needs_a_compiler
+from ppoc.compiler.front.advice import LECTURE, MANY_EPOCHS
 from ppoc.compiler.front.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
     from ppoc.compiler.agent.resolved import Resolved
 
-LECTURE = "Dinu, Policy gradients and PPO, RL Bootcamp 2024"
-MANY_EPOCHS = 10
 DEEP, WIDE = 3, 512
 LARGE_REWARD = 10
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from ppoc.compiler.agent.action_units import ill_fitting_bounds, is_bounded, units_of_bounds
 from ppoc.compiler.agent.backends import tensor_problem
 from ppoc.compiler.agent.plan import Plan
+from ppoc.compiler.emission.compiling import compile_settled
 from ppoc.compiler.front.program import Decision
 from ppoc.formats.cxx import has_compiler, wanted
 
@@ -132,12 +133,6 @@ def choose_fisher_product(plan: Plan) -> Plan:
     compiled, reason, lacks = _worth_compiling(plan, products, "products", SECONDS_GAINED_PRODUCT)
     choice = Decision("Fisher product", "compiled" if compiled else "eager", reason, lacks)
     return plan.decide(choice, compile_fisher=compiled)
-
-
-def compile_settled(wanted: str) -> tuple[bool, str] | None:
-    """Whether to compile, and why, where that needs no weighing; None where it does."""
-    words = {"never": False, "always": True}
-    return (words[wanted], f"training.compile is {wanted}") if wanted in words else None
 
 
 def if_possible(worth: bool, reason: str) -> tuple[bool, str, bool]:

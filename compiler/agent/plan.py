@@ -14,16 +14,7 @@ from ppoc.compiler.agent.facts import EnvFacts
 from ppoc.compiler.agent.language import AgentSpec
 from ppoc.compiler.agent.last_iteration import last_batch, steps_taken
 from ppoc.compiler.formula.objectives import Objective, policy_objective, value_objective
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What a pass chose, and why, for `ppoc compile --explain-plan`."""
-
-    name: str
-    choice: str
-    reason: str
-    lacks_compiler: bool = False  # it would be compiled, if there were a C++ compiler here
+from ppoc.compiler.front.program import Decision
 
 
 @dataclass(frozen=True)

@@ -108,3 +108,8 @@ def _split_rate(actor: Any, critic: Any) -> Scheduled:
         Code(f"learning_rate[ACTOR_SIZE:] = {factor('CRITIC_LEARNING_RATE', critic)}"),
     ]
     return row._replace(lines=lines, logged=actor_rate, rule=row.rule if adaptive else Code(""))
+
+
+def follows_kl(plan: Plan) -> bool:
+    """Whether a rate or a penalty follows the KL divergence."""
+    return any(row.adaptive for row in scheduled(plan))

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
-from ppoc.compiler.agent.language import AgentSpec
 from ppoc.compiler.formula.parser import (
     FUNCTIONS,
     Call,
@@ -21,9 +20,6 @@ from ppoc.compiler.formula.parser import (
 )
 from ppoc.compiler.front.source import Node as Document
 from ppoc.compiler.front.source import parse as parse_yaml
-
-if TYPE_CHECKING:
-    from ppoc.compiler.rlhf.language import Ppo
 
 SAMPLE, NUMBER = Kind.SAMPLE, Kind.NUMBER
 
@@ -69,6 +65,18 @@ ACTION_VALUE_SYMBOLS = {
 }  # fmt: skip
 
 
+class Learner(Protocol):
+    """A section of a spec that has losses of a policy and of a value function."""
+
+    @property
+    def losses(self) -> Any:
+        """The sections `policy` and `value`, each with `objective` and `parameters`."""
+
+    @property
+    def learns_action_values(self) -> bool:
+        """Whether values are those of a state and an action."""
+
+
 @dataclass(frozen=True)
 class Objective:
     """A formula with where it comes from."""
@@ -110,7 +118,7 @@ def named(which: str) -> Mapping[str, Mapping[str, str]]:
     return found
 
 
-def policy_objective(spec: "AgentSpec | Ppo") -> Objective:
+def policy_objective(spec: Learner) -> Objective:
     """The policy's objective, to be maximised, of an agent or of the tokens of a language model.
 
     Raises:
@@ -126,15 +134,14 @@ def policy_objective(spec: "AgentSpec | Ppo") -> Objective:
     return objective
 
 
-def value_objective(spec: "AgentSpec | Ppo") -> Objective:
+def value_objective(spec: Learner) -> Objective:
     """The value function's objective, to be minimised.
 
     Raises:
         FormulaError: as `policy_objective`, of the value function.
     """
     loss = spec.losses.value
-    of_actions = isinstance(spec, AgentSpec) and spec.advantage.estimator == "q"
-    symbols = dict(ACTION_VALUE_SYMBOLS if of_actions else VALUE_SYMBOLS)
+    symbols = dict(ACTION_VALUE_SYMBOLS if spec.learns_action_values else VALUE_SYMBOLS)
     symbols |= _own_parameters(loss.parameters, "VALUE_OBJECTIVE")
     if loss.clip is not None:
         symbols["value_clip"] = _parameter("c", "c", "VALUE_CLIP_RANGE", loss.clip)

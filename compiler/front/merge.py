@@ -7,13 +7,10 @@ command line's overrides. Mappings merge; lists and scalars replace.
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
-from ppoc.compiler.agent.other_algorithms import unknown_algorithm
 from ppoc.compiler.front.diagnostics import Diagnostic, Span, SpecError
-from ppoc.compiler.front.source import GREEK, INHERITED, MAX_DEPTH, Node, parse, read
+from ppoc.compiler.front.source import GREEK, MAX_DEPTH, Node, parse, read
 from ppoc.compiler.front.values import VERSION
 from ppoc.compiler.front.versions import UPDATE, Format, VersionError
 
@@ -178,50 +175,9 @@ def _moved(node: Node, source: str, columns: int) -> Node:
     return replace(node, value=value, span=move(node.span), key_span=move(node.key_span))
 
 
-@cache
-def presets() -> dict[str, str]:
-    """Name → text of every preset."""
-    root = Path(str(files("ppoc.specs"))) / "presets"
-    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(root.glob("*.yaml"))}
-
-
-def preset(user: Node) -> Node:
-    chosen = user.value.get("algorithm")
-    if chosen is None or not isinstance(chosen.value, str):
-        return Node({})  # the language says that it is missing, or not a word
-    if chosen.value not in presets():
-        names = ", ".join(presets())
-        help = f"{unknown_algorithm(chosen.value, presets())} one of: {names}".strip()
-        message = f"unknown preset `{chosen.value[:80]}`"
-        raise SpecError([Diagnostic("E016", message, chosen.span, help=help)])
-    return _preset_document(chosen.value)
-
-
-@cache
-def _preset_document(name: str) -> Node:
-    return parse(presets()[name], f"preset {name}", f"preset {name}")
-
-
 def with_name(root: Node, path: Path) -> Node:
     """A spec without a name is called after its file."""
     if "name" in root.value:
         return root
     name = re.sub(r"[^A-Za-z0-9._-]", "-", path.stem).lstrip("._-")[:64] or "agent"
     return replace(root, value={**root.value, "name": Node(name, origin="the file's name")})
-
-
-def critic_like_actor(root: Node) -> Node:
-    """What the critic's optimiser leaves out is as the actor's, but for an adaptive rate."""
-    optimizer = root.value.get("optimizer")
-    if optimizer is None or not isinstance(optimizer.value, dict):
-        return root
-    actor = optimizer.value.get("actor", Node({}))
-    critic = optimizer.value.get("critic", Node({}, actor.span, actor.key_span, INHERITED))
-    if not (isinstance(actor.value, dict) and isinstance(critic.value, dict)):
-        return root
-    schedule = actor.value.get("schedule")
-    own = {"schedule", "kl_target"} if schedule and schedule.value == "adaptive" else set()
-    shared = {key: node for key, node in actor.value.items() if key not in own}
-    copied = {key: replace(node, origin=INHERITED) for key, node in shared.items()}
-    both = {**optimizer.value, "critic": replace(critic, value={**copied, **critic.value})}
-    return replace(root, value={**root.value, "optimizer": replace(optimizer, value=both)})

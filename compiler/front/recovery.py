@@ -8,14 +8,14 @@ from pydantic_core import ErrorDetails
 
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.source import Node
-from ppoc.compiler.front.spec_kind import Kind
+from ppoc.compiler.front.spec import SpecKind
 from ppoc.compiler.front.validate import locate
 from ppoc.compiler.front.values import model_of
 
 Path = tuple[str, ...]
 
 
-def recovered(errors: Sequence[ErrorDetails], root: Node, kind: Kind) -> BaseModel | None:
+def recovered(errors: Sequence[ErrorDetails], root: Node, kind: SpecKind) -> BaseModel | None:
     """The spec of a document without the values that pydantic objects to.
 
     A value that is left out is not an attribute of the result either: a check that reads it stops

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import BaseModel
 
-from ppoc.compiler.front.spec_kind import Kind
+from ppoc.compiler.front.spec import SpecKind
 from ppoc.compiler.front.values import model_of
 
 # Names of their own that are a letter from one of ours: optimisers, activations, algorithms.
@@ -109,7 +109,9 @@ def places(model: type[BaseModel], above: str = "") -> dict[str, list[str]]:
     return found
 
 
-def unknown_key(key: str, siblings: Iterable[str], kind: Kind, where: Sequence[str] = ()) -> str:
+def unknown_key(
+    key: str, siblings: Iterable[str], kind: SpecKind, where: Sequence[str] = ()
+) -> str:
     """What a key that does not exist may have meant.
 
     Args:
@@ -145,3 +147,12 @@ def _folded(word: str) -> str:
 
 def _sentence(name: str | None) -> str:
     return f"did you mean `{name}`?" if name else ""
+
+
+def nearest_divisors(number: int, near: int) -> list[int]:
+    """The largest divisor of a number below `near` and the smallest above it."""
+    small = [d for d in range(1, int(number**0.5) + 1) if number % d == 0]
+    divisors = {*small, *(number // d for d in small)}
+    below = [d for d in divisors if d < near]
+    above = [d for d in divisors if d > near]
+    return [*([max(below)] if below else []), *([min(above)] if above else [])]

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from ppoc.compiler.front import suggest
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.source import INHERITED, Node
-from ppoc.compiler.front.spec_kind import Kind
+from ppoc.compiler.front.spec import SpecKind
 from ppoc.compiler.front.values import VERSION, model_of
 
 RANGES = {
@@ -38,7 +38,7 @@ EXAMPLES = {  # of what a spec must have
 }
 
 
-def explain(errors: Sequence[ErrorDetails], root: Node, kind: Kind) -> list[Diagnostic]:
+def explain(errors: Sequence[ErrorDetails], root: Node, kind: SpecKind) -> list[Diagnostic]:
     """pydantic's errors as diagnostics about the document `root`, inherited values left out."""
     own = [error for error in errors if locate(root, error["loc"])[1].origin != INHERITED]
     found = [_explain_one(error, root, kind) for error in own]
@@ -48,7 +48,7 @@ def explain(errors: Sequence[ErrorDetails], root: Node, kind: Kind) -> list[Diag
     return [d for d in found if d.code != "E011" or d.span not in ranges]
 
 
-def _explain_one(error: ErrorDetails, root: Node, kind: Kind) -> Diagnostic:
+def _explain_one(error: ErrorDetails, root: Node, kind: SpecKind) -> Diagnostic:
     wrong, location = error["type"], error["loc"]
     path, node, parent = locate(root, location)
     annotation = _annotation(kind.model, path)
@@ -134,7 +134,7 @@ def _annotation(spec: type[BaseModel], path: Sequence[Any]) -> Any:
     return annotation
 
 
-def _unknown_key(kind: Kind, path: Sequence[Any], node: Node) -> Diagnostic:
+def _unknown_key(kind: SpecKind, path: Sequence[Any], node: Node) -> Diagnostic:
     key = str(path[-1])
     model = model_of(_annotation(kind.model, path[:-1])) or kind.model
     siblings = [info.alias or name for name, info in model.model_fields.items()]

@@ -1,8 +1,10 @@
 """Kinds of values that the spec languages share, and how strictly these are read."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+VERSION = 1
 
 # Strict everywhere: "yes" is no boolean and "0.2" no number. Whole numbers pass for floats.
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -36,3 +38,22 @@ CodeName = Annotated[
 Option = bool | int | float | str | list[int | float | str]
 Options = dict[OptionName, Option]
 WrapperName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.:]{0,255}$")]
+
+
+class Lock(BaseModel):
+    """What `ppoc compile` adds to a lock."""
+
+    model_config = STRICT
+    format: One = 1
+    versions: dict[str, str] = Field(default_factory=dict)
+    code_folders: list[str] = Field(
+        default_factory=list, description="Where code that the spec names was found beside it."
+    )
+
+
+def model_of(annotation: Any) -> type[BaseModel] | None:
+    """The section that a type is, or may be besides null."""
+    for part in (annotation, *get_args(annotation)):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return part
+    return None

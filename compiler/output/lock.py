@@ -2,12 +2,11 @@
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from ppoc.compiler.agent.plan import Plan
-from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.merge import LOCK
+from ppoc.compiler.front.program import Program
 from ppoc.compiler.front.scalars import plain_scalar
 from ppoc.compiler.front.spec import Document
 
@@ -21,7 +20,7 @@ FLAT = {
 }  # mappings of a user's own keys
 
 
-def lock_text(resolved: Resolved, plan: Plan, versions: Mapping[str, str]) -> str:
+def lock_text(resolved: Document, program: Program) -> str:
     """The text of spec.lock.yaml.
 
     A lock is a spec: compiling it gives the module that compiling its source gave. A lock without
@@ -29,28 +28,12 @@ def lock_text(resolved: Resolved, plan: Plan, versions: Mapping[str, str]) -> st
     """
     if resolved.is_lock and not resolved.overridden:
         return resolved.source_text
-    data = plan.spec.model_dump(mode="json", by_alias=True, exclude={"lock"})
-    data["env"]["backend"] = plan.facts.backend
-    probed = {("env", "backend")} if resolved.spec.env.backend == "auto" else set()
-    return lock_of(data, resolved, versions, probed, plan.facts.code_folders)
-
-
-def lock_of(
-    data: Mapping[str, Any],
-    resolved: Document,
-    versions: Mapping[str, str],
-    probed: Collection[tuple[str, ...]] = (),
-    code_folders: Sequence[str] = (),
-) -> str:
-    """The text of a lock with the values of `data`; those at the paths `probed` were looked up.
-
-    Code that the spec names was found in `code_folders`.
-    """
     head = "# Written by `ppoc compile`: every value of the spec, and where it came from.\n"
-    lock: dict[str, Any] = {"format": LOCK.version, "versions": dict(sorted(versions.items()))}
-    if code_folders:
-        lock["code_folders"] = list(code_folders)
-    lines = [*_lines(data, resolved, probed), *_lines({"lock": lock}, None, ())]
+    versions = dict(sorted(program.versions.items()))
+    lock: dict[str, Any] = {"format": LOCK.version, "versions": versions}
+    if program.code_folders:
+        lock["code_folders"] = list(program.code_folders)
+    lines = [*_lines(program.values, resolved, program.probed), *_lines({"lock": lock}, None, ())]
     return head + "\n".join(lines) + "\n"
 
 

@@ -1,55 +1,24 @@
-"""From a resolved spec of `kind: rlhf` to a compiled folder, its data beside its module."""
+"""From a resolved spec of `kind: rlhf` to its program, and the data that goes beside it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from typing import Any
 
 from ppoc.compiler.emission.cxx import what_is_lost
-from ppoc.compiler.front.diagnostics import Diagnostic
-from ppoc.compiler.front.program import Decision
-from ppoc.compiler.output.build import write_texts
-from ppoc.compiler.output.manifest import LOCK, MANIFEST, MODULE, manifest_text
+from ppoc.compiler.front.program import Program
 from ppoc.compiler.rlhf.constants import length_in_words, reference
 from ppoc.compiler.rlhf.emit import emit
 from ppoc.compiler.rlhf.language import RlhfSpec
-from ppoc.compiler.rlhf.lock import lock_text
 from ppoc.compiler.rlhf.passes import COMPILED, choose_compiling
 from ppoc.compiler.rlhf.probe import probe
 from ppoc.compiler.rlhf.resolved import RlhfResolved
-from ppoc.formats.files import copy_whole
 
 DATA = "data"
 COPIES = tuple(f"{DATA}/{role}.jsonl" for role in ("demonstrations", "preferences", "prompts"))
 PACKAGES = ("ppoc", "torch", "numpy", "transformers", "tokenizers", "peft")
 
 
-@dataclass(frozen=True)
-class RlhfCompiled:
-    """The texts of a compiled folder, and the data files that go with them."""
-
-    name: str
-    module: str
-    lock: str
-    manifest: str
-    warnings: list[Diagnostic]
-    data: Mapping[str, Path] = field(default_factory=dict)  # path in the folder → the file
-    decisions: Sequence[Decision] = ()
-    length: str = ""  # of ppo, where its episodes are no multiple of a rollout
-
-    def write(self, folder: Path) -> None:
-        """Write the files into a folder, made if need be; equal files are left alone.
-
-        Raises:
-            OSError: the folder cannot be written, or a data file not read.
-        """
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, source in self.data.items():
-            copy_whole(source, folder / name)
-        write_texts(folder, {MODULE: self.module, LOCK: self.lock, MANIFEST: self.manifest})
-
-
-def compile_rlhf(resolved: RlhfResolved) -> RlhfCompiled:
+def compile_rlhf(resolved: RlhfResolved) -> Program:
     """Emit the module of a spec, and say what goes beside it.
 
     The data is copied, so that a run has what it learns from whatever becomes of the originals.
@@ -60,20 +29,39 @@ def compile_rlhf(resolved: RlhfResolved) -> RlhfCompiled:
     spec = resolved.spec
     facts, warnings = probe(resolved)
     roles = dict(_roles(spec))
-    places = dict(_places(resolved))
     files = {role: f"{DATA}/{roles[role]}.jsonl" for role in roles}
     decisions = choose_compiling(spec, facts)
     compiled = {stage for stage, decision in decisions.items() if decision.choice == COMPILED}
-    module = emit(spec, files, places, compiled)
-    used = dict(_versions())
-    lock = lock_text(resolved, used, {roles[role]: name for role, name in files.items()})
-    data = {files[role]: facts.files[key].path for role, key in roles.items()}
-    checksums = {files[role]: facts.files[key].sha256 for role, key in roles.items()}
-    text = manifest_text(spec.name, {MODULE: module, LOCK: lock}, (), used, checksums)
     chosen = tuple(decisions.values())
-    lost = resolved.advice(what_is_lost(resolved, [*chosen]))
-    found = [*resolved.warnings, *warnings, *lost]
-    return RlhfCompiled(spec.name, module, lock, text, found, data, chosen, length_in_words(spec))
+    lost = resolved.advice(what_is_lost(resolved, chosen))
+    return Program(
+        emit(spec, files, dict(_places(resolved)), compiled),
+        values_of(resolved, {roles[role]: name for role, name in files.items()}),
+        dict(_versions()),
+        [*warnings, *lost],
+        chosen,
+        length=length_in_words(spec),
+        data={
+            files[role]: (facts.files[key].path, facts.files[key].sha256)
+            for role, key in roles.items()
+        },
+    )
+
+
+def values_of(resolved: RlhfResolved, copies: dict[str, str]) -> dict[str, Any]:
+    """Every value of a spec, as its lock has it.
+
+    Names of files are absolute, for a lock lies elsewhere, but for those of `copies`: keys of
+    `data` whose files are copied beside it, and where.
+    """
+    values: dict[str, Any] = resolved.spec.model_dump(mode="json", by_alias=True, exclude={"lock"})
+    for path in resolved.files():
+        section = values
+        for step in path[:-1]:
+            section = section[step]
+        section[path[-1]] = str(resolved.file(*path))
+    values["data"] |= copies
+    return values
 
 
 def _roles(spec: RlhfSpec) -> Iterator[tuple[str, str]]:

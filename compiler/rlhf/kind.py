@@ -1,6 +1,11 @@
-"""What makes specs of `kind: rlhf`."""
+"""The kind of spec of a language model that learns from human feedback."""
 
-from ppoc.compiler.front.spec_kind import Kind
+from collections.abc import Iterator
+
+from ppoc.compiler.front.diagnostics import Diagnostic
+from ppoc.compiler.front.program import Program
+from ppoc.compiler.front.source import Node
+from ppoc.compiler.front.spec import Examined
 from ppoc.compiler.front.values import VERSION
 from ppoc.compiler.rlhf.checks import CHECKS
 from ppoc.compiler.rlhf.language import RlhfSpec
@@ -8,12 +13,42 @@ from ppoc.compiler.rlhf.lints import LINTS
 from ppoc.compiler.rlhf.peers import PEERS
 from ppoc.compiler.rlhf.resolved import RlhfResolved
 
-RLHF = Kind(
-    "rlhf",
-    RlhfSpec,
-    {"ppoc": VERSION, "kind": "rlhf", "name": "model", "model": {}},
-    PEERS,
-    RlhfResolved,
-    CHECKS,
-    LINTS,
-)
+REQUIRED = {"ppoc": VERSION, "kind": "rlhf", "name": "model", "model": {}}
+
+
+class RlhfKind:
+    """Specs of `kind: rlhf`; what only some verbs need is imported when it is asked for."""
+
+    name = "rlhf"
+    model = RlhfSpec
+    required = REQUIRED
+    peers = PEERS
+    resolved = RlhfResolved
+    checks = CHECKS
+    lints = LINTS
+
+    def layered(self, user: Node, found: list[Diagnostic]) -> Node:
+        """The document itself: there are no presets."""
+        return user
+
+    def probed(self, examined: Examined, *, trust: bool) -> Iterator[Diagnostic]:
+        """Problems that the files of the spec show."""
+        from ppoc.compiler.rlhf.probe import look
+
+        assert isinstance(examined.resolved, RlhfResolved)
+        yield from look(examined.resolved)[1]
+
+    def compile(self, resolved: RlhfResolved, *, trust: bool = False) -> Program:
+        """The module of all stages; raises as `compile_rlhf` does."""
+        from ppoc.compiler.rlhf.build import compile_rlhf
+
+        return compile_rlhf(resolved)
+
+    def explain(self, resolved: RlhfResolved, *, tex: bool = False) -> str:
+        """The objectives of the stages."""
+        from ppoc.compiler.rlhf.explanation import explain
+
+        return explain(resolved, tex=tex)
+
+
+KIND = RlhfKind()

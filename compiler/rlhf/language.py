@@ -349,6 +349,11 @@ class Ppo(BaseModel):
         description="Stop an iteration's updates at 1.5 times this KL a token; null: never.",
     )
 
+    @property
+    def learns_action_values(self) -> bool:
+        """Whether values are those of tokens too: they are of texts."""
+        return False
+
 
 class Evaluation(BaseModel):
     """How the policy is compared with the one it started from, on held-out prompts."""

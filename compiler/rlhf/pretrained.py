@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
+from ppoc.compiler.front.diagnostics import Diagnostic
+from ppoc.compiler.resolve import examine
 from ppoc.compiler.rlhf.checks import lengths_within
 from ppoc.compiler.rlhf.resolved import RlhfResolved, shown
 from ppoc.formats.pretrained import (
@@ -177,31 +178,26 @@ def new_sizes(resolved: RlhfResolved) -> Sizes | None:
 
 def starts(resolved: RlhfResolved) -> Iterator[Diagnostic]:
     """E416, E417: run folders that stages start from, and whether their models fit this spec's."""
-    from ppoc.compiler.resolve import resolve
-
     start = resolved.spec.start
     for what, named in (("policy", start.policy), ("reward", start.reward)):
         if named is None or (what == "policy" and named == "base"):
             continue
         folder = resolved.file("start", what)
-        try:
-            other = resolve(folder / "spec.lock.yaml")
-        except SpecError:
+        other = examine(folder / "spec.lock.yaml", (), resolved.kinds)
+        if other.failed or other.resolved is None:
             message = f"{shown(folder)} is no run folder, for its spec.lock.yaml is not one"
             help = "give a folder that `ppoc run` wrote, relative to this file"
             yield resolved.error("E416", ("start", what), message, help=help)
             continue
-        if not isinstance(other, RlhfResolved):
+        if other.resolved.kind is not resolved.kind:
             message = f"{shown(folder)} is the run of an agent in an environment"
             help = "give the run folder of a spec of `kind: rlhf`"
             yield resolved.error("E416", ("start", what), message, help=help)
             continue
-        yield from _fit(resolved, other, what, folder)
+        yield from _fit(resolved, other.resolved, what, folder)
 
 
-def _fit(
-    resolved: RlhfResolved, other: RlhfResolved, what: str, folder: Path
-) -> Iterator[Diagnostic]:
+def _fit(resolved: RlhfResolved, other: Any, what: str, folder: Path) -> Iterator[Diagnostic]:
     """E417: another vocabulary, or weights of other shapes."""
     ours, theirs = vocabulary_of(resolved), vocabulary_of(other)
     if ours != theirs:

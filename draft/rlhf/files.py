@@ -1,20 +1,16 @@
 """Files, run folders and models that a request names: which is which."""
 
-from typing import TYPE_CHECKING
-
 from ppoc.draft.claims import Claim, Note
 from ppoc.draft.lexer import Item
+from ppoc.draft.rlhf.request import RlhfRequest
 from ppoc.draft.rlhf.terms import terms
-
-if TYPE_CHECKING:
-    from ppoc.draft.rlhf.reader import Reader
 
 SUFFIX = ".jsonl"
 OF_STAGE = {"sft": "demonstrations", "reward": "preferences", "ppo": "prompts"}
 FAMILIES = {"gpt2": "gpt2"}  # names of models that are names of architectures too
 
 
-def read(reader: "Reader") -> None:
+def read(reader: RlhfRequest) -> None:
     """Claim the files, runs and models of a request."""
     for at, item in enumerate(reader.items):
         for name in item.names("file"):
@@ -30,7 +26,7 @@ def read(reader: "Reader") -> None:
     _model(reader)
 
 
-def _role(reader: "Reader", at: int, name: str) -> str:
+def _role(reader: RlhfRequest, at: int, name: str) -> str:
     """What a file holds, by its name, or by the words around it."""
     stem = name.rpartition("/")[2].rpartition(".")[0].lower()
     own: list[str] = [key for key, words in terms().data["files"].items() if _in_name(stem, words)]
@@ -61,7 +57,7 @@ def _roles_of(item: Item) -> list[str]:
     return item.names("file_of") or [OF_STAGE[stage] for stage in item.names("stage")]
 
 
-def _what_of(reader: "Reader", at: int) -> str:
+def _what_of(reader: RlhfRequest, at: int) -> str:
     """Whether a run has the policy or the reward model, by the nearest word before it."""
     name = reader.items[at].text.rpartition("/")[2]
     for other in reversed(reader.items[max(0, at - 6) : at]):
@@ -73,7 +69,7 @@ def _what_of(reader: "Reader", at: int) -> str:
     return "reward" if name.startswith(("rm", "reward")) else "policy"
 
 
-def _of_reward(reader: "Reader", at: int) -> bool:
+def _of_reward(reader: RlhfRequest, at: int) -> bool:
     """Whether it is the reward model that starts from the base model."""
     return reader.stages == ["reward"]
 
@@ -83,7 +79,7 @@ def starts(items: list[Item]) -> bool:
     return any(item.names("run") or item.names("base") for item in items)
 
 
-def _model(reader: "Reader") -> None:
+def _model(reader: RlhfRequest) -> None:
     folders = [(item.names("folder")[0], item) for item in reader.items if item.names("folder")]
     named = [(item.names("model")[0], item) for item in reader.items if item.names("model")]
     fresh = any(item.names("new") for item in reader.items)

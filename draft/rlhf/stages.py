@@ -1,18 +1,15 @@
 """The steps that a request asks for, and the step that it speaks of at a place."""
 
 import re
-from typing import TYPE_CHECKING
 
 from ppoc.draft.lexer import Item
 from ppoc.draft.rlhf import files
-
-if TYPE_CHECKING:
-    from ppoc.draft.rlhf.reader import Reader
+from ppoc.draft.rlhf.request import RlhfRequest
 
 STAGES = ("sft", "reward", "ppo")
 
 
-def read(reader: "Reader") -> None:
+def read(reader: RlhfRequest) -> None:
     """Which steps are to be made, where the request leaves some of them out."""
     named = [(i, item) for i, item in enumerate(reader.items) if item.names("stage")]
     wanted = {
@@ -44,14 +41,14 @@ def read(reader: "Reader") -> None:
         reader.claim("stages", chosen, items[0], items[-1])
 
 
-def _is_unwanted(reader: "Reader", at: int) -> bool:
+def _is_unwanted(reader: RlhfRequest, at: int) -> bool:
     """Whether a stage is left out; not where something that ppoc lacks is to stand for it."""
     replaced = reader.items[at - 1].text == "instead of" if at else False
     lacking = any(item.names("unsupported") for item in reader.items)
     return reader.negated(at) and not (replaced and lacking)
 
 
-def _is_source(reader: "Reader", at: int) -> bool:
+def _is_source(reader: RlhfRequest, at: int) -> bool:
     """`starting from the policy in runs/sft-1`: a stage that was made before."""
     for other in reader.items[at + 1 : at + 5]:
         if other.names("run"):
@@ -61,14 +58,14 @@ def _is_source(reader: "Reader", at: int) -> bool:
     return False
 
 
-def _tuning(reader: "Reader") -> list[Item]:
+def _tuning(reader: RlhfRequest) -> list[Item]:
     """`fine-tune GPT-2 on …`, of demonstrations and of nothing else."""
     others = any(i.names("file_of") == ["preferences"] for i in reader.items)
     tune = [i for i in reader.items if re.match(r"(fine|finetun|instruction)", i.text)]
     return tune if tune and not others else []
 
 
-def of(reader: "Reader", at: int) -> str | None:
+def of(reader: RlhfRequest, at: int) -> str | None:
     """The stage that an item is about: of its clause, or spoken of before in its sentence."""
     item = reader.items[at]
     own = [
@@ -91,7 +88,7 @@ def of(reader: "Reader", at: int) -> str | None:
     return None
 
 
-def _is_of(reader: "Reader", stage: int, at: int) -> bool:
+def _is_of(reader: RlhfRequest, stage: int, at: int) -> bool:
     """`3 epochs of SFT`, `1e-5 for the reward model`: a stage that what was said is of."""
     between = reader.items[at + 1 : stage]
     links = [i.text for i in between]

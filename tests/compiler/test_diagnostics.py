@@ -4,7 +4,6 @@ import importlib.abc
 import importlib.util
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import gymnasium
@@ -15,7 +14,6 @@ from ppoc.compiler.agent.backends import TENSOR_ENVIRONMENTS
 from ppoc.compiler.agent.probe import probe
 from ppoc.compiler.batch import check
 from ppoc.compiler.front.diagnostics import Diagnostic, Span, SpecError, ordered, render, to_json
-from ppoc.compiler.front.resolve import CONTROL
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve, resolve_text
 from ppoc.runtime import classic_control
@@ -303,7 +301,7 @@ def test_a_bug_in_a_check_is_not_taken_for_a_wrong_spec(monkeypatch):
     def broken(resolved):
         yield resolved.spec.nonsense
 
-    monkeypatch.setattr("ppoc.compiler.front.resolve.CONTROL", replace(CONTROL, checks=(broken,)))
+    monkeypatch.setattr("ppoc.compiler.agent.kind.AgentKind.checks", (broken,))
     assert codes(HEAD + "update: {epochs: 0}\n") == ["E012"]
     with pytest.raises(AttributeError):
         codes(HEAD)

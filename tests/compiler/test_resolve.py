@@ -94,7 +94,7 @@ def test_every_preset_is_a_spec(name):
 def test_resolving_imports_neither_torch_nor_environments():
     spec = Path(__file__).parents[2] / "specs" / "ppo" / "cartpole.yaml"
     code = (
-        "import sys; from pathlib import Path; from ppoc.compiler.front.resolve import resolve; "
+        "import sys; from pathlib import Path; from ppoc.compiler.resolve import resolve; "
         f"resolve(Path({str(spec)!r})); "
         "print([m for m in ('torch', 'gymnasium', 'envpool', 'numpy') if m in sys.modules])"
     )

@@ -125,7 +125,7 @@ def test_what_is_said_of_a_game_goes_before_pong():
 
 
 def test_a_game_that_is_not_installed_is_listed_and_leaves_nothing_about_images(monkeypatch):
-    monkeypatch.setattr("ppoc.draft.images.has_ale", lambda: False)
+    monkeypatch.setattr("ppoc.draft.atari.has_ale", lambda: False)
     monkeypatch.setattr("ppoc.draft.environments.list_environments", lambda: ("CartPole-v1",))
     draft = compose(read("PPO on Pong from pixels with the nature cnn, frame stack 4, 1M frames"))
     assert draft.resolved.spec.env.id == "CartPole-v1"
@@ -188,7 +188,8 @@ def test_any_text_ends_in_a_checked_spec_or_in_a_refusal(text):
 
 def test_drafting_imports_neither_torch_nor_symbolicai():
     code = (
-        "import sys; from ppoc.draft.compose import compose; from ppoc.draft.engines import *; "
+        "import sys; from ppoc.draft.compose import compose; "
+        "from ppoc.draft.engines import understand; from ppoc.draft.settings import settings; "
         "compose(understand('PPO on CartPole, clip 0.2', settings('offline'))); "
         "assert not {'torch', 'symai', 'httpx'} & sys.modules.keys()"
     )

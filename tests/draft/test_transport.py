@@ -216,7 +216,8 @@ def test_a_configuration_in_the_current_folder_is_not_read(tmp_path, monkeypatch
 
     (tmp_path / "symai.config.json").write_text("{}")
     code = (
-        "from ppoc.draft.engines import *; r = understand('PPO on Hopper', "
+        "from ppoc.draft.engines import understand; from ppoc.draft.settings import settings; "
+        "r = understand('PPO on Hopper', "
         "settings('symai:offline')); assert not r.notes, r.notes"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from ppoc.compiler.agent.resolved import as_agent
 from ppoc.compiler.difference import differences
 from ppoc.compiler.front.diagnostics import SpecError
+from ppoc.compiler.front.program import Program
+from ppoc.compiler.output.lock import lock_text
 from ppoc.compiler.resolve import resolve, resolve_text
-from ppoc.compiler.rlhf.lock import lock_text
+from ppoc.compiler.rlhf.build import values_of
 from ppoc.compiler.rlhf.resolved import RlhfResolved
 
 HEAD = """\
@@ -52,7 +55,7 @@ def test_a_lock_has_every_value_its_origin_and_absolute_paths(tmp_path):
     path = tmp_path / "spec.yaml"
     path.write_text(HEAD.replace("{layers: 2}}", "{layers: 2}, tokenizer: {bpe: 300}}"))
     found = resolve(path)
-    text = lock_text(found, {"torch": "2"}, {})
+    text = lock_text(found, Program("", values_of(found, {}), {"torch": "2"}))
     lock = tmp_path / "elsewhere" / "spec.lock.yaml"
     lock.parent.mkdir()
     lock.write_text(text)
@@ -60,7 +63,7 @@ def test_a_lock_has_every_value_its_origin_and_absolute_paths(tmp_path):
     assert again.is_lock
     assert again.spec.model_copy(update={"lock": None, "data": found.spec.data}) == found.spec
     assert again.file("data", "demonstrations") == tmp_path / "demos.jsonl"
-    assert lock_text(again, {"torch": "3"}, {}) == text
+    assert lock_text(again, Program("", values_of(again, {}), {"torch": "3"})) == text
     assert "    beta: 0.05  # default\n" in text
     assert '  tokenizer: {"bpe": 300}  # spec.yaml:3\n' in text
     assert [row.path for row in differences(found, again)] == [
@@ -119,5 +122,5 @@ def test_an_agents_verb_says_that_it_is_one(tmp_path):
     path = tmp_path / "spec.yaml"
     path.write_text(HEAD)
     with pytest.raises(SpecError) as caught:
-        resolve(path)
+        as_agent(resolve(path))
     assert [(d.code, d.span.line) for d in caught.value.diagnostics] == [("E401", 2)]

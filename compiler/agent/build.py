@@ -1,0 +1,63 @@
+"""From a resolved spec of an agent to its program."""
+
+from collections.abc import Iterator
+from importlib.metadata import version
+
+from ppoc.compiler.agent.emit import emit
+from ppoc.compiler.agent.env_checks import plan_for
+from ppoc.compiler.agent.evaluation_checks import episodes_may_never_end
+from ppoc.compiler.agent.last_iteration import length_in_words
+from ppoc.compiler.agent.observed_checks import advice_on
+from ppoc.compiler.agent.passes import run_passes
+from ppoc.compiler.agent.probe import probe, versions
+from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.emission.cxx import what_is_lost
+from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
+from ppoc.compiler.front.program import Program
+from ppoc.compiler.front.spec import Examined
+
+
+def compile_agent(resolved: Resolved, *, trust: bool = False) -> Program:
+    """Probe the environment of a resolved spec, plan, and emit.
+
+    With `trust`, code that the spec names is imported.
+
+    Raises:
+        SpecError: the environment is unknown, cannot be made, or has spaces ppoc cannot handle.
+    """
+    facts = probe(resolved, trust=trust)
+    plan = run_passes(plan_for(resolved, facts))
+    found = [
+        *advice_on(resolved, facts),
+        *episodes_may_never_end(resolved, facts),
+        *what_is_lost(resolved, plan.decisions),
+    ]
+    values = plan.spec.model_dump(mode="json", by_alias=True, exclude={"lock"})
+    values["env"]["backend"] = plan.facts.backend
+    return Program(
+        emit(plan),
+        values,
+        {name: version(name) for name in ("ppoc", "torch", "numpy")} | versions(plan.facts.backend),
+        resolved.advice(found),
+        plan.decisions,
+        frozenset({("env", "backend")} if resolved.spec.env.backend == "auto" else ()),
+        code_folders=plan.facts.code_folders,
+        length=length_in_words(plan.spec),
+        plan=plan,
+    )
+
+
+def environment_problems(examined: Examined, *, trust: bool) -> Iterator[Diagnostic]:
+    """Problems of a spec that its environment shows, as far as the rest of it is right."""
+    resolved = examined.resolved
+    assert isinstance(resolved, Resolved)
+    try:
+        facts = probe(resolved, choose_backend=False, trust=trust)
+        if not examined.failed:
+            plan_for(resolved, facts)
+    except SpecError as error:
+        yield from error.diagnostics
+        return
+    if not examined.failed:
+        yield from resolved.advice(advice_on(resolved, facts))
+        yield from resolved.advice(episodes_may_never_end(resolved, facts))

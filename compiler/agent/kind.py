@@ -1,0 +1,56 @@
+"""The kind of spec that says nothing else: an agent in an environment."""
+
+from collections.abc import Iterator
+
+from ppoc.compiler.agent.checks import CHECKS
+from ppoc.compiler.agent.language import AgentSpec
+from ppoc.compiler.agent.lints import LINTS
+from ppoc.compiler.agent.peers import PEERS
+from ppoc.compiler.agent.presets import critic_like_actor, preset
+from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.front.diagnostics import Diagnostic
+from ppoc.compiler.front.merge import attempt, merge
+from ppoc.compiler.front.program import Program
+from ppoc.compiler.front.source import Node
+from ppoc.compiler.front.spec import Examined
+from ppoc.compiler.front.values import VERSION
+
+REQUIRED = {"ppoc": VERSION, "name": "agent", "algorithm": "ppo", "env": {"id": "none"}}
+
+
+class AgentKind:
+    """Specs of an agent; what only some verbs need is imported when it is asked for."""
+
+    name = "control"
+    model = AgentSpec
+    required = REQUIRED
+    peers = PEERS
+    resolved = Resolved
+    checks = CHECKS
+    lints = LINTS
+
+    def layered(self, user: Node, found: list[Diagnostic]) -> Node:
+        """The document over its preset."""
+        below = attempt(lambda: preset(user), found) or Node({})
+        return critic_like_actor(merge(below, user))
+
+    def probed(self, examined: Examined, *, trust: bool) -> Iterator[Diagnostic]:
+        """Problems that the environment shows, which is made once."""
+        from ppoc.compiler.agent.build import environment_problems
+
+        yield from environment_problems(examined, trust=trust)
+
+    def compile(self, resolved: Resolved, *, trust: bool = False) -> Program:
+        """The module of the agent; raises as `compile_agent` does."""
+        from ppoc.compiler.agent.build import compile_agent
+
+        return compile_agent(resolved, trust=trust)
+
+    def explain(self, resolved: Resolved, *, tex: bool = False) -> str:
+        """The objectives of the agent."""
+        from ppoc.compiler.agent.explanation import explain
+
+        return explain(resolved, tex=tex)
+
+
+KIND = AgentKind()

@@ -1,0 +1,163 @@
+"""A checked spec, and the kind that it is of: all that the front knows of either."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path as Folder
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from ppoc.compiler.front.diagnostics import Diagnostic, Span, SpecError, ordered
+from ppoc.compiler.front.program import Program
+from ppoc.compiler.front.source import Node
+
+Path = tuple[str, ...]  # of a value, key by key
+Check = Callable[[Any], Iterator[Diagnostic]]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a value comes from."""
+
+    kind: str
+    span: Span | None = None
+
+    def label(self) -> str:
+        """In a few words, such as `spec.yaml:12`, `preset ppo` or `default`."""
+        if self.kind in ("spec", "extends", "override") and self.span is not None:
+            return self.span.label()
+        return self.kind
+
+
+@dataclass(frozen=True)
+class Document:
+    """A checked spec of some kind, and where each of its values comes from."""
+
+    kind: "SpecKind"
+    kinds: Mapping[str, "SpecKind"]  # those that a spec which this one names may be of
+    root: Node
+    source_text: str
+    is_lock: bool
+    overridden: bool
+    spec: BaseModel
+    warnings: list[Diagnostic] = field(default_factory=list)
+    folder: Folder = Folder()  # of the file that it is read from
+
+    def origin(self, path: Path) -> Origin:
+        """The origin of the value at a path; `default` where no layer has it."""
+        node = find(self.root, path)
+        return Origin(node.origin, node.span) if node is not None else Origin("default")
+
+    def advice(self, found: Iterable[Diagnostic]) -> list[Diagnostic]:
+        """What is left of some warnings after `# ppoc: allow`; nothing for a lock."""
+        if self.is_lock:
+            return []
+        return ordered(d for d in found if not allowed(d, self.source_text))
+
+    def said(self, *paths: Path) -> Path:
+        """The first of some paths whose value is the spec's own; of none, the first."""
+        kinds = ("spec", "extends", "override")
+        return next((path for path in paths if self.origin(path).kind in kinds), paths[0])
+
+    def error(
+        self, code: str, path: Path, message: str, *, why: str = "", help: str = ""
+    ) -> Diagnostic:
+        """A diagnostic about the value at a path, or the nearest place above it."""
+        return Diagnostic(code, message, nearest(self.root, path), why=why, help=help)
+
+    def refusal(
+        self, code: str, path: Path, message: str, help: str = "", why: str = ""
+    ) -> SpecError:
+        """That diagnostic alone, to be raised."""
+        return SpecError([self.error(code, path, message, why=why, help=help)])
+
+
+@dataclass(frozen=True)
+class Examined:
+    """All that is wrong with a spec, and the spec as far as it is right."""
+
+    found: list[Diagnostic]
+    resolved: Document | None  # None where the document cannot be read as a spec
+    whole: bool  # whether `resolved` lacks nothing
+
+    @property
+    def failed(self) -> bool:
+        return any(diagnostic.severity == "error" for diagnostic in self.found)
+
+
+class SpecKind(Protocol):
+    """A language of specs with all that is done to one: the only thing that verbs know of it.
+
+    Attributes:
+        name: the value of the key `kind`.
+        model: the language.
+        required: what stands in for values that a spec must have, while another is wrong.
+        peers: other libraries' names of values → where these go here.
+        resolved: the class of its checked specs.
+    """
+
+    name: str
+    model: type[BaseModel]
+    required: Mapping[str, Any]
+    peers: Mapping[str, str]
+    resolved: type[Document]
+
+    @property
+    def checks(self) -> Sequence[Check]:
+        """Rules that a spec must keep, found without its environment or files."""
+
+    @property
+    def lints(self) -> Sequence[Check]:
+        """Advice on a spec that keeps the rules."""
+
+    def layered(self, user: Node, found: list[Diagnostic]) -> Node:
+        """A document over the layers below it, such as its preset; problems go to `found`."""
+
+    def probed(self, examined: Examined, *, trust: bool) -> Iterator[Diagnostic]:
+        """Problems that only the environment or the files of a spec show."""
+
+    def compile(self, resolved: Any, *, trust: bool = False) -> Program:
+        """The module of a spec, and what its folder says of it.
+
+        Raises:
+            SpecError: the environment or a file is not as the spec says.
+        """
+
+    def explain(self, resolved: Any, *, tex: bool = False) -> str:
+        """The objectives of a spec as mathematics, in Unicode or LaTeX."""
+
+
+def find(root: Node, path: Sequence[str | int]) -> Node | None:
+    """The node at a path."""
+    node: Node | None = root
+    for step in path:
+        value = node.value if node is not None else None
+        if isinstance(value, dict):
+            node = value.get(str(step))
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            node = value[step]
+        else:
+            return None
+    return node
+
+
+def nearest(root: Node, path: Sequence[str | int]) -> Span | None:
+    """The place of the value at a path, or of the nearest mapping around it."""
+    for length in range(len(path), 0, -1):
+        node = find(root, path[:length])
+        if node is not None and node.span is not None:
+            return node.span if length == len(path) else node.key_span or node.span
+    return None
+
+
+def allowed(diagnostic: Diagnostic, text: str) -> bool:
+    """Whether `# ppoc: allow W101`, on the line or as a comment of its own, silences a warning."""
+    if diagnostic.severity != "warning":
+        return False
+    pattern = re.compile(rf"#\s*ppoc:\s*allow\b[^#\n]*\b{diagnostic.code}\b")
+    lines = text.split("\n")
+    if any(line.lstrip().startswith("#") and pattern.search(line) for line in lines):
+        return True
+    span = diagnostic.span
+    return span is not None and not span.is_override and bool(pattern.search(span.text))

@@ -1,0 +1,18 @@
+"""From claims to a spec that passes the checks, of whichever kind the request is."""
+
+from ppoc.draft import agent_spec
+from ppoc.draft.claims import Reading
+from ppoc.draft.drafts import Draft, NothingToDraftError
+from ppoc.draft.rlhf import compose as rlhf_spec
+
+
+def compose(reading: Reading, name: str | None = None) -> Draft:
+    """The spec of a reading.
+
+    Raises:
+        NothingToDraftError: no field is claimed.
+    """
+    if not reading.claims:
+        raise NothingToDraftError([n for n in reading.notes if n.words])
+    kinds = {"control": agent_spec.compose, "rlhf": rlhf_spec.compose}
+    return kinds[reading.kind](reading, name)
