@@ -110,6 +110,7 @@ def eval(
 
 def _set(folder: Path, overrides: list[str]) -> dict[str, Any]:
     """What overrides of the section `evaluation` say, checked as those of a spec."""
+    from ppoc.compiler.agent.resolved import as_agent
     from ppoc.compiler.front.merge import override
     from ppoc.compiler.output.build import LOCK
     from ppoc.compiler.resolve import resolve
@@ -121,7 +122,7 @@ def _set(folder: Path, overrides: list[str]) -> dict[str, Any]:
         known = ", ".join(f"evaluation.{key}" for (key,) in KEYS)
         text = f"`{'.'.join(other[0])}` cannot be set for an evaluation; {known} can"
         terminal.fail(terminal.MISUSE, text)
-    evaluation = resolve(folder / LOCK, overrides).spec.evaluation
+    evaluation = as_agent(resolve(folder / LOCK, overrides)).spec.evaluation
     values = {path[1]: getattr(evaluation, path[1]) for path in paths}
     if values.get("episodes") == 0:
         terminal.fail(terminal.MISUSE, "an evaluation of 0 episodes says nothing")

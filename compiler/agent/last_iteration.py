@@ -9,12 +9,11 @@ from math import ceil, gcd, lcm
 from typing import TYPE_CHECKING
 
 from ppoc.compiler.agent.language import AgentSpec
+from ppoc.compiler.front.advice import MORE_STEPS
 from ppoc.compiler.front.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
     from ppoc.compiler.agent.resolved import Resolved
-
-MORE_STEPS = 1.02  # times the total, above which taking more is worth a warning
 
 
 def total_steps_are_nearly_those_taken(resolved: "Resolved") -> Iterator[Diagnostic]:

@@ -6,9 +6,8 @@ from dataclasses import replace
 from ppoc.compiler.agent.action_units import ill_fitting_bounds, is_bounded, units_of_bounds
 from ppoc.compiler.agent.backends import tensor_problem
 from ppoc.compiler.agent.plan import Plan
-from ppoc.compiler.emission.compiling import compile_settled
+from ppoc.compiler.emission.compiling import compile_settled, if_possible
 from ppoc.compiler.front.program import Decision
-from ppoc.formats.cxx import has_compiler, wanted
 
 # Measured on two CPU cores with two 64×64 networks (benchmarks/passes.py): what compiling takes the
 # first time, and what a call gains: an update on a minibatch of 64, a Fisher product on 2,048.
@@ -133,13 +132,6 @@ def choose_fisher_product(plan: Plan) -> Plan:
     compiled, reason, lacks = _worth_compiling(plan, products, "products", SECONDS_GAINED_PRODUCT)
     choice = Decision("Fisher product", "compiled" if compiled else "eager", reason, lacks)
     return plan.decide(choice, compile_fisher=compiled)
-
-
-def if_possible(worth: bool, reason: str) -> tuple[bool, str, bool]:
-    """Whether to compile what is worth it, why, and whether a C++ compiler is all that lacks."""
-    if worth and not has_compiler():
-        return False, f"{reason}; but no C++ compiler is found ({wanted()})", True
-    return worth, reason, False
 
 
 def _worth_compiling(

@@ -1,38 +1,18 @@
-"""Schedules as `ppoc explain` shows them: which value goes from what to what, by which formula."""
+"""Values of an agent that change over a run, as `ppoc explain` shows them."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 from ppoc.compiler.agent.language import AgentSpec
 from ppoc.compiler.agent.last_iteration import iterations_in_words, steps_taken
 from ppoc.compiler.formula.objectives import policy_objective
-
-Points = list[list[float]]
-
-
-class Row(NamedTuple):
-    """A value that does not stay the same."""
-
-    name: str
-    value: float  # that its schedule multiplies, or that it starts from
-    schedule: str | Points
-    rule: str = ""  # how it follows something else
-    warmup: float = 0.0  # the share of training in which it rises to its schedule
+from ppoc.compiler.formula.schedules import Row, block
 
 
 def over_the_run(spec: AgentSpec) -> str:
     """How long a run is, and what changes over it."""
     steps = f"{steps_taken(spec):,} environment steps, {iterations_in_words(spec)}"
     return block(f"over the run: {steps}", rows(spec), "iterations done")
-
-
-def block(title: str, found: Iterable[Row], unit: str) -> str:
-    """A title, and a line for each value below it."""
-    changing = list(found)
-    lines = [title, *(f"    {_line(row)}" for row in changing)]
-    if any(row.schedule != "adaptive" for row in changing):
-        lines.append(f"    t is the share of {unit}, from 0 to 1")
-    return "\n".join(lines)
 
 
 def rows(spec: AgentSpec) -> Iterator[Row]:
@@ -80,37 +60,3 @@ def _follows(target: float, above: str, below: str, slack: float) -> str:
 def _changing(name: str, value: float, schedule: Any) -> Iterator[Row]:
     if schedule != "constant":
         yield Row(name, value, schedule)
-
-
-def _line(row: Row) -> str:
-    value = f"{row.value:g}"
-    rises = f", times min(1, t / {row.warmup:g})" if row.warmup else ""
-    if row.schedule == "adaptive":
-        return f"{row.name}: starts at {value}, {row.rule}"
-    if row.schedule == "constant":
-        return f"{row.name}: {value}{rises}"
-    if row.schedule == "linear":
-        return f"{row.name}: {value}·(1 − t), from {value} to 0{rises}"
-    if row.schedule == "cosine":
-        return f"{row.name}: {value}·½(1 + cos πt), from {value} to 0{rises}"
-    assert isinstance(row.schedule, list)
-    points = ", ".join(f"{row.value * factor:g} at t = {at:g}" for at, factor in row.schedule)
-    return f"{row.name}: {points}, straight lines between{rises}"
-
-
-def latex(found: Iterable[Row]) -> list[str]:
-    """Lines of LaTeX, of those that have a formula."""
-    forms = {
-        "constant": "{value:g}",
-        "linear": r"{value:g}\,(1 - t)",
-        "cosine": r"{value:g}\cdot\tfrac{{1}}{{2}}(1 + \cos \pi t)",
-    }
-    lines = []
-    for row in found:
-        if isinstance(row.schedule, str) and row.schedule in forms:
-            name = row.name.removesuffix(" ε").removesuffix(" β")
-            rises = rf"\cdot\min(1, t / {row.warmup:g})" if row.warmup else ""
-            lines.append(
-                rf"\text{{{name}}} &= {forms[row.schedule].format(value=row.value)}{rises}"
-            )
-    return lines

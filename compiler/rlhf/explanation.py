@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.agent import schedule_words
-from ppoc.compiler.agent.schedule_words import Row
+from ppoc.compiler.formula import schedules
 from ppoc.compiler.formula.explanation import block, symbols
 from ppoc.compiler.formula.notation import latex
 from ppoc.compiler.formula.objectives import policy_objective, value_objective
+from ppoc.compiler.formula.schedules import Row
 from ppoc.compiler.rlhf.language import Kl, Ppo, Reward, RlhfSpec
 from ppoc.compiler.rlhf.memory import GIB, memory, parameters
 from ppoc.compiler.rlhf.pretrained import new_sizes, pretrained
@@ -33,7 +33,7 @@ def explain(resolved: RlhfResolved, *, tex: bool = False) -> str:
         blocks += _ppo(spec.ppo)
     if changing := _changing(spec):
         unit = "updates done in a stage (in ppo, of iterations)"
-        blocks.append(schedule_words.block("over a stage", changing, unit))
+        blocks.append(schedules.block("over a stage", changing, unit))
     return "\n\n".join(blocks)
 
 
@@ -168,5 +168,5 @@ def _latex(spec: RlhfSpec) -> str:
             rf"L &= -L^{{\pi}} + {ppo.losses.value.coefficient:g}\,L^{{V}}"
             + bonus * bool(ppo.losses.entropy.beta),
         ]
-    body = " \\\\\n".join([*lines, *schedule_words.latex(_changing(spec))])
+    body = " \\\\\n".join([*lines, *schedules.latex(_changing(spec))])
     return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"

@@ -1,7 +1,6 @@
 """Which stages of a spec of `kind: rlhf` compile the blocks of their model, and why."""
 
-from ppoc.compiler.agent.passes import if_possible
-from ppoc.compiler.emission.compiling import compile_settled
+from ppoc.compiler.emission.compiling import compile_settled, if_possible
 from ppoc.compiler.front.program import Decision
 from ppoc.compiler.rlhf.constants import iterations
 from ppoc.compiler.rlhf.language import RlhfSpec, Stage

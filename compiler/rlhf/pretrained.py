@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ppoc.compiler.front.diagnostics import Diagnostic
-from ppoc.compiler.resolve import examine
+from ppoc.compiler.front.resolve import examine
 from ppoc.compiler.rlhf.checks import lengths_within
 from ppoc.compiler.rlhf.resolved import RlhfResolved, shown
 from ppoc.formats.pretrained import (
