@@ -163,8 +163,9 @@ def test_returns_by_hand(module_of):
     assert module.episode_returns(rewards, longer)[:, 0].tolist() == [3.0, 3.0, 3.0, 8.0]
 
 
-def test_unfinished_episodes_teach_nothing(module_of):
-    module = module_of("reinforce-to-go/cartpole", *PLAIN)
+@pytest.mark.parametrize("name", ["reinforce-to-go", "a2c", "q-actor-critic"])
+def test_unfinished_episodes_teach_nothing(module_of, name):
+    module = module_of(f"{name}/cartpole", *PLAIN, "update.sampling=episodes")
     params = policy_parameters(module)
     generator = torch.Generator().manual_seed(1)
     observations = torch.randn(6, 2, 4, generator=generator, dtype=torch.float64)
