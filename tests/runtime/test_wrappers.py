@@ -44,6 +44,7 @@ def test_flatten_is_gymnasiums(observations):
     ours = wrap(gymnasium.make(name), [("Flatten", {})])
     theirs = wrappers.FlattenObservation(gymnasium.make(name))
     assert ours.observation_space.shape == theirs.observation_space.shape
+    assert ours.observation_space.contains(ours.reset()[0])
     assert same_paths(ours, theirs, 60) > 2
 
 
@@ -185,3 +186,23 @@ def test_every_kind_of_space_reaches_the_environment_as_it_should(
     assert all(ACTIONS[actions].contains(action.astype(dtype)) for action in taken)
     assert len({action.tobytes() for action in taken}) > 2
     assert execute(module, tmp_path, mode="quiet").steps == 256
+
+
+ROW = [1, 0, 1, 1, 0]  # of a MultiDiscrete space of 2 and 3
+MASKS = {
+    "list": ROW,
+    "tuple": tuple(ROW),
+    "array": np.array(ROW, bool),
+    "list of arrays": [np.array(ROW[:2]), np.array(ROW[2:])],
+    "tuple of lists": (ROW[:2], ROW[2:]),
+}
+
+
+@pytest.mark.parametrize("kind", MASKS)
+def test_a_mask_is_one_row_or_one_for_each_component(kind):
+    env = gymnasium.make("MethodMaskedMultiDiscrete-v0")
+    env.unwrapped.action_masks = lambda: MASKS[kind]
+    masked = wrap(env, [("AppendActionMask", {"size": 5})])
+    observation, _ = masked.reset(seed=0)
+    assert observation[3:].tolist() == ROW
+    assert masked.observation_space.contains(observation)
