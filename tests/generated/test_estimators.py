@@ -187,6 +187,33 @@ def test_unfinished_episodes_teach_nothing(module_of, name):
     assert not torch.allclose(gradient(rewards), gradient(changed))
 
 
+def test_advantages_are_normalised_over_whole_episodes(module_of):
+    """Mean 0 and deviation 1 over the samples that count, the deviation that of the population."""
+    module = module_of("reinforce-to-go/cartpole", *PLAIN, "advantage.normalize=true")
+    params = policy_parameters(module)
+    generator = torch.Generator().manual_seed(4)
+    observations = torch.randn(40, 4, generator=generator, dtype=torch.float64)
+    actions = torch.randint(2, (40,), generator=generator)
+    advantages = 3 + 2 * torch.randn(40, generator=generator, dtype=torch.float64)
+    whole = torch.rand(40, generator=generator) < 0.6
+    columns = {
+        "observations": observations,
+        "actions": actions,
+        "log_probs": torch.zeros(40).double(),
+        "advantages": advantages,
+        "weights": whole.double(),
+    }
+    batch = module.Batch(*(columns[name] for name in module.Batch._fields))
+    p = module.runtime.unflatten(params, module.SHAPES)
+    log_probs = torch.distributions.Categorical(logits=module.actor(p, observations)).log_prob(
+        actions
+    )
+    counted = advantages[whole]
+    normalised = (counted - counted.mean()) / counted.std(correction=0)
+    expected = -(log_probs[whole] * normalised).mean()
+    torch.testing.assert_close(module.loss(params, batch)[0], expected)
+
+
 def test_a_rollout_without_a_whole_episode_changes_nothing(module_of):
     module = module_of("reinforce-mean-baseline/cartpole")
     learner = module.initial_learner(1)

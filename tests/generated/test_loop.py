@@ -9,6 +9,7 @@ import torch
 
 from ppoc.runtime.launch import execute
 from ppoc.runtime.normalize import RewardNormalizer
+from ppoc.runtime.run import Run
 
 SHORT = (
     "training={total_steps: 512, checkpoint_every: 256}",
@@ -124,3 +125,46 @@ def test_a_rollout_is_scaled_by_what_was_seen_before_it(
         expected = rewards(rollout.rewards.numpy(), ended.numpy())
         np.testing.assert_allclose(named["rewards"], expected, rtol=1e-4)
         seen += list(rollout.observations.reshape(-1, 3).numpy())
+
+
+@pytest.mark.parametrize("on_device", [False, True])
+def test_evaluations_have_seeds_and_episodes_of_their_own(
+    module_of, tmp_path, monkeypatch, on_device
+):
+    """Each plays episodes that neither training nor another evaluation has."""
+    found = []
+
+    def evaluated(run, steps, make_envs, policy, episodes, seed):
+        found.append((steps, episodes, seed))
+
+    monkeypatch.setattr(Run, "evaluate", evaluated)
+    spec = ("ppo/cartpole", *(ON_DEVICE if on_device else ()), "evaluation.every=256", *SHORT)
+    module = module_of(*spec, "evaluation.episodes=3")
+    execute(module, tmp_path, device="cpu", mode="quiet")
+    assert found[:2] == [(256, 3, module.SEED + 2), (512, 3, module.SEED + 4)]
+
+
+class Made(Exception):  # noqa: N818 - not an error
+    """Environments were asked for."""
+
+
+@pytest.mark.parametrize("backend", ["gymnasium", "envpool"])
+def test_lives_end_episodes_in_training_only(module_of, monkeypatch, backend):
+    module = module_of("ppo/pong", f"env.backend={backend}")
+    asked = []
+
+    def make(*arguments, **options):
+        asked.append(options)
+        raise Made
+
+    monkeypatch.setattr(module.runtime, "make_envs", make)
+    for train in (lambda: module.train(None), lambda: module.make_envs(2)):
+        with pytest.raises(Made):
+            train()
+    training, evaluation = asked
+    if backend == "envpool":
+        assert training["options"].pop("episodic_life") is True
+        assert evaluation["options"].pop("episodic_life") is False
+    else:
+        training["wrappers"].remove(next(x for x in training["wrappers"] if "Life" in x[0]))
+    assert training == evaluation
