@@ -48,6 +48,14 @@ def test_a_mean_loss_is_of_all_tokens():
     assert model.training
 
 
+def test_a_mean_of_one_token_and_of_none():
+    def loss(model, batch):
+        return torch.tensor(3.0)
+
+    for held_out, expected in ((rows([([1], [0])]), 3.0), (rows([]), 0.0)):
+        assert learning.mean_loss(loss, Reader(), held_out, 4, fill=0)["loss"] == expected
+
+
 def test_a_mean_accuracy_is_of_all_rankings():
     texts = [([1], [9, 0]), ([1], [3, 0]), ([1], [2, 0]), ([1], [4, 0]), ([1], [8, 8, 8, 0])]
     lengths = np.array([3, 5, 3])
