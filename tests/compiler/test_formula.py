@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppoc.compiler.diagnostics import SpecError
-from ppoc.compiler.formula import FUNCTIONS, FormulaError, Kind, Symbol, parse
+from ppoc.compiler.formula import FUNCTIONS, MAX_DEPTH, FormulaError, Kind, Symbol, parse
 from ppoc.compiler.notation import latex, statements, unicode_text
 from ppoc.compiler.resolve import resolve_text
 
@@ -96,6 +96,17 @@ def test_deep_and_long_formulas_are_refused():
     for text in ("-" * 400 + "ratio", "(" * 400, "ratio" + "+ratio" * 80, "ratio" * 200):
         with pytest.raises(FormulaError):
             parse(text, SYMBOLS)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("", "+1"), ("1+(", ")"), ("-", ""), ("exp(", ")"), ("min(1, ", ")")]
+)
+def test_every_side_of_a_formula_may_be_as_deep(before, after):
+    """A name within MAX_DEPTH operations is a formula; within one more it is refused."""
+    parse(before * MAX_DEPTH + "ratio" + after * MAX_DEPTH, SYMBOLS)
+    deeper = MAX_DEPTH + 1
+    with pytest.raises(FormulaError, match="levels"):
+        parse(before * deeper + "ratio" + after * deeper, SYMBOLS)
 
 
 @given(st.text(alphabet="ratioAε*+-/()., 0123456789minclip\n'\"\\{}", max_size=60))
