@@ -170,3 +170,27 @@ def test_parameters_have_names_of_their_own(which, parameters, words):
         resolve_text(f"{text}losses: {{{which}: {{parameters: {parameters}}}}}\n", "spec.yaml")
     (found,) = caught.value.diagnostics
     assert (found.code, words in found.message, found.span.line) == ("E201", True, 4)
+
+
+@pytest.mark.parametrize(
+    ("preset", "which", "formula", "learns"),
+    [
+        ("ppo", "value", "V_old * R", False),
+        ("ppo", "value", "V - R", True),
+        ("q-actor-critic", "value", "V_old * R", False),
+        ("q-actor-critic", "value", "constant(V) * R", False),
+        ("q-actor-critic", "value", "V - R", True),
+        ("ppo", "policy", "A + log_prob_old * constant(ratio)", False),
+        ("ppo", "policy", "A * log_prob", True),
+        ("ppo", "policy", "kl", True),
+    ],
+)
+def test_an_objective_has_a_name_that_learns(preset, which, formula, learns):
+    """What was known before the update, and what is held constant, moves no parameter."""
+    text = f"ppoc: 1\nalgorithm: {preset}\nenv: {{id: CartPole-v1}}\n"
+    text += f"losses: {{{which}: {{objective: {formula}}}}}\n"
+    if learns:
+        resolve_text(text, "spec.yaml")
+        return
+    with pytest.raises(SpecError, match="no gradient reaches the"):
+        resolve_text(text, "spec.yaml")
