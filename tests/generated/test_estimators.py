@@ -214,6 +214,26 @@ def test_advantages_are_normalised_over_whole_episodes(module_of):
     torch.testing.assert_close(module.loss(params, batch)[0], expected)
 
 
+@pytest.mark.parametrize("sampling", ["rollout", "episodes"])
+def test_a_mean_baseline_is_that_of_what_counts(module_of, sampling):
+    """Of all action values; or of those in episodes that end, of which the first of two does."""
+    options = ("advantage.baseline=mean", f"update.sampling={sampling}", "advantage.gamma=0.9")
+    module = module_of("q-actor-critic/cartpole", *options)
+    params = policy_parameters(module)
+    generator = torch.Generator().manual_seed(6)
+    observations = torch.randn(6, 2, 4, generator=generator, dtype=torch.float64)
+    actions = torch.randint(2, (6, 2), generator=generator)
+    never = torch.zeros(6, 2, dtype=torch.bool)
+    terminated = never.clone()
+    terminated[2, 0] = terminated[4, 1] = True
+    whole = torch.tensor([[True] * 3 + [False] * 3, [True] * 5 + [False]]).T
+    columns = (observations, actions, torch.ones(6, 2).double())
+    batch = module.make_batch(params, *columns, terminated, never, observations)
+    values = module.critic(module.runtime.unflatten(params, module.SHAPES), observations, actions)
+    counted = values[whole] if sampling == "episodes" else values
+    torch.testing.assert_close(batch.advantages, (values - counted.mean()).flatten())
+
+
 def test_a_rollout_without_a_whole_episode_changes_nothing(module_of):
     module = module_of("reinforce-mean-baseline/cartpole")
     learner = module.initial_learner(1)

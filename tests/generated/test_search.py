@@ -67,6 +67,27 @@ def test_every_row_is_played_by_its_own_candidate(module_of, spec):
             assert together[row] == alone[0] == hidden.argmax()
 
 
+def test_a_rollout_is_what_the_environments_gave(module_of):
+    sizes = ("env.num_envs=4", "update.rollout_steps=200")
+    module = module_of("cem/cartpole", *sizes, "optimizer.cross_entropy.elite_fraction=0.5")
+    envs, steps = module.make_envs(4), []
+
+    class Watched:
+        def step(self, actions):
+            steps.append(envs.step(actions))
+            return steps[-1]
+
+    candidates = module.draw_candidates(module.initial_search(1), np.random.default_rng(0))
+    first = envs.reset(1)
+    rollout = module.collect(Watched(), module.runtime.as_arrays(candidates, module.SHAPES), first)
+    seen = [first, *(step.observations for step in steps[:-1])]
+    np.testing.assert_array_equal(rollout.observations, seen)
+    np.testing.assert_array_equal(rollout.rewards, [step.rewards for step in steps])
+    ended = [step.terminated | step.truncated for step in steps]
+    np.testing.assert_array_equal(rollout.ended, ended)
+    assert rollout.ended.any()
+
+
 def test_a_generation_starts_new_episodes_with_less_noise(module_of, tmp_path, monkeypatch):
     """What did not end is in no mean return, and the noise falls to 0 with the last."""
     sizes = ("env.num_envs=4", "update.rollout_steps=200", "training.total_steps=1000")
