@@ -65,6 +65,7 @@ def begins_anew(module, iteration):
         (*PENDULUM, PLAIN, *ON_DEVICE),
         ("ppo/cartpole", STOPS),
         ("ppo/cartpole", STOPS, *ON_DEVICE),
+        ("ppo/cartpole", "training.on_divergence=continue"),
         ("q-actor-critic/cartpole",),
         ("q-actor-critic/cartpole", *ON_DEVICE),
     ],
