@@ -36,6 +36,7 @@ OPERATORS: dict[str, tuple[tuple[str, str], ...]] = {
             (r" \| (?!None)", " & "),
             (r" \| (?!None)\w+\b(?!\.)", ""),
             (r" & ~?\w+", ""),
+            (r" & ~?\([^()]*\)", ""),
         ),
         *((r"~", ""), (r"\band\b", "or"), (r"\bor\b", "and"), (r"\bnot (?!in)", "")),
         *((r"(?<!strict=|.force=)\bTrue\b", "False"), (r"\bFalse\b", "True")),
