@@ -66,6 +66,7 @@ def begins_anew(module, iteration):
         ("ppo/cartpole", STOPS),
         ("ppo/cartpole", STOPS, *ON_DEVICE),
         ("ppo/cartpole", "training.on_divergence=continue"),
+        ("ppo/cartpole", STOPS, "training.on_divergence=continue"),
         ("q-actor-critic/cartpole",),
         ("q-actor-critic/cartpole", *ON_DEVICE),
     ],
