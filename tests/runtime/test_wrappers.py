@@ -118,6 +118,39 @@ def test_lives_end_episodes_as_in_stable_baselines3():
     assert same_paths(ours, atari_wrappers.EpisodicLifeEnv(inner), 400) > 4
 
 
+class Lives(gymnasium.Env):
+    """A game of two lives, each of two steps; it is over with the last, or cut off after three."""
+
+    observation_space, action_space = spaces.Discrete(99), spaces.Discrete(2)
+
+    def __init__(self, cut):
+        self.cut, self.games, self.steps = cut, 0, 0
+
+    def reset(self, *, seed=None, options=None):
+        self.games, self.steps = self.games + 1, 0
+        return 0, {"lives": 2}
+
+    def step(self, action):
+        self.steps += 1
+        lives = 2 - self.steps // 2
+        return self.steps, 1.0, lives == 0, self.cut and self.steps == 3, {"lives": lives}
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_game_that_is_over_begins_anew_and_one_that_is_not_goes_on(cut):
+    env = wrap(Lives(cut), [("EpisodicLife", {})])
+    env.reset()
+    assert [env.step(0)[2] for _ in range(2)] == [False, True]
+    after, _ = env.reset()
+    assert env.unwrapped.games == (2 if cut else 1)  # the first step of the second life is the cut
+    assert after == (0 if cut else 3)
+    if not cut:
+        *_, terminated, truncated, _ = env.step(0)
+        assert (terminated, truncated) == (True, False)
+        assert env.reset()[0] == 0
+        assert env.unwrapped.games == 2
+
+
 def test_fire_is_pressed_as_in_stable_baselines3():
     """Which presses the next button too, and needs it no more than we do."""
     ours = wrap(game(), [("FireReset", {})])
@@ -206,3 +239,17 @@ def test_a_mask_is_one_row_or_one_for_each_component(kind):
     observation, _ = masked.reset(seed=0)
     assert observation[3:].tolist() == ROW
     assert masked.observation_space.contains(observation)
+
+
+@pytest.mark.parametrize("ended", [(True, False), (False, True), (False, False)])
+def test_only_where_an_episode_ends_nothing_need_be_allowed(ended):
+    env = gymnasium.make("MethodMaskedMultiDiscrete-v0").unwrapped
+    env.step = lambda action: (np.zeros(3, np.float32), 0.0, *ended, {})
+    masked = wrap(env, [("AppendActionMask", {"size": 5})])
+    masked.reset(seed=0)
+    env.action_masks = lambda: [np.zeros(2), np.zeros(3)]
+    if any(ended):
+        assert masked.step(np.zeros(2, int))[0][3:].tolist() == [0] * 5
+    else:
+        with pytest.raises(ValueError, match="mask"):
+            masked.step(np.zeros(2, int))
