@@ -130,6 +130,15 @@ def test_a_rollout_is_scaled_by_what_was_seen_before_it(
 
 
 @pytest.mark.parametrize("on_device", [False, True])
+def test_steps_are_those_taken_also_in_a_shorter_last_iteration(module_of, tmp_path, on_device):
+    spec = ("ppo/cartpole", *(ON_DEVICE if on_device else ()), *SHORT, "evaluation.episodes=1")
+    module = module_of(*spec, "training.total_steps=448", "env.num_envs=8")
+    assert execute(module, tmp_path, device="cpu", mode="quiet").steps == 448
+    with (tmp_path / "metrics.csv").open(newline="") as file:
+        assert [int(row["step"]) for row in csv.DictReader(file)] == [128, 256, 384, 448]
+
+
+@pytest.mark.parametrize("on_device", [False, True])
 def test_evaluations_have_seeds_and_episodes_of_their_own(
     module_of, tmp_path, monkeypatch, on_device
 ):
