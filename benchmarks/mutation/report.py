@@ -39,7 +39,7 @@ def write_report(
         f"(golden modules, locks) are left out. {setup}",
         "",
         f"**{count['killed']} of {tried} faults are killed ({count['killed'] / tried:.1%}).** "
-        f"Besides, {count['explained']} survive that change nothing that is computed, each with "
+        f"Besides, {count['explained']} survive that change nothing that counts, each with "
         f"its reason below, and {count['too easy']} are left out that any run shows (a name that "
         "is not there, a text that is no Python).",
         "",
