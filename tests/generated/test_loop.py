@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -169,7 +170,8 @@ def test_lives_end_episodes_in_training_only(module_of, monkeypatch, backend):
         raise Made
 
     monkeypatch.setattr(module.runtime, "make_envs", make)
-    for train in (lambda: module.train(None), lambda: module.make_envs(2)):
+    run = SimpleNamespace(opened=lambda envs: envs)
+    for train in (lambda: module.train(run), lambda: module.make_envs(2)):
         with pytest.raises(Made):
             train()
     training, evaluation = asked
