@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppoc.compiler.formula.notation import latex, statements, unicode_text
-from ppoc.compiler.formula.parser import FUNCTIONS, FormulaError, Kind, Symbol, parse
+from ppoc.compiler.formula.parser import FUNCTIONS, MAX_DEPTH, FormulaError, Kind, Symbol, parse
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.resolve import resolve_text
 
@@ -98,6 +98,17 @@ def test_deep_and_long_formulas_are_refused():
             parse(text, SYMBOLS)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [("", "+1"), ("1+(", ")"), ("-", ""), ("exp(", ")"), ("min(1, ", ")")]
+)
+def test_every_side_of_a_formula_may_be_as_deep(before, after):
+    """A name within MAX_DEPTH operations is a formula; within one more it is refused."""
+    parse(before * MAX_DEPTH + "ratio" + after * MAX_DEPTH, SYMBOLS)
+    deeper = MAX_DEPTH + 1
+    with pytest.raises(FormulaError, match="levels"):
+        parse(before * deeper + "ratio" + after * deeper, SYMBOLS)
+
+
 @given(st.text(alphabet="ratioAε*+-/()., 0123456789minclip\n'\"\\{}", max_size=60))
 def test_any_text_is_a_formula_or_one_error(text):
     place = (0, 1)
@@ -159,3 +170,27 @@ def test_parameters_have_names_of_their_own(which, parameters, words):
         resolve_text(f"{text}losses: {{{which}: {{parameters: {parameters}}}}}\n", "spec.yaml")
     (found,) = caught.value.diagnostics
     assert (found.code, words in found.message, found.span.line) == ("E201", True, 4)
+
+
+@pytest.mark.parametrize(
+    ("preset", "which", "formula", "learns"),
+    [
+        ("ppo", "value", "V_old * R", False),
+        ("ppo", "value", "V - R", True),
+        ("q-actor-critic", "value", "V_old * R", False),
+        ("q-actor-critic", "value", "constant(V) * R", False),
+        ("q-actor-critic", "value", "V - R", True),
+        ("ppo", "policy", "A + log_prob_old * constant(ratio)", False),
+        ("ppo", "policy", "A * log_prob", True),
+        ("ppo", "policy", "kl", True),
+    ],
+)
+def test_an_objective_has_a_name_that_learns(preset, which, formula, learns):
+    """What was known before the update, and what is held constant, moves no parameter."""
+    text = f"ppoc: 1\nalgorithm: {preset}\nenv: {{id: CartPole-v1}}\n"
+    text += f"losses: {{{which}: {{objective: {formula}}}}}\n"
+    if learns:
+        resolve_text(text, "spec.yaml")
+        return
+    with pytest.raises(SpecError, match="no gradient reaches the"):
+        resolve_text(text, "spec.yaml")

@@ -6,6 +6,7 @@ import pytest
 import torch
 from gymnasium.spaces import Box, Discrete
 
+import toys  # noqa: F401 - registers the environments
 from ppoc.exporting.formats import FILES, export
 from ppoc.exporting.policy import ExportError, compare, load
 from ppoc.runtime import checkpoint as checkpoints
@@ -38,6 +39,13 @@ POLICIES = {
         "ppo/pendulum",
         "networks.actor={std: gsde, memory: {size: 8}, layers: []}",
         "networks.critic={memory: {size: 8}}",
+    ),
+    "multi-categorical": ("ppo/cartpole", "env={id: ToyMultiDiscreteVector-v0}"),
+    "bernoulli": ("ppo/cartpole", "env={id: ToyMultiBinaryVector-v0}"),
+    "images": (
+        "ppo/cartpole",
+        "env={id: ToyDiscreteBytes-v0}",
+        "networks={actor: {body: nature-cnn, layers: []}, critic: {share: body, layers: []}}",
     ),
     "masked": (
         "ppo/cartpole",

@@ -164,6 +164,35 @@ def test_actions_are_scaled_to_the_bounds(module_of, kind):
     np.testing.assert_allclose(module.scale(ends), [[-2, -2], [-0.5, -0.5], [1, 1]], atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_memory_acts_in_torch_as_its_features_do_in_numpy(module_of, kind):
+    """With noise, of all environments at once; the memory's features are the other's observations.
+
+    And without its noise it acts otherwise, so that the noise counts.
+    """
+    _, *options = ("", *KINDS[kind])
+    linear = ("env.backend=gymnasium", *options, "networks.actor.layers=[]")
+    numpy = module_of("ppo/cartpole", *linear)
+    memory = "networks.actor.memory={kind: gru, size: 3}"
+    share = "networks.critic={share: actor}"
+    torchs = module_of("ppo/cartpole", *linear, memory, share)
+    p, observations = drawn(torchs, 9, torch.float32)
+    starts, state = np.zeros(7, bool), torch.randn(7, 3)
+    features, after = torchs.body(p, observations[None], torch.zeros(1, 7, dtype=bool), state)
+    head = {name: p[_same_head(name, p)] for name in numpy.SHAPES if name[0] != "c"}
+    noise = numpy.draw_noise(np.random.default_rng(9), 1, 7)[0]
+    found, state_after = torchs.act(p, observations.numpy(), noise, starts, state)
+    np.testing.assert_allclose(found, numpy.act(weights(head), features[0].numpy(), noise), 1e-5)
+    torch.testing.assert_close(state_after, after[0])
+    still, _ = torchs.act(p, observations.numpy(), 0 * noise, starts, state)
+    assert (still != found).any()
+
+
+def _same_head(name, p):
+    """What a linear actor's parameter is called after a memory."""
+    return name if name in p else name.replace("actor.0", "actor")
+
+
 def test_gsdes_distribution_is_stable_baselines3s(module_of):
     module = module_of("ppo/cartpole", *TOY, *KINDS["gsde"])
     p, observations = drawn(module, 7, torch.float32)

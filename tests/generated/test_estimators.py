@@ -163,8 +163,9 @@ def test_returns_by_hand(module_of):
     assert module.episode_returns(rewards, longer)[:, 0].tolist() == [3.0, 3.0, 3.0, 8.0]
 
 
-def test_unfinished_episodes_teach_nothing(module_of):
-    module = module_of("reinforce-to-go/cartpole", *PLAIN)
+@pytest.mark.parametrize("name", ["reinforce-to-go", "a2c", "q-actor-critic"])
+def test_unfinished_episodes_teach_nothing(module_of, name):
+    module = module_of(f"{name}/cartpole", *PLAIN, "update.sampling=episodes")
     params = policy_parameters(module)
     generator = torch.Generator().manual_seed(1)
     observations = torch.randn(6, 2, 4, generator=generator, dtype=torch.float64)
@@ -184,6 +185,53 @@ def test_unfinished_episodes_teach_nothing(module_of):
     torch.testing.assert_close(gradient(rewards), gradient(changed))
     changed[:3] += 100
     assert not torch.allclose(gradient(rewards), gradient(changed))
+
+
+def test_advantages_are_normalised_over_whole_episodes(module_of):
+    """Mean 0 and deviation 1 over the samples that count, the deviation that of the population."""
+    module = module_of("reinforce-to-go/cartpole", *PLAIN, "advantage.normalize=true")
+    params = policy_parameters(module)
+    generator = torch.Generator().manual_seed(4)
+    observations = torch.randn(40, 4, generator=generator, dtype=torch.float64)
+    actions = torch.randint(2, (40,), generator=generator)
+    advantages = 3 + 2 * torch.randn(40, generator=generator, dtype=torch.float64)
+    whole = torch.rand(40, generator=generator) < 0.6
+    columns = {
+        "observations": observations,
+        "actions": actions,
+        "log_probs": torch.zeros(40).double(),
+        "advantages": advantages,
+        "weights": whole.double(),
+    }
+    batch = module.Batch(*(columns[name] for name in module.Batch._fields))
+    p = module.runtime.unflatten(params, module.SHAPES)
+    log_probs = torch.distributions.Categorical(logits=module.actor(p, observations)).log_prob(
+        actions
+    )
+    counted = advantages[whole]
+    normalised = (counted - counted.mean()) / counted.std(correction=0)
+    expected = -(log_probs[whole] * normalised).mean()
+    torch.testing.assert_close(module.loss(params, batch)[0], expected)
+
+
+@pytest.mark.parametrize("sampling", ["rollout", "episodes"])
+def test_a_mean_baseline_is_that_of_what_counts(module_of, sampling):
+    """Of all action values; or of those in episodes that end, of which the first of two does."""
+    options = ("advantage.baseline=mean", f"update.sampling={sampling}", "advantage.gamma=0.9")
+    module = module_of("q-actor-critic/cartpole", *options)
+    params = policy_parameters(module)
+    generator = torch.Generator().manual_seed(6)
+    observations = torch.randn(6, 2, 4, generator=generator, dtype=torch.float64)
+    actions = torch.randint(2, (6, 2), generator=generator)
+    never = torch.zeros(6, 2, dtype=torch.bool)
+    terminated = never.clone()
+    terminated[2, 0] = terminated[4, 1] = True
+    whole = torch.tensor([[True] * 3 + [False] * 3, [True] * 5 + [False]]).T
+    columns = (observations, actions, torch.ones(6, 2).double())
+    batch = module.make_batch(params, *columns, terminated, never, observations)
+    values = module.critic(module.runtime.unflatten(params, module.SHAPES), observations, actions)
+    counted = values[whole] if sampling == "episodes" else values
+    torch.testing.assert_close(batch.advantages, (values - counted.mean()).flatten())
 
 
 def test_a_rollout_without_a_whole_episode_changes_nothing(module_of):

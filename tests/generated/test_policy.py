@@ -5,6 +5,8 @@ import pytest
 import torch
 from scipy import stats
 
+from ppoc.runtime import activations
+
 
 def random_weights(module, seed):
     generator = torch.Generator().manual_seed(seed)
@@ -40,6 +42,16 @@ def test_numpy_actor_equals_torch_actor(module_of, name, activation, critic):
         clear = gap[:, -1] - gap[:, -2] > 1e-10
         assert clear.mean() > 0.99
         np.testing.assert_array_equal(actions[clear], output.argmax(-1)[clear])
+
+
+@pytest.mark.parametrize("name", ["elu", "silu", "gelu", "leaky_relu", "softplus"])
+def test_activations_are_torchs(name):
+    """At any size, none overflows."""
+    inputs = torch.cat([torch.linspace(-8, 8, 301), torch.tensor([-1e4, -90.0, 90.0, 1e4])])
+    found = getattr(activations, name)(inputs.numpy())
+    assert found.dtype == np.float32
+    expected = getattr(torch.nn.functional, name)(inputs)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_categorical_samples_follow_the_softmax(module_of):

@@ -63,6 +63,13 @@ def test_values_and_log_probs_of_a_rollout_are_those_at_each_step(module_of, kin
     torch.testing.assert_close(batch.values, torch.stack(values).flatten(), rtol=1e-5, atol=1e-5)
     expected = torch.stack(log_probs).flatten()
     torch.testing.assert_close(batch.log_probs, expected, rtol=1e-5, atol=1e-5)
+    # The true successors' values are what advantages go on from.
+    inputs = torch.as_tensor(rollout.next_observations)
+    following = module.critic(p, module.body(p, inputs) if hasattr(module, "body") else inputs)
+    ends = (torch.as_tensor(x) for x in (rollout.terminated, rollout.truncated))
+    rewards = torch.as_tensor(rollout.rewards)
+    expected = module.gae(rewards, torch.stack(values), following, *ends)
+    torch.testing.assert_close(batch.advantages, expected.flatten(), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", SPECS)

@@ -1,10 +1,13 @@
 """The cross-entropy method: scores and refits by hand, and candidates that act for themselves."""
 
+import csv
+
 import numpy as np
 import pytest
 import torch
 
 from ppoc.runtime.launch import execute
+from ppoc.runtime.run import Run
 
 GAUSSIAN = ("cem/cartpole", "env.id=Pendulum-v1", "networks.actor.layers=[8, 8]")
 
@@ -62,6 +65,63 @@ def test_every_row_is_played_by_its_own_candidate(module_of, spec):
             np.testing.assert_allclose(alone[0], hidden, rtol=1e-4, atol=1e-5)
         else:
             assert together[row] == alone[0] == hidden.argmax()
+
+
+def test_a_rollout_is_what_the_environments_gave(module_of):
+    sizes = ("env.num_envs=4", "update.rollout_steps=200")
+    module = module_of("cem/cartpole", *sizes, "optimizer.cross_entropy.elite_fraction=0.5")
+    envs, steps = module.make_envs(4), []
+
+    class Watched:
+        def step(self, actions):
+            steps.append(envs.step(actions))
+            return steps[-1]
+
+    candidates = module.draw_candidates(module.initial_search(1), np.random.default_rng(0))
+    first = envs.reset(1)
+    rollout = module.collect(Watched(), module.runtime.as_arrays(candidates, module.SHAPES), first)
+    seen = [first, *(step.observations for step in steps[:-1])]
+    np.testing.assert_array_equal(rollout.observations, seen)
+    np.testing.assert_array_equal(rollout.rewards, [step.rewards for step in steps])
+    ended = [step.terminated | step.truncated for step in steps]
+    np.testing.assert_array_equal(rollout.ended, ended)
+    assert rollout.ended.any()
+
+
+def test_a_generation_starts_new_episodes_with_less_noise(module_of, tmp_path, monkeypatch):
+    """What did not end is in no mean return, and the noise falls to 0 with the last."""
+    sizes = ("env.num_envs=4", "update.rollout_steps=200", "training.total_steps=1000")
+    rest = ("evaluation={every: 400, episodes: 1}", "optimizer.cross_entropy.elite_fraction=0.5")
+    module = module_of("cem/cartpole", *sizes, *rest)
+    noises, finished, expected, seeds = [], [], [], []
+    refit, evaluate = module.refit, Run.evaluate
+
+    def refitted(candidates, score, noise):
+        noises.append(noise)
+        return refit(candidates, score, noise)
+
+    def collected(*arguments, collect=module.collect):
+        rollout = collect(*arguments)
+        total = np.zeros(4)
+        for rewards, ended in zip(rollout.rewards, rollout.ended, strict=True):
+            total += rewards
+            finished.extend(total[ended])
+            total[ended] = 0
+        expected.append(np.mean(finished[-100:]))
+        return rollout
+
+    def evaluated(run, steps, make_envs, policy, episodes, seed):
+        seeds.append((steps, seed))
+        return evaluate(run, steps, make_envs, policy, episodes, seed)
+
+    monkeypatch.setattr(module, "refit", refitted)
+    monkeypatch.setattr(module, "collect", collected)
+    monkeypatch.setattr(Run, "evaluate", evaluated)
+    execute(module, tmp_path, mode="quiet")
+    assert noises == pytest.approx([module.NOISE * (1 - n / 5) for n in range(1, 6)])
+    found = list(csv.DictReader((tmp_path / "metrics.csv").open(newline="")))
+    assert [float(row["episode_return"]) for row in found] == pytest.approx(expected)
+    assert seeds == [(400, module.SEED + 2), (800, module.SEED + 4)]
 
 
 def test_it_solves_cartpole(module_of, tmp_path):

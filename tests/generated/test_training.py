@@ -219,16 +219,18 @@ def test_a_folder_that_cannot_be_written_is_one_error(module_of, tmp_path):
 
 
 def test_adaptive_values_follow_the_divergence_and_resume(module_of, tmp_path):
-    """β doubles or halves by what the update did, and goes on from the checkpoint."""
+    """β doubles or halves, a rate falls or rises, by what the update did; both are resumed."""
     target = "losses.policy.kl_target=1e-9"  # every update moves further than that
     module = module_of("ppo-kl-adaptive/cartpole", *RESUMABLE, target)
     execute(module, tmp_path, mode="quiet")
     weights = [float(row["kl_weight"]) for row in rows(tmp_path)]
     assert weights == [2.0 ** (n + 1) for n in range(8)]
     assert last_tensors(tmp_path)["adaptive.kl_weight"].item() == weights[-1]
-    module = module_of("vpg-adaptive/cartpole", *SHORT, "optimizer.actor.kl_target=1.0")
-    folder = tmp_path / "rate"
-    folder.mkdir()
-    execute(module, folder, mode="quiet")
-    rates = [float(row["learning_rate"]) for row in rows(folder)]
-    assert rates == pytest.approx([3e-3 * 1.5 ** (n + 1) for n in range(4)])
+    for target, factor in ((1.0, 1.5), (1e-9, 1 / 1.5)):
+        name = f"optimizer.actor.kl_target={target}"
+        module = module_of("vpg-adaptive/cartpole", *SHORT, name)
+        folder = tmp_path / str(target)
+        folder.mkdir()
+        execute(module, folder, mode="quiet")
+        rates = [float(row["learning_rate"]) for row in rows(folder)]
+        assert rates == pytest.approx([3e-3 * factor ** (n + 1) for n in range(4)])

@@ -1,4 +1,4 @@
-"""The rule of the adaptive KL penalty, as its paper states it."""
+"""The rules of the adaptive KL penalty, as its paper states it, and of the adaptive rate."""
 
 import pytest
 
@@ -11,3 +11,11 @@ from ppoc.runtime.adaptive import follow_kl
 def test_the_papers_rule(kl, factor):
     """d > 1.5 target: β ← 2β; d < target / 1.5: β ← β / 2 (Schulman et al. 2017, section 4)."""
     assert follow_kl(kl, 0.01, rise=2.0, slack=1.5) == factor
+
+
+@pytest.mark.parametrize(
+    ("kl", "factor"), [(0.021, 1 / 1.5), (0.0199, 1.0), (0.0051, 1.0), (0.0049, 1.5)]
+)
+def test_a_rate_stays_within_a_wider_band(kl, factor):
+    """It falls where a step went beyond twice its target, and rises below half of it."""
+    assert follow_kl(kl, 0.01, rise=1 / 1.5, slack=2.0) == factor

@@ -61,6 +61,7 @@ def test_state_round_trip_continues_exactly():
     rewards, ended = rng.normal(size=(40, 3)), rng.random((40, 3)) < 0.1
     tracker, resumed = EpisodeTracker(3), EpisodeTracker(3)
     tracker.extend(rewards[:20], ended[:20])
+    resumed.extend(rewards[:9], ended[:9] | True)  # to be forgotten, as when a run goes back
     resumed.load(tracker.state())
     for each in (tracker, resumed):
         each.extend(rewards[20:], ended[20:])

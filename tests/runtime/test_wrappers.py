@@ -44,6 +44,7 @@ def test_flatten_is_gymnasiums(observations):
     ours = wrap(gymnasium.make(name), [("Flatten", {})])
     theirs = wrappers.FlattenObservation(gymnasium.make(name))
     assert ours.observation_space.shape == theirs.observation_space.shape
+    assert ours.observation_space.contains(ours.reset()[0])
     assert same_paths(ours, theirs, 60) > 2
 
 
@@ -117,6 +118,39 @@ def test_lives_end_episodes_as_in_stable_baselines3():
     assert same_paths(ours, atari_wrappers.EpisodicLifeEnv(inner), 400) > 4
 
 
+class Lives(gymnasium.Env):
+    """A game of two lives, each of two steps; it is over with the last, or cut off after three."""
+
+    observation_space, action_space = spaces.Discrete(99), spaces.Discrete(2)
+
+    def __init__(self, cut):
+        self.cut, self.games, self.steps = cut, 0, 0
+
+    def reset(self, *, seed=None, options=None):
+        self.games, self.steps = self.games + 1, 0
+        return 0, {"lives": 2}
+
+    def step(self, action):
+        self.steps += 1
+        lives = 2 - self.steps // 2
+        return self.steps, 1.0, lives == 0, self.cut and self.steps == 3, {"lives": lives}
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_game_that_is_over_begins_anew_and_one_that_is_not_goes_on(cut):
+    env = wrap(Lives(cut), [("EpisodicLife", {})])
+    env.reset()
+    assert [env.step(0)[2] for _ in range(2)] == [False, True]
+    after, _ = env.reset()
+    assert env.unwrapped.games == (2 if cut else 1)  # the first step of the second life is the cut
+    assert after == (0 if cut else 3)
+    if not cut:
+        *_, terminated, truncated, _ = env.step(0)
+        assert (terminated, truncated) == (True, False)
+        assert env.reset()[0] == 0
+        assert env.unwrapped.games == 2
+
+
 def test_fire_is_pressed_as_in_stable_baselines3():
     """Which presses the next button too, and needs it no more than we do."""
     ours = wrap(game(), [("FireReset", {})])
@@ -185,3 +219,37 @@ def test_every_kind_of_space_reaches_the_environment_as_it_should(
     assert all(ACTIONS[actions].contains(action.astype(dtype)) for action in taken)
     assert len({action.tobytes() for action in taken}) > 2
     assert execute(module, tmp_path, mode="quiet").steps == 256
+
+
+ROW = [1, 0, 1, 1, 0]  # of a MultiDiscrete space of 2 and 3
+MASKS = {
+    "list": ROW,
+    "tuple": tuple(ROW),
+    "array": np.array(ROW, bool),
+    "list of arrays": [np.array(ROW[:2]), np.array(ROW[2:])],
+    "tuple of lists": (ROW[:2], ROW[2:]),
+}
+
+
+@pytest.mark.parametrize("kind", MASKS)
+def test_a_mask_is_one_row_or_one_for_each_component(kind):
+    env = gymnasium.make("MethodMaskedMultiDiscrete-v0")
+    env.unwrapped.action_masks = lambda: MASKS[kind]
+    masked = wrap(env, [("AppendActionMask", {"size": 5})])
+    observation, _ = masked.reset(seed=0)
+    assert observation[3:].tolist() == ROW
+    assert masked.observation_space.contains(observation)
+
+
+@pytest.mark.parametrize("ended", [(True, False), (False, True), (False, False)])
+def test_only_where_an_episode_ends_nothing_need_be_allowed(ended):
+    env = gymnasium.make("MethodMaskedMultiDiscrete-v0").unwrapped
+    env.step = lambda action: (np.zeros(3, np.float32), 0.0, *ended, {})
+    masked = wrap(env, [("AppendActionMask", {"size": 5})])
+    masked.reset(seed=0)
+    env.action_masks = lambda: [np.zeros(2), np.zeros(3)]
+    if any(ended):
+        assert masked.step(np.zeros(2, int))[0][3:].tolist() == [0] * 5
+    else:
+        with pytest.raises(ValueError, match="mask"):
+            masked.step(np.zeros(2, int))

@@ -91,3 +91,5 @@ def test_only_tokens_that_transformers_keeps(top_k, top_p):
     drawn = sample(logits.expand(20_000, 12), uniform, 1.0, top_k, top_p)
     found = torch.bincount(drawn, minlength=12) / 20_000
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
+    alone = [sample(logits, u.unsqueeze(0), 1.0, top_k, top_p) for u in uniform[::1000]]
+    assert torch.equal(torch.cat(alone), drawn[::1000])

@@ -1,6 +1,7 @@
 """Losses, rewards and advantages beside slow, obvious computations of the same."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from torch.nn.functional import log_softmax
 pytest.importorskip("transformers")
 
 from ppoc.runtime import rlhf
+from ppoc.runtime.rlhf.comparison import _kl
 
 ARCHITECTURES = ("gpt2", "llama", "gpt_neox")
 
@@ -52,6 +54,16 @@ def test_log_probs_of_padded_rows_are_those_of_each_text_alone(toy_module, archi
         (fast,) = module.token_log_probs(lm, batch.tokens, batch.mask)
         slow = torch.cat([slow_log_probs(lm, *pair) for pair in pairs])
     torch.testing.assert_close(fast, slow, atol=1e-5, rtol=1e-5)
+
+
+def test_the_divergence_of_an_answer_is_the_sum_of_its_tokens_log_ratios(toy_module):
+    policies, pairs = (a_model(seed=0), a_model(seed=1)), some_rows(11)
+    tokenizer, cpu = SimpleNamespace(pad=29), torch.device("cpu")
+    with torch.no_grad():
+        found = _kl(toy_module(), policies, *zip(*pairs, strict=True), tokenizer, cpu)
+        reference, policy = ([slow_log_probs(lm, *p).sum() for p in pairs] for lm in policies)
+    expected = [(one - other).item() for one, other in zip(policy, reference, strict=True)]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_sft_loss_is_the_one_of_transformers(toy_module):
