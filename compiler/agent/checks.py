@@ -7,7 +7,7 @@ from ppoc.compiler.agent.evaluation_checks import evaluations_play_whole_games
 from ppoc.compiler.agent.last_iteration import total_steps_are_nearly_those_taken
 from ppoc.compiler.agent.network_checks import NETWORK_CHECKS
 from ppoc.compiler.agent.search_checks import a_search_has_no_gradients
-from ppoc.compiler.formula.parser.problems import formula_errors
+from ppoc.compiler.formula.problems import formula_errors
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.source import INHERITED
 from ppoc.compiler.front.suggest import nearest_divisors

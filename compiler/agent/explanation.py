@@ -5,8 +5,8 @@ from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.agent.schedule_words import over_the_run, rows
 from ppoc.compiler.formula.notation import latex
 from ppoc.compiler.formula.objectives import Objective, policy_objective, value_objective
-from ppoc.compiler.formula.parser.explanation import block, symbols
-from ppoc.compiler.formula.parser.schedules import latex as schedules_latex
+from ppoc.compiler.formula.explanation import block, symbols
+from ppoc.compiler.formula.schedules import latex as schedules_latex
 
 
 def explain(resolved: Resolved, *, tex: bool = False) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from ppoc.compiler.agent.language import AgentSpec
 from ppoc.compiler.agent.last_iteration import iterations_in_words, steps_taken
 from ppoc.compiler.formula.objectives import policy_objective
-from ppoc.compiler.formula.parser.schedules import Row, block
+from ppoc.compiler.formula.schedules import Row, block
 
 
 def over_the_run(spec: AgentSpec) -> str:

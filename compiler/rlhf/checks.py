@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from ppoc.compiler.formula.objectives import policy_objective, reserved, value_objective
-from ppoc.compiler.formula.parser.problems import formula_errors
+from ppoc.compiler.formula.problems import formula_errors
 from ppoc.compiler.front.advice import MORE_STEPS
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.suggest import nearest_divisors
