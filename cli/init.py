@@ -52,7 +52,7 @@ def init(
     trust: Trust = False,
 ) -> None:
     """Write a starter spec, checked before it is written."""
-    from ppoc.compiler.agent.probe import probe
+    from ppoc.compiler.agent.env.probe import probe
     from ppoc.compiler.agent.resolved import as_agent
     from ppoc.compiler.resolve import resolve_text
 

@@ -24,7 +24,7 @@ from typing import Any
 import typer
 
 from ppoc.cli import terminal
-from ppoc.compiler.agent.isolation import die_with
+from ppoc.compiler.agent.env.isolation import die_with
 from ppoc.formats.files import create_file
 
 CRASH = "crash.txt"

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from math import lcm
 from typing import Any
 
-from ppoc.compiler.agent.observed_checks import advice_on
-from ppoc.compiler.agent.probe import probe
+from ppoc.compiler.agent.checks.observed_checks import advice_on
+from ppoc.compiler.agent.env.probe import probe
 from ppoc.compiler.agent.resolved import as_agent
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.resolve import resolve_text

@@ -3,7 +3,7 @@
 import importlib
 import importlib.util
 
-from ppoc.compiler.agent.probe import package_of
+from ppoc.compiler.agent.env.probe import package_of
 
 INSTALL = "an Atari game, which needs `pip install 'ppoc[atari]'`"
 

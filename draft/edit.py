@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppoc.compiler.agent.observed_checks import advice_on
-from ppoc.compiler.agent.probe import probe
+from ppoc.compiler.agent.checks.observed_checks import advice_on
+from ppoc.compiler.agent.env.probe import probe
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.front.source import GREEK

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from ppoc.compiler.agent.probe import list_environments, package_of
+from ppoc.compiler.agent.env.probe import list_environments, package_of
 from ppoc.draft import atari
 from ppoc.draft.glossary import glossary, tokens
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ppoc.compiler.agent.probe import package_of
+from ppoc.compiler.agent.env.probe import package_of
 from ppoc.compiler.front.source import Node
 from ppoc.importing.entry import Entry
 

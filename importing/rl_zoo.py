@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ppoc.compiler.agent.probe import package_of
+from ppoc.compiler.agent.env.probe import package_of
 from ppoc.compiler.compact import Note, spec_text
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.front.source import Node, read

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from ppoc.compiler.agent.probe import package_of
+from ppoc.compiler.agent.env.probe import package_of
 from ppoc.compiler.agent.resolved import as_agent
 from ppoc.compiler.compact import Note, spec_text
 from ppoc.compiler.front.diagnostics import SpecError

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ppoc.compiler.agent.facts import EnvFacts
+from ppoc.compiler.agent.env.facts import EnvFacts
 from ppoc.importing.sb3_file import refusal
 from ppoc.importing.sb3_weights import Pixels
 from ppoc.runtime.envs import make_one

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import isinf
 from typing import NamedTuple
 
-from ppoc.compiler.agent.facts import EnvFacts
+from ppoc.compiler.agent.env.facts import EnvFacts
 
 OFF_CENTRE = 0.5  # of half a range, from the middle of which 0 is so far
 SMALL, LARGE = 0.1, 10.0  # halves of a range that a deviation of 1 explores badly

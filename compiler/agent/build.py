@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from importlib.metadata import version
 
+from ppoc.compiler.agent.checks.env_checks import plan_for
+from ppoc.compiler.agent.checks.evaluation_checks import episodes_may_never_end
+from ppoc.compiler.agent.checks.observed_checks import advice_on
 from ppoc.compiler.agent.emit import emit
-from ppoc.compiler.agent.env_checks import plan_for
-from ppoc.compiler.agent.evaluation_checks import episodes_may_never_end
+from ppoc.compiler.agent.env.probe import probe, versions
 from ppoc.compiler.agent.last_iteration import length_in_words
-from ppoc.compiler.agent.observed_checks import advice_on
 from ppoc.compiler.agent.passes import run_passes
-from ppoc.compiler.agent.probe import probe, versions
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.emission.cxx import what_is_lost
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError

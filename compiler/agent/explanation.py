@@ -3,9 +3,9 @@
 from ppoc.compiler.agent.language import Advantage, AgentSpec, Buffer, CrossEntropy, TrustRegion
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.agent.schedule_words import over_the_run, rows
+from ppoc.compiler.formula.explanation import block, symbols
 from ppoc.compiler.formula.notation import latex
 from ppoc.compiler.formula.objectives import Objective, policy_objective, value_objective
-from ppoc.compiler.formula.explanation import block, symbols
 from ppoc.compiler.formula.schedules import latex as schedules_latex
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.agent.checks import CHECKS
+from ppoc.compiler.agent.checks.lints import LINTS
+from ppoc.compiler.agent.checks.rules import CHECKS
 from ppoc.compiler.agent.language import AgentSpec
-from ppoc.compiler.agent.lints import LINTS
-from ppoc.compiler.agent.peers import PEERS
+from ppoc.compiler.agent.peers.names import PEERS
 from ppoc.compiler.agent.presets import critic_like_actor, preset
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import Diagnostic

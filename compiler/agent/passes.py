@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ppoc.compiler.agent.action_units import ill_fitting_bounds, is_bounded, units_of_bounds
-from ppoc.compiler.agent.backends import tensor_problem
+from ppoc.compiler.agent.env.backends import tensor_problem
 from ppoc.compiler.agent.plan import Plan
 from ppoc.compiler.emission.compiling import compile_settled, if_possible
 from ppoc.compiler.front.program import Decision

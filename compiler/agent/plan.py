@@ -6,13 +6,13 @@ from functools import cached_property
 from math import ceil, gcd, prod
 from typing import Any
 
-from ppoc.compiler.agent import networks
 from ppoc.compiler.agent.action_units import Units
-from ppoc.compiler.agent.custom import CustomBody
-from ppoc.compiler.agent.distributions import Distribution, Policy
-from ppoc.compiler.agent.facts import EnvFacts
+from ppoc.compiler.agent.env.custom import CustomBody
+from ppoc.compiler.agent.env.facts import EnvFacts
 from ppoc.compiler.agent.language import AgentSpec
 from ppoc.compiler.agent.last_iteration import last_batch, steps_taken
+from ppoc.compiler.agent.networks import build as networks
+from ppoc.compiler.agent.networks.distributions import Distribution, Policy
 from ppoc.compiler.formula.objectives import Objective, policy_objective, value_objective
 from ppoc.compiler.front.program import Decision
 

@@ -5,7 +5,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from ppoc.compiler.agent.other_algorithms import unknown_algorithm
+from ppoc.compiler.agent.peers.other_algorithms import unknown_algorithm
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.front.source import INHERITED, Node, parse
 

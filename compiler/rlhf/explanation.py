@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.formula.notation import latex
-from ppoc.compiler.formula.objectives import policy_objective, value_objective
 from ppoc.compiler.formula import schedules
 from ppoc.compiler.formula.explanation import block, symbols
+from ppoc.compiler.formula.notation import latex
+from ppoc.compiler.formula.objectives import policy_objective, value_objective
 from ppoc.compiler.formula.schedules import Row
 from ppoc.compiler.rlhf.language import Kl, Ppo, Reward, RlhfSpec
 from ppoc.compiler.rlhf.memory import GIB, memory, parameters

@@ -1,6 +1,6 @@
 """Names that other tools have for values of `kind: rlhf`, and where these go in a spec.
 
-Of TRL, OpenRLHF, transformers and PEFT; as in ppoc.compiler.agent.peers.
+Of TRL, OpenRLHF, transformers and PEFT; as in ppoc.compiler.agent.peers.names.
 """
 
 from collections.abc import Mapping

@@ -10,8 +10,8 @@ import gymnasium
 import pytest
 from gymnasium.spaces import Box, Discrete, Sequence, Tuple
 
-from ppoc.compiler.agent.backends import TENSOR_ENVIRONMENTS
-from ppoc.compiler.agent.probe import probe
+from ppoc.compiler.agent.env.backends import TENSOR_ENVIRONMENTS
+from ppoc.compiler.agent.env.probe import probe
 from ppoc.compiler.batch import check
 from ppoc.compiler.front.diagnostics import Diagnostic, Span, SpecError, ordered, render, to_json
 from ppoc.compiler.output.build import compile_spec

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete, Text, Tuple
 
-from ppoc.compiler.agent.observed import Watch
+from ppoc.compiler.agent.env.observed import Watch
 from ppoc.compiler.batch import check
 
 PIXELS = Box(0, 255, (16, 16, 3), np.uint8)

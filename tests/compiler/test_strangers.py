@@ -12,8 +12,8 @@ import pytest
 import strangers
 
 from ppoc.compiler import batch
-from ppoc.compiler.agent import isolation, making, stepping
-from ppoc.compiler.agent.wrapping import OWN_WRAPPERS, WITH_VELOCITIES
+from ppoc.compiler.agent.env import isolation, making, stepping
+from ppoc.compiler.agent.env.wrapping import OWN_WRAPPERS, WITH_VELOCITIES
 from ppoc.compiler.batch import check, check_all
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.output.build import compile_spec

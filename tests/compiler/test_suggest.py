@@ -5,10 +5,12 @@ from collections import Counter
 
 import pytest
 
-from ppoc.compiler.agent import peers, peers_in_sections, peers_without
 from ppoc.compiler.agent.language import AgentSpec
-from ppoc.compiler.agent.other_algorithms import GROUPS as ALGORITHMS
-from ppoc.compiler.agent.other_algorithms import SAME, unknown_algorithm
+from ppoc.compiler.agent.peers import in_sections as peers_in_sections
+from ppoc.compiler.agent.peers import names as peers
+from ppoc.compiler.agent.peers import without as peers_without
+from ppoc.compiler.agent.peers.other_algorithms import GROUPS as ALGORITHMS
+from ppoc.compiler.agent.peers.other_algorithms import SAME, unknown_algorithm
 from ppoc.compiler.agent.presets import presets
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.front.resolve import CONTROL

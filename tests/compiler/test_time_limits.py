@@ -4,7 +4,7 @@ import gymnasium
 import pytest
 from gymnasium.wrappers import TimeLimit
 
-from ppoc.compiler.agent.time_limits import time_limit
+from ppoc.compiler.agent.env.time_limits import time_limit
 
 
 class Own(gymnasium.Env):

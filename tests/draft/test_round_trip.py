@@ -3,7 +3,7 @@
 import pytest
 from conftest import ZOO, zoo_names
 
-from ppoc.compiler.agent.probe import package_of
+from ppoc.compiler.agent.env.probe import package_of
 from ppoc.compiler.difference import differences
 from ppoc.compiler.resolve import resolve, resolve_text
 from ppoc.draft.compose import compose

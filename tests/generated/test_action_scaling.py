@@ -8,7 +8,7 @@ import torch
 from torch import distributions
 
 from ppoc.compiler.agent.action_units import ill_fitting_bounds, units_of_bounds
-from ppoc.compiler.agent.facts import EnvFacts
+from ppoc.compiler.agent.env.facts import EnvFacts
 from ppoc.exporting.policy import load
 from ppoc.runtime.bounds import share_at_bound
 from ppoc.runtime.diagnosis import diagnose

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 import toys
 from ppoc.cli.app import app
-from ppoc.compiler.agent.probe import probe
-from ppoc.compiler.agent.spaces import outline
+from ppoc.compiler.agent.env.probe import probe
+from ppoc.compiler.agent.env.spaces import outline
 from ppoc.compiler.output.build import Compiled, compile_spec
 from ppoc.compiler.output.manifest import FolderError
 from ppoc.compiler.output.verify import verified

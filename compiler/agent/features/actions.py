@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from ppoc.compiler.agent.distributions import GAUSSIANS
+from ppoc.compiler.agent.networks.distributions import GAUSSIANS
 from ppoc.compiler.agent.plan import Plan
 from ppoc.compiler.emission.features import Feature
 from ppoc.compiler.emission.literals import Code

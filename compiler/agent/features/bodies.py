@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ppoc.compiler.agent.layers import Residual
+from ppoc.compiler.agent.networks.layers import Residual
 from ppoc.compiler.agent.plan import Plan
 from ppoc.compiler.emission.features import Feature
 from ppoc.compiler.emission.literals import Code, literal

@@ -7,8 +7,8 @@ from ppoc.compiler.agent.plan import Plan
 from ppoc.compiler.agent.schedules import scheduled
 from ppoc.compiler.emission.features import Feature
 from ppoc.compiler.emission.literals import Code
-from ppoc.compiler.formula.notation import statements
 from ppoc.compiler.formula.explanation import objective_comment
+from ppoc.compiler.formula.notation import statements
 
 
 class Loss(Feature):

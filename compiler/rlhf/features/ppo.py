@@ -5,8 +5,8 @@ from typing import Any
 
 from ppoc.compiler.emission.features import Feature
 from ppoc.compiler.emission.literals import Code
-from ppoc.compiler.formula.notation import statements
 from ppoc.compiler.formula.explanation import objective_comment
+from ppoc.compiler.formula.notation import statements
 from ppoc.compiler.rlhf.optimizers import adamw_lines, every, factor_lines
 from ppoc.compiler.rlhf.plan import RlhfPlan, required
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ppoc.compiler.agent.blame import place, told
+from ppoc.compiler.agent.env.blame import place, told
 from ppoc.compiler.agent.language import AgentSpec
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from ppoc.compiler.agent.observed import NOTHING, Observed
+from ppoc.compiler.agent.env.observed import NOTHING, Observed
 
 Layers = tuple[tuple[str, dict[str, Any]], ...]
 Outline = tuple[Any, ...]  # of a space, in literals; see `spaces.outline`

@@ -11,12 +11,12 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from ppoc.compiler.agent import backends, spaces
-from ppoc.compiler.agent.backends import quiet
-from ppoc.compiler.agent.facts import EnvFacts, Layers
-from ppoc.compiler.agent.isolation import Desk
-from ppoc.compiler.agent.looking import CLOSING, look
-from ppoc.compiler.agent.making import (
+from ppoc.compiler.agent.env import backends, spaces
+from ppoc.compiler.agent.env.backends import quiet
+from ppoc.compiler.agent.env.facts import EnvFacts, Layers
+from ppoc.compiler.agent.env.isolation import Desk
+from ppoc.compiler.agent.env.looking import CLOSING, look
+from ppoc.compiler.agent.env.making import (
     ID,
     constructor_options,
     list_environments,
@@ -24,12 +24,12 @@ from ppoc.compiler.agent.making import (
     package_of,
     preload,
 )
-from ppoc.compiler.agent.observed import Observed
+from ppoc.compiler.agent.env.observed import Observed
+from ppoc.compiler.agent.env.stepping import take_steps
+from ppoc.compiler.agent.env.time_limits import time_limit
+from ppoc.compiler.agent.env.trust import found_beside, require_trust, search_beside
+from ppoc.compiler.agent.env.wrapping import named_layers
 from ppoc.compiler.agent.resolved import Resolved
-from ppoc.compiler.agent.stepping import take_steps
-from ppoc.compiler.agent.time_limits import time_limit
-from ppoc.compiler.agent.trust import found_beside, require_trust, search_beside
-from ppoc.compiler.agent.wrapping import named_layers
 
 __all__ = ["list_environments", "package_of", "probe", "versions"]
 

@@ -7,8 +7,8 @@ said: what the unit is, which of two things is meant, or why there is no such ke
 
 from collections.abc import Mapping
 
-from ppoc.compiler.agent.peers_in_sections import SECTIONS
-from ppoc.compiler.agent.peers_without import WITHOUT
+from ppoc.compiler.agent.peers.in_sections import SECTIONS
+from ppoc.compiler.agent.peers.without import WITHOUT
 from ppoc.compiler.front.suggest import hints
 
 PER_ENV = "ppoc calls it `update.rollout_steps`, over all environments: this times `env.num_envs`"

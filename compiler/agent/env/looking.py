@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from ppoc.compiler.agent.isolation import Desk, Outcome, isolated
+from ppoc.compiler.agent.env.isolation import Desk, Outcome, isolated
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 

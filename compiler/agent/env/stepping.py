@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from ppoc.compiler.agent.blame import told
-from ppoc.compiler.agent.facts import Layers
-from ppoc.compiler.agent.isolation import Desk
-from ppoc.compiler.agent.making import ID, MAKE_SECONDS
-from ppoc.compiler.agent.observed import Observed, Watch, mask_of, random_action
-from ppoc.compiler.agent.observed_checks import refuse_masks
-from ppoc.compiler.agent.observing import length_of, observation_faults, short, true
+from ppoc.compiler.agent.checks.observed_checks import refuse_masks
+from ppoc.compiler.agent.env.blame import told
+from ppoc.compiler.agent.env.facts import Layers
+from ppoc.compiler.agent.env.isolation import Desk
+from ppoc.compiler.agent.env.making import ID, MAKE_SECONDS
+from ppoc.compiler.agent.env.observed import Observed, Watch, mask_of, random_action
+from ppoc.compiler.agent.env.observing import length_of, observation_faults, short, true
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import SpecError
 

@@ -1,6 +1,6 @@
 """Names that other tools have for what ppoc has not, of an agent, and why.
 
-Why → names, as in ppoc.compiler.agent.peers.
+Why → names, as in ppoc.compiler.agent.peers.names.
 """
 
 from collections.abc import Mapping

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ppoc.compiler.agent.facts import EnvFacts
+from ppoc.compiler.agent.env.facts import EnvFacts
+from ppoc.compiler.agent.env.spaces import outline
 from ppoc.compiler.agent.resolved import Resolved
-from ppoc.compiler.agent.spaces import outline
 
 # The classic-control tasks of ppoc.runtime.classic_control, and from how many of them on a step as
 # tensors is faster than envpool's: some 250 on two cores, tenfold at 4,096 (benchmarks/scaling.py).

@@ -5,13 +5,13 @@ import re
 import warnings
 from typing import Any
 
-from ppoc.compiler.agent.blame import told
-from ppoc.compiler.agent.facts import Layers
-from ppoc.compiler.agent.isolation import Desk
+from ppoc.compiler.agent.env.blame import told
+from ppoc.compiler.agent.env.facts import Layers
+from ppoc.compiler.agent.env.isolation import Desk
+from ppoc.compiler.agent.env.trust import CodeError, import_code, named_in
+from ppoc.compiler.agent.env.wrapping import tuples, wrapped
 from ppoc.compiler.agent.language import Environment
 from ppoc.compiler.agent.resolved import Resolved
-from ppoc.compiler.agent.trust import CodeError, import_code, named_in
-from ppoc.compiler.agent.wrapping import tuples, wrapped
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.front.suggest import did_you_mean
 from ppoc.formats.processes import import_entry_point, import_safely

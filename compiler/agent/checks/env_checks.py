@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from ppoc.compiler.agent.action_units import NO_BOUND, is_bounded
-from ppoc.compiler.agent.custom import custom_body
-from ppoc.compiler.agent.distributions import GAUSSIANS
-from ppoc.compiler.agent.facts import EnvFacts
-from ppoc.compiler.agent.layers import NetworkError
-from ppoc.compiler.agent.network_checks import given
+from ppoc.compiler.agent.checks.network_checks import given
+from ppoc.compiler.agent.env.custom import custom_body
+from ppoc.compiler.agent.env.facts import EnvFacts
+from ppoc.compiler.agent.networks.distributions import GAUSSIANS
+from ppoc.compiler.agent.networks.layers import NetworkError
 from ppoc.compiler.agent.plan import Plan
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError

@@ -7,7 +7,7 @@ from ppoc.compiler.agent.evaluation import MAX_STEPS
 from ppoc.compiler.front.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
-    from ppoc.compiler.agent.facts import EnvFacts
+    from ppoc.compiler.agent.env.facts import EnvFacts
     from ppoc.compiler.agent.resolved import Resolved
 
 

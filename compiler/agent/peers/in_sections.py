@@ -1,6 +1,6 @@
 """Names that mean something else within a section of an agent's spec, as `section.name`.
 
-Hint → names, as in ppoc.compiler.agent.peers.
+Hint → names, as in ppoc.compiler.agent.peers.names.
 """
 
 from collections.abc import Mapping

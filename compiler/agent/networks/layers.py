@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal, Protocol
 
-from ppoc.compiler.agent.custom import CustomBody
+from ppoc.compiler.agent.env.custom import CustomBody
 from ppoc.compiler.agent.language import Network
 from ppoc.compiler.emission.literals import Code, literal
 

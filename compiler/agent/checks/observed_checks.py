@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from math import isnan, prod
 
-from ppoc.compiler.agent.facts import EnvFacts
-from ppoc.compiler.agent.lints import rewards_are_large
-from ppoc.compiler.agent.network_checks import CONVOLUTIONAL
-from ppoc.compiler.agent.observed import Observed, Part
+from ppoc.compiler.agent.checks.lints import rewards_are_large
+from ppoc.compiler.agent.checks.network_checks import CONVOLUTIONAL
+from ppoc.compiler.agent.env.facts import EnvFacts
+from ppoc.compiler.agent.env.observed import Observed, Part
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 

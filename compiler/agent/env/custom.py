@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ppoc.compiler.agent.blame import told
-from ppoc.compiler.agent.isolation import Desk
-from ppoc.compiler.agent.looking import look
+from ppoc.compiler.agent.env.blame import told
+from ppoc.compiler.agent.env.isolation import Desk
+from ppoc.compiler.agent.env.looking import look
+from ppoc.compiler.agent.env.trust import imported
 from ppoc.compiler.agent.resolved import Resolved
-from ppoc.compiler.agent.trust import imported
 from ppoc.compiler.front.diagnostics import SpecError
 
 IMPORT_SECONDS, CALL_SECONDS = 60.0, 60.0

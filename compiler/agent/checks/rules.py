@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from ppoc.compiler.agent.evaluation_checks import evaluations_play_whole_games
+from ppoc.compiler.agent.checks.evaluation_checks import evaluations_play_whole_games
+from ppoc.compiler.agent.checks.network_checks import NETWORK_CHECKS
+from ppoc.compiler.agent.checks.search_checks import a_search_has_no_gradients
 from ppoc.compiler.agent.last_iteration import total_steps_are_nearly_those_taken
-from ppoc.compiler.agent.network_checks import NETWORK_CHECKS
-from ppoc.compiler.agent.search_checks import a_search_has_no_gradients
 from ppoc.compiler.formula.problems import formula_errors
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.source import INHERITED

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ppoc.compiler.agent.blame import told
+from ppoc.compiler.agent.env.blame import told
 
 
 def observation_faults(space: Any, observation: Any) -> Iterator[str]:

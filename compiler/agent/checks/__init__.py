@@ -1,0 +1,1 @@
+"""Checks of what an agent's spec means, and advice on it."""

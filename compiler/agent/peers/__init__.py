@@ -1,0 +1,1 @@
+"""Other tools' names of what a spec says."""
