@@ -61,7 +61,7 @@ def open_streams() -> None:
 def keep_for_results() -> None:
     """From here on standard output is for `results()` alone: what others print goes to standard
     error, also from code that is not Python's and from processes that are started."""
-    if _kept:
+    if _is_kept():
         return
     out = sys.stdout
     out.flush()
@@ -78,12 +78,19 @@ def keep_for_results() -> None:
 
 def results() -> TextIO:
     """The stream for what a program reads."""
-    return _kept[0][1] if _kept else sys.stdout
+    return _kept[0][1] if _is_kept() else sys.stdout
+
+
+def _is_kept() -> bool:
+    """Whether standard output is kept for results, which ends where its stream is closed."""
+    if _kept and _kept[0][1].closed:
+        _kept.clear()
+    return bool(_kept)
 
 
 def release() -> None:
     """Let standard output be what it was before `keep_for_results`."""
-    if not _kept:
+    if not _is_kept():
         return
     sys.stdout, kept = _kept.pop()
     if kept is not sys.stdout:

@@ -212,7 +212,7 @@ def test_evaluation_forgets_where_an_episode_ends(module_of):
     inner, policy._act = policy._act, watched
     episodes = [[], []]
     envs = module.make_envs(2)
-    _, lengths = evaluate(policy, envs, 4, seed=0)
+    _, lengths, _ = evaluate(policy, envs, 4, seed=0)
     envs.close()
     assert told[0].all()
     assert sum(starts.sum() for starts in told) >= 4

@@ -192,7 +192,7 @@ def test_large_numbers_are_numbers():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         envs = make(NAME, 2, backend="gymnasium", options={"answer": paid(3e38)})
-        returns, _ = evaluate(lambda observations: np.zeros((2, 1), np.float32), envs, 2, 0)
+        returns, *_ = evaluate(lambda observations: np.zeros((2, 1), np.float32), envs, 2, 0)
     assert returns.max() > 1e38
 
 
