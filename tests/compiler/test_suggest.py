@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from ppoc.compiler.agent.kind import KIND as CONTROL
 from ppoc.compiler.agent.language import AgentSpec
 from ppoc.compiler.agent.peers import in_sections as peers_in_sections
 from ppoc.compiler.agent.peers import names as peers
@@ -13,11 +14,10 @@ from ppoc.compiler.agent.peers.other_algorithms import GROUPS as ALGORITHMS
 from ppoc.compiler.agent.peers.other_algorithms import SAME, unknown_algorithm
 from ppoc.compiler.agent.presets import presets
 from ppoc.compiler.front.diagnostics import SpecError
-from ppoc.compiler.front.resolve import CONTROL
 from ppoc.compiler.front.suggest import VALUES, did_you_mean, misspelt, places, unknown_key
 from ppoc.compiler.resolve import resolve_text
 from ppoc.compiler.rlhf import peers as rlhf_peers
-from ppoc.compiler.rlhf.kind import RLHF
+from ppoc.compiler.rlhf.kind import KIND as RLHF
 
 # Tool → name (after `@`, the section it is written in) → what the hint must name; "" for no key.
 AGENT = {

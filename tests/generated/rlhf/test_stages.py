@@ -21,16 +21,16 @@ pytest.importorskip("transformers")
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    """A run folder of all three stages, and what `ppoc run` printed."""
+    """A run folder of all three stages, and the result of `ppoc run`."""
     folder = tmp_path_factory.mktemp("toy")
     spec, out = write_toy(folder), folder / "run"
     done = CliRunner().invoke(app, ["run", str(spec), "--out", str(out), "--json"])
     assert done.exit_code == 0, done.output
-    return out, done.stdout
+    return out, done
 
 
 def test_a_run_leaves_its_stages_and_a_comparison(ran):
-    out, printed = ran
+    out, done = ran
     for stage in ("sft", "reward", "ppo"):
         assert json.loads((out / stage / "result.json").read_text())["finished"]
         rows = list(csv.DictReader((out / stage / "metrics.csv").open()))
@@ -39,14 +39,16 @@ def test_a_run_leaves_its_stages_and_a_comparison(ran):
     found = json.loads((out / "comparison.json").read_text())
     assert found["prompts"] == 4
     assert found["win_low"] <= found["win_rate"] <= found["win_high"]
-    assert "win rate" in printed
-    assert "sft, held out: loss" in printed
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert last["event"] == "result"
+    assert last["comparison"]["win_rate"] == found["win_rate"]
+    assert last["evaluations"]["sft"]["loss"] > 0
 
 
 def test_updates_answers_and_tokens_are_counted(ran):
     """Rates of metrics.csv are of the steps and tokens that JSON lines count."""
-    out, printed = ran
-    lines = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    out, done = ran
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     updates = [line for line in lines if line["event"] == "update"]
     for stage, unit in (("sft", "updates"), ("reward", "updates"), ("ppo", "answers")):
         own = [line for line in updates if line["stage"] == stage]
@@ -66,8 +68,8 @@ def test_updates_answers_and_tokens_are_counted(ran):
 
 
 def test_a_healthy_run_warns_of_nothing(ran):
-    out, printed = ran
-    assert '"event": "health"' not in printed
+    out, done = ran
+    assert '"event": "health"' not in done.stdout
     assert not list(out.rglob("health.jsonl"))
     assert "nothing unhealthy" in CliRunner().invoke(app, ["diagnose", str(out)]).stdout
 
