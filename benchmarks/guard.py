@@ -17,8 +17,8 @@ import torch
 from ppoc import runtime
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve
-from ppoc.runtime.guard import check_rollout
-from ppoc.runtime.launch import load_module
+from ppoc.runtime.envs.guard import check_rollout
+from ppoc.runtime.run.launch import load_module
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "benchmarks" / "results" / "guard.md"

@@ -21,14 +21,14 @@ import torch
 
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve
-from ppoc.runtime import run as runs
-from ppoc.runtime.diagnosis import STAGES, read_constants
-from ppoc.runtime.divergence import Recording, offence
-from ppoc.runtime.health import Monitor, Watch
-from ppoc.runtime.launch import load_module
-from ppoc.runtime.metrics import read_metrics
+from ppoc.runtime.health.diagnosis import STAGES, read_constants
+from ppoc.runtime.health.divergence import Recording, offence
+from ppoc.runtime.health.monitor import Monitor, Watch
+from ppoc.runtime.health.trend import Trend
 from ppoc.runtime.rlhf.symptoms import LIMITS, monitor
-from ppoc.runtime.trend import Trend
+from ppoc.runtime.run import run as runs
+from ppoc.runtime.run.launch import load_module
+from ppoc.runtime.run.metrics import read_metrics
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "benchmarks" / "results" / "health.md"

@@ -24,9 +24,9 @@ from torch import Tensor
 
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve
-from ppoc.runtime.compiled import compile_step
-from ppoc.runtime.envs import make
-from ppoc.runtime.launch import load_module
+from ppoc.runtime.envs.make import make
+from ppoc.runtime.learning.compiled import compile_step
+from ppoc.runtime.run.launch import load_module
 
 # Both are looked up when something is compiled, not before.
 CACHE = tempfile.mkdtemp()

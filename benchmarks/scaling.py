@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ppoc.runtime.envs import Backend, EnvironmentFailure, make
+from ppoc.runtime.envs.make import make
+from ppoc.runtime.envs.vector import Backend, EnvironmentFailure
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"

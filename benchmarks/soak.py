@@ -23,8 +23,8 @@ import torch
 
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve
-from ppoc.runtime.launch import execute, load_module
-from ppoc.runtime.run import Run
+from ppoc.runtime.run.launch import execute, load_module
+from ppoc.runtime.run.run import Run
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "benchmarks" / "results" / "soak.md"

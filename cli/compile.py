@@ -55,9 +55,9 @@ def compile(
 
 
 def _prebuild(module: Path, debug: bool) -> None:
-    from ppoc.runtime.failures import RunError
-    from ppoc.runtime.launch import load_module
-    from ppoc.runtime.prebuild import prebuild
+    from ppoc.runtime.run.failures import RunError
+    from ppoc.runtime.run.launch import load_module
+    from ppoc.runtime.run.prebuild import prebuild
 
     try:
         loaded = load_module(module)

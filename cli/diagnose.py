@@ -11,8 +11,8 @@ from ppoc.cli.options import RunFolder, Trust
 from ppoc.formats.text import printable
 
 if TYPE_CHECKING:
-    from ppoc.runtime.diagnosis import Diagnosis
-    from ppoc.runtime.findings import Finding
+    from ppoc.runtime.health.diagnosis import Diagnosis
+    from ppoc.runtime.health.findings import Finding
 
 FORMAT = 1
 SHOWN = 3  # changes of a cause
@@ -38,7 +38,7 @@ def diagnose(
     if replay:
         _replay(folder, format, modified, trust)
         return
-    from ppoc.runtime.diagnosis import diagnose as read
+    from ppoc.runtime.health.diagnosis import diagnose as read
 
     try:
         found = read(folder)
@@ -55,8 +55,8 @@ def diagnose(
 
 def _replay(folder: Path, format: str, modified: bool, trust: bool) -> None:
     """Print what the newest kept update does in both precisions; 3 if the dump is damaged."""
-    from ppoc.runtime.checkpoint import CheckpointError
-    from ppoc.runtime.postmortem import dumps, replay
+    from ppoc.runtime.health.postmortem import dumps, replay
+    from ppoc.runtime.run.checkpoint import CheckpointError
 
     kept = dumps(folder)
     if not kept:

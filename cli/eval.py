@@ -68,9 +68,9 @@ def eval(
     The interval of the IQM is a 95% percentile bootstrap over episodes. Observation statistics are
     the checkpoint's own, so evaluation sees what training saw.
     """
-    from ppoc.runtime.evaluate import describe
-    from ppoc.runtime.failures import RunError, explained
-    from ppoc.runtime.launch import evaluate_run, film_run
+    from ppoc.runtime.evaluation.evaluate import describe
+    from ppoc.runtime.run.failures import RunError, explained
+    from ppoc.runtime.run.launch import evaluate_run, film_run
 
     if json:
         terminal.only_results()
@@ -138,10 +138,10 @@ def _compare(
     json: bool,
 ) -> None:
     """Print how a language model answers, beside the one it was before PPO."""
-    from ppoc.runtime.failures import explained
     from ppoc.runtime.rlhf.comparison import compare, table
     from ppoc.runtime.rlhf.evaluation import evaluate
     from ppoc.runtime.rlhf.launch import require
+    from ppoc.runtime.run.failures import explained
 
     require(module)
     if "ppo" in module.STAGES:

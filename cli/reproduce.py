@@ -163,7 +163,7 @@ def _command(cell: Cell, out: Path, figure: str, steps: int, threads: int | None
 
 def _result(folder: Path) -> Any:
     """The result of a finished run, with its evaluation; None where there is none."""
-    from ppoc.runtime.results import read_result
+    from ppoc.runtime.run.results import read_result
 
     try:
         found = read_result(folder)
@@ -178,7 +178,7 @@ def _finished(folder: Path) -> bool:
 
 def _summarise(description: dict[str, Any], out: Path, figure: str) -> None:
     """Write the picture, the table, and the numbers of both, of all runs in the folder."""
-    from ppoc.runtime.curves import band, draw, read_curve
+    from ppoc.runtime.evaluation.curves import band, draw, read_curve
 
     numbers: dict[str, Any] = {}
     panels: dict[str, dict[str, Any]] = {}

@@ -13,7 +13,7 @@ from ppoc.cli.folders import Modified, holds_run, import_text, is_language_model
 from ppoc.cli.options import Debug, Overrides, Seed, Trust
 
 if TYPE_CHECKING:
-    from ppoc.runtime.progress import Mode
+    from ppoc.runtime.run.progress import Mode
 
 
 class Ended(NamedTuple):
@@ -166,7 +166,7 @@ def _execute(
 ) -> None:
     if mode != "quiet":
         terminal.say(f"run folder: {folder}")
-    from ppoc.runtime.failures import RunError
+    from ppoc.runtime.run.failures import RunError
 
     try:
         if is_language_model(module):
@@ -190,9 +190,9 @@ def _execute(
 def _train(
     module: ModuleType, folder: Path, device: str | None, resume: bool, mode: "Mode"
 ) -> Ended:
-    from ppoc.runtime.evaluate import describe
-    from ppoc.runtime.launch import execute
-    from ppoc.runtime.results import result_document
+    from ppoc.runtime.evaluation.evaluate import describe
+    from ppoc.runtime.run.launch import execute
+    from ppoc.runtime.run.results import result_document
 
     result = execute(module, folder, device=device, resume=resume, mode=mode)
     document = {"folder": str(folder), **result_document(result)}

@@ -75,9 +75,9 @@ def _measure(
     from ppoc.compiler.agent.resolved import as_agent
     from ppoc.compiler.output.build import MODULE, compile_spec
     from ppoc.compiler.resolve import resolve
-    from ppoc.runtime.envs import EnvironmentFailure
-    from ppoc.runtime.launch import load_module
-    from ppoc.runtime.variance import gradient_samples, spread
+    from ppoc.runtime.envs.vector import EnvironmentFailure
+    from ppoc.runtime.evaluation.variance import gradient_samples, spread
+    from ppoc.runtime.run.launch import load_module
 
     resolved = as_agent(resolve(path, overrides))
     try:
@@ -91,9 +91,9 @@ def _measure(
 
 
 def _parameters(run: Path) -> Any:
-    from ppoc.runtime.checkpoint import CheckpointError
-    from ppoc.runtime.failures import RunError
-    from ppoc.runtime.run import load_newest
+    from ppoc.runtime.run.checkpoint import CheckpointError
+    from ppoc.runtime.run.failures import RunError
+    from ppoc.runtime.run.run import load_newest
 
     try:
         return load_newest(run)[0]["parameters"]

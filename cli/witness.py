@@ -30,10 +30,10 @@ from ppoc.formats.files import create_file
 CRASH = "crash.txt"
 STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PASSED_ON = (*STOP, signal.SIGUSR1, signal.SIGUSR2)
-CLOCK = struct.Struct("dd")  # as in ppoc.runtime.watchdog
+CLOCK = struct.Struct("dd")  # as in ppoc.runtime.envs.watchdog
 ENDED = CLOCK.size  # where a byte tells that the process that trains came to its own end
 LOOK_SECONDS = 1.0
-AGAIN_SECONDS, GRACE_SECONDS = 0.5, 8.0  # a little more than in ppoc.runtime.signals
+AGAIN_SECONDS, GRACE_SECONDS = 0.5, 8.0  # a little more than in ppoc.runtime.run.signals
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -59,7 +59,7 @@ def split(folder: Path) -> None:
     atexit.register(shared.__setitem__, ENDED, 1)
     with contextlib.suppress(OSError):
         faulthandler.enable(create_file(folder / CRASH))
-    from ppoc.runtime import watchdog  # loads torch, so not before
+    from ppoc.runtime.envs import watchdog
 
     watchdog.clock = shared
 

@@ -53,7 +53,12 @@ class _Ejection:
             raise EjectError("the module does not import ppoc.runtime: is it ejected already?")
         self.files: dict[str, SourceFile] = {}
         self.constants: dict[Item, dict[str, str]] = {}
-        self.exports = self._file("runtime.__init__").runtime_names
+        runtime = self._file("runtime.__init__")
+        self.exports = runtime.runtime_names
+        for name, called in self.module.exported_files.items():
+            if called not in runtime.runtime_files:
+                raise EjectError(f"ppoc.runtime has no {called}")
+            self.module.runtime_files[name] = runtime.runtime_files[called]
         self.module_uses = list(self._module_references())
         self._note_constants()
         self.files.clear()  # to be read again, without the branches that those rule out

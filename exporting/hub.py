@@ -21,13 +21,13 @@ from ppoc.exporting.policy import ExportError
 from ppoc.formats.files import copy_whole, write_whole
 from ppoc.formats.reading import FormatError
 from ppoc.formats.text import markdown, markdown_block, markdown_code, printable
-from ppoc.runtime import checkpoint as checkpoints
-from ppoc.runtime.envs import EnvironmentFailure
-from ppoc.runtime.launch import evaluate_run
-from ppoc.runtime.layout import check_policy, whole_steps
-from ppoc.runtime.results import read_result
-from ppoc.runtime.run import load_newest
-from ppoc.runtime.statistics import Summary
+from ppoc.runtime.envs.vector import EnvironmentFailure
+from ppoc.runtime.evaluation.statistics import Summary
+from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.run.launch import evaluate_run
+from ppoc.runtime.run.layout import check_policy, whole_steps
+from ppoc.runtime.run.results import read_result
+from ppoc.runtime.run.run import load_newest
 
 CARD, SPEC, EVALUATION = "README.md", "spec.yaml", "evaluation.json"
 MOST_VERSIONS = 20

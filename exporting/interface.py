@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ppoc.runtime.envs import EnvironmentFailure, VectorEnv, make_one
+from ppoc.runtime.envs.single import make_one
+from ppoc.runtime.envs.vector import EnvironmentFailure, VectorEnv
 
 KEY = "interface"  # in the metadata of a file
 FILE = "interface.json"

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from ppoc.exporting.interface import Given, given, inputs
 from ppoc.exporting.observations import ROWS, as_wrapped, draw, lay_out
-from ppoc.runtime.layout import check_policy
-from ppoc.runtime.run import Checkpoint, load_newest
+from ppoc.runtime.run.layout import check_policy
+from ppoc.runtime.run.run import Checkpoint, load_newest
 
 TOLERANCE = 1e-4  # of actions, relative to their size
 

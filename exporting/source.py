@@ -21,7 +21,8 @@ def path_of(name: str) -> Path:
     spec = find_spec(f"ppoc.{package}")
     if spec is None or not spec.submodule_search_locations:
         raise EjectError(f"ppoc.{package} is not installed")
-    return Path(next(iter(spec.submodule_search_locations))) / f"{file}.py"
+    folder = Path(next(iter(spec.submodule_search_locations)))
+    return folder.joinpath(*file.split(".")).with_suffix(".py")
 
 
 class SourceFile:
@@ -32,6 +33,7 @@ class SourceFile:
         typing_imports: likewise, of those for type checkers only.
         runtime_names: name → the runtime's definition that it stands for.
         runtime_files: name → the file of the runtime that it stands for.
+        exported_files: name → what the runtime itself calls a file of its rooms.
         before: files that are imported when this one is.
     """
 
@@ -41,6 +43,7 @@ class SourceFile:
         self.typing_imports: dict[str, str] = {}
         self.runtime_names: dict[str, Item] = {}
         self.runtime_files: dict[str, str] = {}
+        self.exported_files: dict[str, str] = {}
         self.definitions: dict[str, ast.stmt] = {}
         for statement in ast.parse(text).body:
             self._read(statement)
@@ -70,10 +73,13 @@ class SourceFile:
         module = getattr(statement, "module", None)
         for alias in statement.names:
             name = alias.asname or alias.name.partition(".")[0]
-            if module in PACKAGES:
-                self.runtime_files[name] = f"{module.removeprefix('ppoc.')}.{alias.name}"
+            inner = str(module).removeprefix("ppoc.")
+            if of_runtime(module) and path_of(f"{inner}.{alias.name}").is_file():
+                self.runtime_files[name] = f"{inner}.{alias.name}"
+            elif module in PACKAGES:
+                self.exported_files[name] = alias.name
             elif of_runtime(module):
-                self.runtime_names[name] = (str(module).removeprefix("ppoc."), alias.name)
+                self.runtime_names[name] = (inner, alias.name)
             else:
                 tail = f" as {alias.asname}" if alias.asname else ""
                 into[name] = f"{f'from {module} ' if module else ''}import {alias.name}{tail}"

@@ -14,7 +14,7 @@ import numpy as np
 from ppoc.compiler.agent.env.facts import EnvFacts
 from ppoc.importing.sb3_file import refusal
 from ppoc.importing.sb3_weights import Pixels
-from ppoc.runtime.envs import make_one
+from ppoc.runtime.envs.single import make_one
 
 LAYOUT = ("Flatten", "ChannelsFirst", "StackFrames", "AppendActionMask")  # layers of ppoc's own
 KINDS = {

@@ -1,18 +1,20 @@
 """What a generated module calls: environments, normalisers, checkpoints, metrics, evaluation."""
 
-from ppoc.runtime.activations import elu, gelu, leaky_relu, silu, softplus
-from ppoc.runtime.adaptive import follow_kl
-from ppoc.runtime.bounds import share_at_bound
-from ppoc.runtime.custom import CustomBody
-from ppoc.runtime.envs import VectorEnv
-from ppoc.runtime.envs import make as make_envs
-from ppoc.runtime.episodes import EpisodeTracker
-from ppoc.runtime.evaluate import RecurrentPolicy
-from ppoc.runtime.gamma import gamma, gamma_noise
-from ppoc.runtime.guard import check_rollout
-from ppoc.runtime.launch import main
-from ppoc.runtime.normalize import ObservationNormalizer, RewardNormalizer
-from ppoc.runtime.parameters import (
+from ppoc.runtime.envs import tensor_envs
+from ppoc.runtime.envs.guard import check_rollout
+from ppoc.runtime.envs.make import make as make_envs
+from ppoc.runtime.envs.replay import Recorder
+from ppoc.runtime.envs.vector import VectorEnv
+from ppoc.runtime.evaluation.episodes import EpisodeTracker
+from ppoc.runtime.evaluation.evaluate import RecurrentPolicy
+from ppoc.runtime.learning import tensor_statistics
+from ppoc.runtime.learning.activations import elu, gelu, leaky_relu, silu, softplus
+from ppoc.runtime.learning.adaptive import follow_kl
+from ppoc.runtime.learning.bounds import share_at_bound
+from ppoc.runtime.learning.custom import CustomBody
+from ppoc.runtime.learning.gamma import gamma, gamma_noise
+from ppoc.runtime.learning.normalize import ObservationNormalizer, RewardNormalizer
+from ppoc.runtime.learning.parameters import (
     as_arrays,
     flatten,
     kaiming,
@@ -21,9 +23,9 @@ from ppoc.runtime.parameters import (
     uniform,
     xavier,
 )
-from ppoc.runtime.replay import Recorder
-from ppoc.runtime.run import Checkpoint, Run, derive_seed
-from ppoc.runtime.structure import move, padded
+from ppoc.runtime.learning.structure import move, padded
+from ppoc.runtime.run.launch import main
+from ppoc.runtime.run.run import Checkpoint, Run, derive_seed
 
 __all__ = [
     "Checkpoint",
@@ -54,6 +56,8 @@ __all__ = [
     "share_at_bound",
     "silu",
     "softplus",
+    "tensor_envs",
+    "tensor_statistics",
     "unflatten",
     "uniform",
     "xavier",

@@ -18,8 +18,8 @@ from pydantic import BaseModel
 from ppoc.compiler.front.values import model_of
 from ppoc.compiler.output.build import Compiled, compile_spec
 from ppoc.compiler.resolve import resolve
-from ppoc.runtime.findings import Finding
-from ppoc.runtime.launch import load_module
+from ppoc.runtime.health.findings import Finding
+from ppoc.runtime.run.launch import load_module
 
 # A shell ignores them in what it runs in the background, and so would the runs that tests stop.
 for number in (signal.SIGINT, signal.SIGHUP):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ppoc.runtime import checkpoint as checkpoints
+from ppoc.runtime.run import checkpoint as checkpoints
 
 # A fork of a process that has imported torch already starts in milliseconds.
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -115,7 +115,7 @@ def _train(
 ) -> None:
     import torch
 
-    from ppoc.runtime.launch import execute, load_module
+    from ppoc.runtime.run.launch import execute, load_module
 
     torch.set_num_threads(1)
     if die_at is not None:
@@ -127,7 +127,7 @@ def _train(
 
 def stop_in_iteration(number: int) -> None:
     """Send this process SIGTERM in an iteration."""
-    from ppoc.runtime.run import Run
+    from ppoc.runtime.run.run import Run
 
     log, done = Run.log, 0
 

@@ -30,14 +30,14 @@ from ppoc.draft.grounding import answer_paths, grounded
 from ppoc.formats.reading import FormatError
 from ppoc.importing.rl_zoo import convert
 from ppoc.importing.sb3 import read_model, read_statistics
-from ppoc.runtime import checkpoint as checkpoints
-from ppoc.runtime import evaluations
-from ppoc.runtime.checkpoint import CheckpointError
-from ppoc.runtime.curves import read_curve
-from ppoc.runtime.launch import load_module
-from ppoc.runtime.layout import Groups, check_training, whole_steps
-from ppoc.runtime.metrics import read_rows
-from ppoc.runtime.results import read_result
+from ppoc.runtime.evaluation import evaluations
+from ppoc.runtime.evaluation.curves import read_curve
+from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.run.checkpoint import CheckpointError
+from ppoc.runtime.run.launch import load_module
+from ppoc.runtime.run.layout import Groups, check_training, whole_steps
+from ppoc.runtime.run.metrics import read_rows
+from ppoc.runtime.run.results import read_result
 
 ROOT = Path(__file__).parents[1]
 RUN = ROOT / "tests" / "artefacts" / "pendulum"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ppoc.runtime.launch import execute
+from ppoc.runtime.run.launch import execute
 
 ROOT = Path(__file__).parents[1]
 

@@ -22,8 +22,8 @@ def main() -> None:
     started = float(os.environ.get("STARTED", time.time()))
     from ppoc.compiler.output.build import compile_spec
     from ppoc.compiler.resolve import resolve
-    from ppoc.runtime.launch import load_module
-    from ppoc.runtime.run import Run
+    from ppoc.runtime.run.launch import load_module
+    from ppoc.runtime.run.run import Run
 
     spec, *overrides = sys.argv[1:]
     compiled = compile_spec(resolve(Path(spec), overrides))

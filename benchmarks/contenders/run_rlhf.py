@@ -70,7 +70,7 @@ def save_scorer(task: RlhfTask, folder: Path) -> None:
     import torch
     from safetensors.torch import load_file
 
-    from ppoc.runtime import checkpoint
+    from ppoc.runtime.run import checkpoint
 
     weights = load_file(Path(task.folder) / "scorer" / "model.safetensors")
     tensors = {
@@ -89,10 +89,10 @@ def measure(task: RlhfTask) -> None:
 
     from ppoc.compiler.output.build import compile_spec
     from ppoc.compiler.resolve import resolve
-    from ppoc.runtime.launch import load_module
     from ppoc.runtime.rlhf.launch import require
     from ppoc.runtime.rlhf.stage import Stage
     from ppoc.runtime.rlhf.start import inherit
+    from ppoc.runtime.run.launch import load_module
 
     def compiled(stage: str, folder: Path) -> None:
         document = Path(f"{stage}.yaml")

@@ -18,7 +18,7 @@ from task import report
 def main() -> None:
     from ppoc.compiler.output.build import MODULE, compile_spec
     from ppoc.compiler.resolve import resolve
-    from ppoc.runtime.launch import load_module
+    from ppoc.runtime.run.launch import load_module
 
     resolved = resolve(Path(sys.argv[1]), sys.argv[2:])
     folder = Path(tempfile.mkdtemp())

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ppoc.runtime import checkpoint as checkpoints
-from ppoc.runtime.failures import RunError
 from ppoc.runtime.rlhf.data import first_prompt
 from ppoc.runtime.rlhf.generation import generate
 from ppoc.runtime.rlhf.stage import load_tokenizer
-from ppoc.runtime.run import choose_device
+from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.run.failures import RunError
+from ppoc.runtime.run.run import choose_device
 
 
 def policy_stages(module: ModuleType, root: Path) -> list[str]:

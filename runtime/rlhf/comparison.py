@@ -15,7 +15,7 @@ from ppoc.runtime.rlhf.learning import by_rows, prompts
 from ppoc.runtime.rlhf.stage import load_tokenizer
 from ppoc.runtime.rlhf.tokenizers import Tokenizer
 from ppoc.runtime.rlhf.tokens import pad, rows
-from ppoc.runtime.run import choose_device
+from ppoc.runtime.run.run import choose_device
 
 RESAMPLES = 2000
 SHOWN = 4  # prompts of which answers are kept to be read

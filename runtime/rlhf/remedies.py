@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ppoc.runtime.findings import Change
+from ppoc.runtime.health.findings import Change
 
 Constants = Mapping[str, Any]
 Changes = Callable[[Constants], list[Change]]

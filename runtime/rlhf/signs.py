@@ -3,9 +3,9 @@
 import math
 from collections.abc import Callable
 
+from ppoc.runtime.health.symptoms import CLIPPED, TARGETS, VALUE_LOSS, unexplained
+from ppoc.runtime.health.trend import Row, Trend
 from ppoc.runtime.rlhf.trend import StageTrend
-from ppoc.runtime.symptoms import CLIPPED, TARGETS, VALUE_LOSS, unexplained
-from ppoc.runtime.trend import Row, Trend
 
 OVERFIT = 1.1  # times the lowest held-out loss
 CHANCE = 0.52  # share of pairs, of which a coin gets half

@@ -8,14 +8,14 @@ import numpy as np
 
 from ppoc.formats.folders import check_files
 from ppoc.formats.reading import FormatError
-from ppoc.runtime import checkpoint as checkpoints
-from ppoc.runtime import evaluations
-from ppoc.runtime.failures import RunError
-from ppoc.runtime.layout import Groups
-from ppoc.runtime.progress import Mode
+from ppoc.runtime.evaluation import evaluations
 from ppoc.runtime.rlhf.symptoms import LIMITS, monitor
 from ppoc.runtime.rlhf.tokenizers import Tokenizer, pretrained_tokenizer, save_tokenizer
-from ppoc.runtime.run import Checkpoint, Run
+from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.run.failures import RunError
+from ppoc.runtime.run.layout import Groups
+from ppoc.runtime.run.progress import Mode
+from ppoc.runtime.run.run import Checkpoint, Run
 
 STAGES = ("sft", "reward", "ppo")
 UNITS = {"sft": "updates", "reward": "updates", "ppo": "answers"}  # that steps are

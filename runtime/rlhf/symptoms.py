@@ -1,6 +1,6 @@
 """What an unhealthy stage shows: one row a symptom, with its threshold, its source and what to try.
 
-Sources, besides those of `ppoc.runtime.symptoms`:
+Sources, besides those of `ppoc.runtime.health.symptoms`:
     Ziegler et al. 2019: Fine-tuning language models from human preferences.
     Stiennon et al. 2020: Learning to summarize from human feedback.
     Ouyang et al. 2022: Training language models to follow instructions with human feedback.
@@ -13,12 +13,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ppoc.runtime.constants import usable
-from ppoc.runtime.health import Monitor
-from ppoc.runtime.rlhf import remedies, signs
-from ppoc.runtime.rlhf.trend import RANKINGS, StageTrend
-from ppoc.runtime.symptom import Symptom
-from ppoc.runtime.symptoms import (
+from ppoc.runtime.health.constants import usable
+from ppoc.runtime.health.monitor import Monitor
+from ppoc.runtime.health.symptom import Symptom
+from ppoc.runtime.health.symptoms import (
     DETAILS,
     EXPLODED_KL,
     LECTURE,
@@ -28,6 +26,8 @@ from ppoc.runtime.symptoms import (
     flat,
     unlearning,
 )
+from ppoc.runtime.rlhf import remedies, signs
+from ppoc.runtime.rlhf.trend import RANKINGS, StageTrend
 
 ZIEGLER = "Ziegler et al. 2019, Fine-tuning language models from human preferences"
 STIENNON = "Stiennon et al. 2020, Learning to summarize from human feedback"

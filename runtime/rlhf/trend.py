@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from ppoc.runtime.trend import Row, Trend
+from ppoc.runtime.health.trend import Row, Trend
 
 RANKINGS = 2000  # that the reward model's accuracy is a mean over
 SCORES = 3  # rollouts; each score is a mean already, and much is learnt in ten of them

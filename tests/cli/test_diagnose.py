@@ -107,7 +107,7 @@ def test_what_is_no_run_folder_is_misuse(ppoc, tmp_path):
 
 
 def test_a_running_run_is_said_to_be_running(ppoc, sick, tmp_path):
-    from ppoc.runtime.run import Run
+    from ppoc.runtime.run.run import Run
 
     copy = shutil.copytree(sick, tmp_path / "copy")
     with Run(copy, resume=True):

@@ -24,7 +24,7 @@ def made(tmp_path_factory):
     """A run folder of a short training."""
     from ppoc.compiler.output.build import compile_spec
     from ppoc.compiler.resolve import resolve
-    from ppoc.runtime.launch import execute, load_module
+    from ppoc.runtime.run.launch import execute, load_module
 
     spec = Path(__file__).parents[2] / "specs" / "ppo" / "cartpole.yaml"
     folder = tmp_path_factory.mktemp("made")

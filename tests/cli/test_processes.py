@@ -89,7 +89,7 @@ def test_what_compiles_starts_processes_that_search_nothing_here(monkeypatch):
     import torch
     import torch._inductor
 
-    from ppoc.runtime.compiled import build
+    from ppoc.runtime.learning.compiled import build
 
     found = []
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)

@@ -139,7 +139,7 @@ def test_locks_are_described(ppoc, compiled_of, name):
 
 def test_a_card_shows_what_a_folder_says_and_nothing_else(folder, tmp_path):
     from ppoc.exporting.hub import export
-    from ppoc.runtime.launch import load_module
+    from ppoc.runtime.run.launch import load_module
 
     manifest = json.loads((folder / "manifest.json").read_text())
     evil = "<img src=x onerror=alert(1)>\n# [free](http://evil)" + STEERING

@@ -16,7 +16,7 @@ from ppoc.compiler.batch import check
 from ppoc.compiler.front.diagnostics import Diagnostic, Span, SpecError, ordered, render, to_json
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve, resolve_text
-from ppoc.runtime import classic_control
+from ppoc.runtime.envs import classic_control
 
 HEAD = "ppoc: 1\nalgorithm: ppo\nenv: {id: CartPole-v1}\n"
 

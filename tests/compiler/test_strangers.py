@@ -18,7 +18,7 @@ from ppoc.compiler.batch import check, check_all
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve
-from ppoc.runtime.wrappers import VELOCITIES
+from ppoc.runtime.envs.wrappers import VELOCITIES
 
 
 @pytest.fixture
@@ -295,7 +295,7 @@ def test_velocities_of_other_environments_are_not_known(folder):
 
 
 def test_the_compiler_knows_the_wrappers_of_the_runtime():
-    from ppoc.runtime import wrappers
+    from ppoc.runtime.envs import wrappers
 
     assert tuple(VELOCITIES) == WITH_VELOCITIES
     assert all(hasattr(wrappers, name) for name in OWN_WRAPPERS)

@@ -16,7 +16,7 @@ import pytest
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve_text
-from ppoc.runtime.launch import execute, load_module
+from ppoc.runtime.run.launch import execute, load_module
 from toys import ACTIONS, OBSERVATIONS
 
 POINTS = ((0.0, 0.5), (0.6, 1.0), (1.0, 0.1))

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from ppoc.runtime import checkpoint as checkpoints
-from ppoc.runtime import tensor_statistics
-from ppoc.runtime.compiled import compile_step
-from ppoc.runtime.launch import evaluate_run, execute
-from ppoc.runtime.tensor_envs import make
+from ppoc.runtime.envs.tensor_envs import make
+from ppoc.runtime.learning import tensor_statistics
+from ppoc.runtime.learning.compiled import compile_step
+from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.run.launch import evaluate_run, execute
 
 ON_DEVICE = "training={device: cuda, compile: never}"
 SPECS = {

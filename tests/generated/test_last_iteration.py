@@ -7,10 +7,10 @@ import shutil
 import pytest
 import torch
 
-from ppoc.runtime import checkpoint as checkpoints
-from ppoc.runtime import run as running
-from ppoc.runtime.launch import execute
-from ppoc.runtime.structure import flat
+from ppoc.runtime.learning.structure import flat
+from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.run import run as running
+from ppoc.runtime.run.launch import execute
 
 TINY = (
     "training={total_steps: 440, checkpoint_every: 128, compile: never}",

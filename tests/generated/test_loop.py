@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from ppoc.runtime.launch import execute
-from ppoc.runtime.normalize import RewardNormalizer
-from ppoc.runtime.run import Run
+from ppoc.runtime.learning.normalize import RewardNormalizer
+from ppoc.runtime.run.launch import execute
+from ppoc.runtime.run.run import Run
 
 SHORT = (
     "training={total_steps: 512, checkpoint_every: 256}",

@@ -6,7 +6,7 @@ import torch
 from sb3_contrib.common.maskable import distributions
 
 import toys  # noqa: F401 - registers the environments
-from ppoc.runtime.launch import execute
+from ppoc.runtime.run.launch import execute
 
 SHORT = (
     "training.total_steps=2000",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ppoc.runtime.evaluate import RecurrentPolicy, evaluate
+from ppoc.runtime.evaluation.evaluate import RecurrentPolicy, evaluate
 
 T, N = 12, 4
 NO_CRITIC = ("networks.critic=null", "advantage.estimator=reward-to-go", "update.sampling=episodes")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ppoc.runtime.launch import execute
+from ppoc.runtime.run.launch import execute
 
 B = 48
 SMALL = ("networks.actor.layers=[8]", "networks.critic.layers=[8]")

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from ppoc.runtime import activations
+from ppoc.runtime.learning import activations
 
 
 def random_weights(module, seed):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ppoc.runtime.launch import execute
-from ppoc.runtime.run import Run
+from ppoc.runtime.run.launch import execute
+from ppoc.runtime.run.run import Run
 
 GAUSSIAN = ("cem/cartpole", "env.id=Pendulum-v1", "networks.actor.layers=[8, 8]")
 

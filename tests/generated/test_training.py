@@ -13,9 +13,9 @@ import time
 import pytest
 import torch
 
-from ppoc.runtime import checkpoint as checkpoints
-from ppoc.runtime.failures import RunError
-from ppoc.runtime.launch import evaluate_run, execute
+from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.run.failures import RunError
+from ppoc.runtime.run.launch import evaluate_run, execute
 
 SHORT = ("training.total_steps=512", "update={rollout_steps: 128, minibatch_size: 64, epochs: 2}")
 
@@ -190,7 +190,7 @@ def test_an_unforeseen_error_is_one_message_and_a_traceback_on_disk(module_of, t
 
 
 def test_two_runs_never_share_a_folder(module_of, tmp_path):
-    from ppoc.runtime.run import Run
+    from ppoc.runtime.run.run import Run
 
     with Run(tmp_path), pytest.raises(RunError, match="another run"):
         Run(tmp_path)

@@ -9,7 +9,7 @@ from sb3_contrib.trpo import trpo
 from stable_baselines3.common.distributions import kl_divergence
 
 from peers import Spaces, fill_buffer, flat_parameters, set_parameters
-from ppoc.runtime.compiled import compile_step
+from ppoc.runtime.learning.compiled import compile_step
 
 B = 64
 SPECS = {"gaussian": "trpo/halfcheetah", "categorical": "trpo/cartpole"}

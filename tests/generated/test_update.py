@@ -7,7 +7,7 @@ from gymnasium.spaces import Box, Discrete
 from stable_baselines3 import A2C, PPO
 
 from peers import Spaces, fill_buffer, flat_parameters, set_parameters
-from ppoc.runtime.compiled import compile_step
+from ppoc.runtime.learning.compiled import compile_step
 
 B = 96
 

@@ -7,7 +7,7 @@ from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve_text
 from ppoc.importing.rl_zoo import convert
-from ppoc.runtime.launch import load_module
+from ppoc.runtime.run.launch import load_module
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ppoc.runtime.adaptive import follow_kl
+from ppoc.runtime.learning.adaptive import follow_kl
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ import torch
 from gymnasium import spaces
 
 from answering import AT, FINE, NAME, ended, paid, seen
-from ppoc.runtime.answers import reward_of, shortened
-from ppoc.runtime.envs import EnvironmentFailure, Interrupted, make
-from ppoc.runtime.evaluate import evaluate
-from ppoc.runtime.observations import AnswerError
-from ppoc.runtime.video import VideoError, record
-from ppoc.runtime.wrappers import AppendActionMask
+from ppoc.runtime.envs.answers import reward_of, shortened
+from ppoc.runtime.envs.make import make
+from ppoc.runtime.envs.observations import AnswerError
+from ppoc.runtime.envs.vector import EnvironmentFailure, Interrupted
+from ppoc.runtime.envs.wrappers import AppendActionMask
+from ppoc.runtime.evaluation.evaluate import evaluate
+from ppoc.runtime.evaluation.video import VideoError, record
 
 
 def play(steps=12, action=0.0, **options):

@@ -9,9 +9,9 @@ import torch
 from torch._ops import OpOverload
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from ppoc.runtime.classic_control import ENVIRONMENTS
-from ppoc.runtime.envs import EnvironmentFailure
-from ppoc.runtime.tensor_envs import State, TorchEnvs, Transition, make, step
+from ppoc.runtime.envs.classic_control import ENVIRONMENTS
+from ppoc.runtime.envs.tensor_envs import State, TorchEnvs, Transition, make, step
+from ppoc.runtime.envs.vector import EnvironmentFailure
 
 ENV_IDS = list(ENVIRONMENTS)
 TERMINATING = [env_id for env_id in ENV_IDS if env_id != "Pendulum-v1"]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ppoc.runtime import compiled
+from ppoc.runtime.learning import compiled
 
 
 class State(NamedTuple):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete
 
-from ppoc.runtime.declared import announce, warn_outside
-from ppoc.runtime.launch import execute
+from ppoc.runtime.envs.declared import announce, warn_outside
+from ppoc.runtime.run.launch import execute
 
 ROWS = np.zeros((4, 2, 3), np.float32)
 

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 import crashes
-from ppoc.runtime import checkpoint as checkpoints
-from ppoc.runtime import health
-from ppoc.runtime.divergence import MAX_ROLLBACKS, DivergenceError
-from ppoc.runtime.launch import execute, load_module
-from ppoc.runtime.postmortem import dumps, replay
+from ppoc.runtime.health import monitor as health
+from ppoc.runtime.health.divergence import MAX_ROLLBACKS, DivergenceError
+from ppoc.runtime.health.postmortem import dumps, replay
+from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.run.launch import execute, load_module
 
 SHORT = (
     "training.total_steps=1024",

@@ -4,7 +4,8 @@ import gymnasium
 import numpy as np
 import pytest
 
-from ppoc.runtime.envs import EnvironmentFailure, Step, VectorEnv, make
+from ppoc.runtime.envs.make import make
+from ppoc.runtime.envs.vector import EnvironmentFailure, Step, VectorEnv
 
 pytestmark = pytest.mark.filterwarnings("ignore:compiler attribute:RuntimeWarning")
 

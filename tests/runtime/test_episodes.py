@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from ppoc.runtime.episodes import Episode, EpisodeTracker
+from ppoc.runtime.evaluation.episodes import Episode, EpisodeTracker
 
 
 def follow(rewards: np.ndarray, ended: np.ndarray) -> list[Episode]:

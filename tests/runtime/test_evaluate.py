@@ -4,8 +4,15 @@ import gymnasium
 import numpy as np
 import pytest
 
-from ppoc.runtime.envs import Step, make
-from ppoc.runtime.evaluate import RecurrentPolicy, Terms, describe, evaluate, evaluate_policy
+from ppoc.runtime.envs.make import make
+from ppoc.runtime.envs.vector import Step
+from ppoc.runtime.evaluation.evaluate import (
+    RecurrentPolicy,
+    Terms,
+    describe,
+    evaluate,
+    evaluate_policy,
+)
 
 
 class Scripted:

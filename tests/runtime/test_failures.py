@@ -6,9 +6,10 @@ import gymnasium
 import numpy as np
 import pytest
 
-from ppoc.runtime.envs import Interrupted, make
-from ppoc.runtime.failures import RunError, explained, in_one_message
-from ppoc.runtime.video import record
+from ppoc.runtime.envs.make import make
+from ppoc.runtime.envs.vector import Interrupted
+from ppoc.runtime.evaluation.video import record
+from ppoc.runtime.run.failures import RunError, explained, in_one_message
 
 
 class Breaking(gymnasium.Env):

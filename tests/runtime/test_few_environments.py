@@ -10,8 +10,8 @@ from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve_text
 from ppoc.exporting import formats, hub
-from ppoc.runtime.failures import RunError
-from ppoc.runtime.launch import evaluate_run, execute, load_module
+from ppoc.runtime.run.failures import RunError
+from ppoc.runtime.run.launch import evaluate_run, execute, load_module
 
 SPEC = """\
 ppoc: 1

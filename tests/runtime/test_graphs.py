@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ppoc.runtime import graphs
+from ppoc.runtime.learning import graphs
 
 
 @pytest.fixture

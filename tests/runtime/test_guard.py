@@ -8,9 +8,9 @@ from gymnasium import spaces
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppoc.runtime.envs import EnvironmentFailure
-from ppoc.runtime.guard import check_rollout
-from ppoc.runtime.observations import check_observation, choices
+from ppoc.runtime.envs.guard import check_rollout
+from ppoc.runtime.envs.observations import check_observation, choices
+from ppoc.runtime.envs.vector import EnvironmentFailure
 
 
 class Rollout(NamedTuple):

@@ -6,10 +6,10 @@ import shutil
 import pytest
 import torch
 
-from ppoc.runtime import checkpoint as checkpoints
-from ppoc.runtime.checkpoint import CheckpointError
-from ppoc.runtime.failures import RunError
-from ppoc.runtime.launch import evaluate_run, execute
+from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.run.checkpoint import CheckpointError
+from ppoc.runtime.run.failures import RunError
+from ppoc.runtime.run.launch import evaluate_run, execute
 
 SHORT = (
     "training.total_steps=512",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ppoc.runtime.normalize import ObservationNormalizer, RewardNormalizer, RunningMeanStd
+from ppoc.runtime.learning.normalize import ObservationNormalizer, RewardNormalizer, RunningMeanStd
 
 
 def batches(rng: np.random.Generator, shape: tuple[int, ...]) -> list[np.ndarray]:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from ppoc.runtime import compiled
-from ppoc.runtime.failures import RunError
-from ppoc.runtime.launch import execute
-from ppoc.runtime.prebuild import prebuild
+from ppoc.runtime.learning import compiled
+from ppoc.runtime.run.failures import RunError
+from ppoc.runtime.run.launch import execute
+from ppoc.runtime.run.prebuild import prebuild
 
 SHORT = (
     "training={total_steps: 256, compile: always}",

@@ -11,9 +11,9 @@ import time
 import pytest
 from rich.console import Console
 
-from ppoc.runtime import progress as module
-from ppoc.runtime.launch import execute
-from ppoc.runtime.progress import JsonProgress, Meter, PlainProgress, RichProgress, progress
+from ppoc.runtime.run import progress as module
+from ppoc.runtime.run.launch import execute
+from ppoc.runtime.run.progress import JsonProgress, Meter, PlainProgress, RichProgress, progress
 
 METRICS = {
     "episode_return": -1234.5678,

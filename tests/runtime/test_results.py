@@ -7,8 +7,8 @@ import pytest
 
 from ppoc.formats.documents import NewerError
 from ppoc.formats.reading import FormatError
-from ppoc.runtime.results import Result, read_result, write_result
-from ppoc.runtime.statistics import summarize
+from ppoc.runtime.evaluation.statistics import summarize
+from ppoc.runtime.run.results import Result, read_result, write_result
 
 SUMMARY = summarize([1.0, 2.0, 4.0, 8.0])
 

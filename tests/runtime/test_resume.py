@@ -19,9 +19,9 @@ import torch
 from conftest import ROOT
 
 import crashes
-from ppoc.runtime import checkpoint as checkpoints
-from ppoc.runtime import evaluations
-from ppoc.runtime.launch import execute, load_module
+from ppoc.runtime.evaluation import evaluations
+from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.run.launch import execute, load_module
 
 TINY = (
     "training={total_steps: 2048, checkpoint_every: 512, compile: never}",

@@ -11,10 +11,10 @@ from conftest import ZOO
 
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve
-from ppoc.runtime.diagnosis import diagnose
-from ppoc.runtime.divergence import DivergenceError
-from ppoc.runtime.launch import load_module
-from ppoc.runtime.run import Run
+from ppoc.runtime.health.diagnosis import diagnose
+from ppoc.runtime.health.divergence import DivergenceError
+from ppoc.runtime.run.launch import load_module
+from ppoc.runtime.run.run import Run
 
 TOO_LARGE = ("kl-explosion", "high-kl", "clip-saturated")
 

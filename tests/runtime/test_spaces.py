@@ -14,9 +14,10 @@ from ppoc.compiler.output.build import Compiled, compile_spec
 from ppoc.compiler.output.manifest import FolderError
 from ppoc.compiler.output.verify import verified
 from ppoc.compiler.resolve import resolve_text
-from ppoc.runtime.envs import EnvironmentFailure, make
-from ppoc.runtime.launch import execute, load_module
-from ppoc.runtime.spaces import fits, in_any_backend, text
+from ppoc.runtime.envs.make import make
+from ppoc.runtime.envs.spaces import fits, in_any_backend, text
+from ppoc.runtime.envs.vector import EnvironmentFailure
+from ppoc.runtime.run.launch import execute, load_module
 
 SPEC = """\
 ppoc: 1

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ppoc.runtime.statistics import interquartile_mean, summarize
+from ppoc.runtime.evaluation.statistics import interquartile_mean, summarize
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 10, 99, 100])

@@ -7,7 +7,7 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
-from ppoc.runtime.surroundings import changes, surroundings
+from ppoc.runtime.run.surroundings import changes, surroundings
 
 
 def test_surroundings_are_the_same_in_a_process_that_imported_more(monkeypatch):

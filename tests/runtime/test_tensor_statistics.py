@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from ppoc.runtime import tensor_statistics
-from ppoc.runtime.episodes import EpisodeTracker
-from ppoc.runtime.normalize import ObservationNormalizer, RewardNormalizer
+from ppoc.runtime.evaluation.episodes import EpisodeTracker
+from ppoc.runtime.learning import tensor_statistics
+from ppoc.runtime.learning.normalize import ObservationNormalizer, RewardNormalizer
 
 N = 6
 

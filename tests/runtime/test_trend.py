@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from ppoc.runtime.trend import Trend
+from ppoc.runtime.health.trend import Trend
 
 
 def taken(returns, **constants):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ppoc.runtime.variance import gradient_samples, spread
+from ppoc.runtime.evaluation.variance import gradient_samples, spread
 
 ON_DEVICE = "training={device: cuda, compile: never}"
 

@@ -10,11 +10,11 @@ import imageio.v2 as imageio
 import numpy as np
 import pytest
 
-from ppoc.runtime import video
-from ppoc.runtime.camera import follow
-from ppoc.runtime.evaluate import RecurrentPolicy
-from ppoc.runtime.launch import execute, film_run
-from ppoc.runtime.video import VideoError, record
+from ppoc.runtime.evaluation import video
+from ppoc.runtime.evaluation.camera import follow
+from ppoc.runtime.evaluation.evaluate import RecurrentPolicy
+from ppoc.runtime.evaluation.video import VideoError, record
+from ppoc.runtime.run.launch import execute, film_run
 
 
 def push_right(observations: np.ndarray) -> np.ndarray:

@@ -6,9 +6,9 @@ import pytest
 from gymnasium import spaces, wrappers
 from stable_baselines3.common import atari_wrappers
 
-from ppoc.runtime.envs import make
-from ppoc.runtime.launch import execute
-from ppoc.runtime.wrappers import VELOCITIES, wrap
+from ppoc.runtime.envs.make import make
+from ppoc.runtime.envs.wrappers import VELOCITIES, wrap
+from ppoc.runtime.run.launch import execute
 from toys import ACTIONS, OBSERVATIONS
 
 GAME = "BreakoutNoFrameskip-v4"

@@ -12,8 +12,8 @@ from ppoc.compiler.agent.env.facts import EnvFacts
 from ppoc.compiler.agent.env.spaces import outline
 from ppoc.compiler.agent.resolved import Resolved
 
-# The classic-control tasks of ppoc.runtime.classic_control, and from how many of them on a step as
-# tensors is faster than envpool's: some 250 on two cores, tenfold at 4,096 (benchmarks/scaling.py).
+# The tasks of ppoc.runtime.envs.classic_control, and from how many of them on a step as tensors is
+# faster than envpool's: some 250 on two cores, tenfold at 4,096 (benchmarks/scaling.py).
 TENSOR_ENVIRONMENTS = frozenset(
     {
         "CartPole-v0",

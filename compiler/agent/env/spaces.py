@@ -71,7 +71,7 @@ def action_facts(resolved: Resolved, space: Any) -> EnvFacts:
 
 
 def outline(space: Any) -> Outline:
-    """A space in literals, which `ppoc.runtime.spaces` compares with another: its kind first.
+    """A space in literals, which `ppoc.runtime.envs.spaces` compares with another: its kind first.
 
     Of a Box: shape, dtype, bounds; of choices: their numbers and where these start; of a Dict or a
     Tuple: the outlines of its parts. Of other kinds nothing but the name.

@@ -170,7 +170,7 @@ class _Walk:
     def _mask(self, info: Any) -> Any:
         """The mask of an action [A], where the spec has masks.
 
-        It is looked for as ppoc.runtime.wrappers.AppendActionMask does.
+        It is looked for as ppoc.runtime.envs.wrappers.AppendActionMask does.
         """
         flat = len(self._env.action_space.shape or ()) < 2
         if not self._choices or not flat:

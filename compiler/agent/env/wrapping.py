@@ -11,7 +11,7 @@ from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.front.suggest import did_you_mean
 
-# Wrappers of ppoc.runtime.wrappers, which change no space, and the arguments of each: whole
+# Wrappers of ppoc.runtime.envs.wrappers, which change no space, and the arguments of each: whole
 # numbers from 1 to some number.
 OWN_WRAPPERS: dict[str, dict[str, int]] = {
     "EpisodicLife": {},
@@ -19,7 +19,7 @@ OWN_WRAPPERS: dict[str, dict[str, int]] = {
     "FrameSkip": {"skip": 1000},
     "MaskVelocity": {},
 }
-# Environments whose velocities ppoc.runtime.wrappers knows.
+# Environments whose velocities ppoc.runtime.envs.wrappers knows.
 WITH_VELOCITIES = (
     "CartPole-v0",
     "CartPole-v1",

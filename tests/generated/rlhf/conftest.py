@@ -7,7 +7,7 @@ import pytest
 
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve
-from ppoc.runtime.launch import load_module
+from ppoc.runtime.run.launch import load_module
 from rlhf_toy import VARIANTS, write_toy
 
 

@@ -21,7 +21,7 @@ CHILD = textwrap.dedent(
     """
     import os, sys
     from pathlib import Path
-    from ppoc.runtime.launch import load_module
+    from ppoc.runtime.run.launch import load_module
     from ppoc.runtime.rlhf.launch import execute
     from ppoc.runtime.rlhf.stage import Stage
     import torch

@@ -23,7 +23,7 @@ from trl_side import ppo_iteration
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve
 from ppoc.runtime import rlhf
-from ppoc.runtime.launch import load_module
+from ppoc.runtime.run.launch import load_module
 from rlhf_toy import write_toy
 
 HAS_TRL = find_spec("trl") is not None

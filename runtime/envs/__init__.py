@@ -1,0 +1,1 @@
+"""Environments: vector environments behind one protocol, and what guards their answers."""

@@ -1,0 +1,1 @@
+"""Returns of episodes, evaluations, and videos."""

@@ -1,0 +1,1 @@
+"""Symptoms of a run, and what is kept of an update that diverged."""

@@ -1,0 +1,1 @@
+"""What a generated module computes with: statistics, parameters, compiled updates."""

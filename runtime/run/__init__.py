@@ -1,0 +1,1 @@
+"""A training run: its folder, its checkpoints, its progress, and how it ends."""

@@ -1,0 +1,394 @@
+"""A training run: its folder, its device, what it logs and saves, and how it stops."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn, Self, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ppoc.formats.files import open_to_write, remove_parts, sync_folder
+from ppoc.runtime.envs.replay import Recorder, ReplayError
+from ppoc.runtime.envs.vector import EnvironmentFailure, Floats, VectorEnv
+from ppoc.runtime.evaluation import evaluations
+from ppoc.runtime.evaluation.evaluate import (
+    Policy,
+    Terms,
+    Where,
+    beside_training,
+    describe,
+    evaluate_policy,
+)
+from ppoc.runtime.health.divergence import (
+    LIMITS,
+    DivergenceError,
+    Recording,
+    not_finite,
+    offence,
+    rollbacks_of,
+)
+from ppoc.runtime.health.monitor import Monitor, Watch, append
+from ppoc.runtime.health.trend import Trend
+from ppoc.runtime.learning.compiled import Function, compile_step
+from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.run.failures import RunError
+from ppoc.runtime.run.layout import Groups, check_training, whole_steps
+from ppoc.runtime.run.metrics import MetricsWriter
+from ppoc.runtime.run.progress import Mode, progress
+from ppoc.runtime.run.signals import StopSignals
+from ppoc.runtime.run.surroundings import changes, surroundings
+
+LOCK_SECONDS = 2.0  # a run that was killed a moment ago may still hold its folder
+
+Checkpoint = Mapping[str, Mapping[str, Tensor]]
+
+
+def choose_device(name: str) -> torch.device:
+    """The torch device of `auto` (CUDA where there is one), `cpu` or `cuda`.
+
+    Raises:
+        RunError: CUDA is asked for and there is none.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise RunError("device: cuda was asked for, but torch finds no CUDA device here")
+    return torch.device(name)
+
+
+def derive_seed(seed: int, iteration: int) -> int:
+    """A seed below 2³¹ for the environments of an iteration, unrelated between iterations."""
+    return int(np.random.SeedSequence((seed, iteration, 0xE57)).generate_state(1)[0]) >> 1
+
+
+class Run:
+    """What a generated module's `train` needs of the world outside.
+
+    Attributes:
+        folder: where everything the run leaves behind lies.
+        device: where parameters and batches lie.
+        checkpoint: the groups of tensors to resume from, or None at the start of a run.
+        rollbacks: how often the run went back to a checkpoint because it diverged.
+    """
+
+    unit = "steps"
+    stage: str | None = None  # where a run has several
+    limits: Mapping[str, float] = LIMITS  # of metrics, beyond which it has diverged
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        device: str = "auto",
+        resume: bool = False,
+        mode: Mode = "auto",
+        module: ModuleType | None = None,
+        rollbacks: int | None = None,
+        monitor: Monitor | None = None,
+    ) -> None:
+        """Open a run folder, which must exist; see `execute` for the whole of a run.
+
+        A run that was stopped before its first checkpoint is resumed from its beginning.
+
+        Args:
+            module: whose checkpoint it must be that the run goes on from, and whose constants say
+                what is healthy for it.
+            rollbacks: how often the run has gone back to a checkpoint, this time included; None:
+                as the checkpoint says.
+            monitor: what is unhealthy for it; None: what is for an agent of that module.
+
+        Raises:
+            RunError: another run holds the folder, the checkpoint cannot be read, or the device is
+                not there.
+        """
+        self.folder = folder
+        self.device = choose_device(device)
+        self.checkpoint: Groups | None = None
+        self.last_saved: Path | None = None
+        self.rollbacks = 0
+        self._steps = 0
+        self._saved_steps = 0
+        self._signals = StopSignals(self.message)
+        self._mode = mode
+        self._display: Any = None
+        self._messages: list[str] = []
+        self._module = module
+        self._recordings: list[Recording] = []
+        self._opened: list[VectorEnv] = []
+        self._on_divergence = getattr(module, "ON_DIVERGENCE", "stop")
+        monitor = monitor or Monitor(Trend(vars(module) if module else {}))
+        self._watch = Watch(folder, monitor, self.message)
+        self._surroundings_before: Any = None
+        self._surroundings: dict[str, str] = {}
+        with contextlib.ExitStack() as resources:
+            resources.enter_context(_exclusive(folder))
+            remove_parts(folder)
+            if resume:
+                self._load_checkpoint(module)
+                if rollbacks is not None:
+                    self.rollbacks = rollbacks
+                evaluations.drop_after(folder, self._steps)
+                self._watch.resume(self._steps, self.rollbacks)
+            resume_step = self._steps if resume else None
+            self._metrics = MetricsWriter(folder, resume_step=resume_step, say=self.message)
+            resources.callback(self._metrics.close)
+            self._resources = resources.pop_all()
+
+    def _load_checkpoint(self, module: ModuleType | None) -> None:
+        checkpoints.clean(self.folder / "checkpoints")
+        newest = checkpoints.load_newest(self.folder / "checkpoints")
+        if newest is None:
+            self.message("no checkpoint was saved yet: the run starts from its beginning")
+            return
+        for path, _ in newest.damaged:
+            checkpoints.set_aside(path)
+        self.last_saved, metadata = newest.path, newest.metadata
+        self.checkpoint = Groups(newest.tensors, newest.path)
+        if metadata.get("policy_only"):
+            raise RunError(f"{self.last_saved} holds a policy alone: evaluate it, or train anew")
+        self._steps = whole_steps(metadata, self.last_saved)
+        self._surroundings_before = metadata.get("surroundings")
+        self.rollbacks = rollbacks_of(metadata, self.last_saved)
+        if module is not None:
+            check_training(module, self.checkpoint, self._steps)
+
+    def __enter__(self) -> Self:
+        self._resources.enter_context(self._signals.handled())
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if error is not None:
+            error.add_note(f"{self.unit} of the run before: {self._steps:,}")
+        try:
+            for envs in self._opened:
+                # What ended the run is what its owner is to hear of.
+                with contextlib.suppress(*([] if error is None else [Exception])):
+                    envs.close()
+        finally:
+            self._resources.close()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a signal asked the run to stop before its end."""
+        return self._signals.requested
+
+    @property
+    def steps(self) -> int:
+        """Environment steps so far."""
+        return self._steps
+
+    def iterations(self, count: int, steps_each: int, total: int | None = None) -> Iterator[int]:
+        """Yield iteration numbers up to `count`, from where the checkpoint left off.
+
+        Args:
+            total: steps of all, where the last iteration has fewer than the others.
+
+        SIGINT, SIGTERM or SIGHUP lets the iteration under way finish and save; a second one does
+        not.
+        """
+        self._count = count
+        self._last_time = time.perf_counter()
+        screen = self._resources.enter_context(contextlib.ExitStack())
+        self._surroundings = surroundings(self.device)  # once the module has set them up
+        if changed := changes(self._surroundings_before, self._surroundings):
+            self.message(
+                "other surroundings than when this run was stopped, so it goes on, but perhaps not "
+                "with the bits of an uninterrupted one: " + "; ".join(changed)
+            )
+        self._total = total or count * steps_each
+        display = progress(self._mode, self._total, self._steps, unit=self.unit, stage=self.stage)
+        self._display = screen.enter_context(display)
+        for text in self._messages:
+            self._display.message(text)
+        self._signals.graceful = True
+        first = -(-self._steps // steps_each)
+        self.first_iteration = first  # modules of earlier versions begin new episodes there
+        for iteration in range(first, count):
+            yield iteration
+            for recording in self._recordings:
+                recording.forget()
+            if self._signals.requested and self._saved_steps == self._steps:
+                break
+        self._signals.graceful = False
+        screen.close()
+
+    def message(self, text: str, health: Mapping[str, Any] | None = None) -> None:
+        """Say something beside the progress display; of a finding, `health` has all there is."""
+        if self._display is None:
+            self._messages.append(text)
+        else:
+            self._display.message(text, health)
+
+    def replay(self, envs: Recorder) -> Floats | None:
+        """Bring environments back to where a stopped run had them; the observations they end at.
+
+        None where new episodes are to begin: at a start, after a checkpoint of the schedule, and
+        where the environments, run again, do not end where they were.
+        """
+        kept = self.checkpoint.get("replay") if self.checkpoint else None
+        if kept is None:
+            return None
+        try:
+            return envs.replay(kept)
+        except (ReplayError, EnvironmentFailure) as error:
+            self.message(
+                f"{error}: new episodes begin, so the run goes on, but not as if it was never "
+                "stopped"
+            )
+            return None
+
+    def compile(self, update: Function, *, required: bool = False) -> Function:
+        """A compiled form of `update`, as `compile_step` makes it."""
+        return compile_step(update, self.message, required=required)
+
+    def watch(self, step: Function) -> Function:
+        """The update, or a compiled form of it, remembering an iteration's calls."""
+        self._recordings.append(Recording(step))
+        return cast(Function, self._recordings[-1])
+
+    def log(self, steps: int, metrics: Mapping[str, float], tokens: int | None = None) -> None:
+        """Record the metrics of an iteration that ended at `steps` environment steps.
+
+        Args:
+            tokens: of text that a language model learnt from, without padding; in ppo those of
+                answers. Its steps are updates, or answers.
+
+        Raises:
+            DivergenceError: a metric that learning depends on or a parameter is not finite, or the
+                KL divergence has exploded. The update that did it is kept.
+        """
+        now = time.perf_counter()
+        seconds = now - self._last_time
+        unit = "steps" if tokens is None else self.unit  # earlier modules of stages say none
+        rates = {f"{unit}_per_second": (steps - self._steps) / seconds}
+        if tokens is not None:
+            rates["tokens_per_second"] = tokens / seconds
+        self._last_time, self._steps = now, steps
+        self._metrics.write(steps, {**metrics, **rates})
+        self._display.update(steps, metrics, tokens or 0)
+        self._watch.check(steps, metrics)
+        if self._on_divergence == "continue":
+            return
+        if (found := offence(metrics, self.limits)) is not None:
+            self._diverge(steps, *found)
+        for recording in self._recordings:
+            if (value := recording.lost) is not None:
+                self._diverge(steps, "a parameter", value)
+
+    def _diverge(self, steps: int, metric: str, value: float) -> NoReturn:
+        """Keep the update that did it, and end the run, whether for good or to go back."""
+        dump = None
+        if self._module is not None:
+            for recording in self._recordings:
+                dump = recording.dump(self._module, self.folder, steps, metric, value)
+        stage = f"{self.stage}: " if self.stage else ""
+        text = f"{stage}{metric} became {value:.4g} at step {steps}"
+        event = {"step": steps, "metric": metric, "text": text, "rollbacks": self.rollbacks}
+        append(self.folder, "divergence", event)
+        text += f"; {self._kept()}"
+        if dump:
+            text += f"\nthe update is kept: `ppoc diagnose {self.folder} --replay` makes it again"
+        raise DivergenceError(text, self._on_divergence == "rollback", self.rollbacks)
+
+    def _kept(self) -> str:
+        if self.last_saved is None:
+            return "there is no checkpoint yet"
+        return f"the last good checkpoint is {self.last_saved}"
+
+    def opened(self, envs: VectorEnv) -> VectorEnv:
+        """Environments that are closed when the run ends, in whatever way."""
+        self._opened.append(envs)
+        return envs
+
+    def evaluate(
+        self,
+        steps: int,
+        where: Where,
+        policy: Policy,
+        episodes: int,
+        seed: int,
+    ) -> None:
+        """Play whole episodes; append their summary to evaluations.jsonl.
+
+        After the last iteration it does nothing: the checkpoint is evaluated once training is over.
+
+        Args:
+            where: what makes environments for this, or those of training, to be shared.
+        """
+        if steps >= self._total:
+            return
+        terms = Terms.of(self._module, episodes=episodes)
+        with beside_training(where):
+            summary = evaluate_policy(where, policy, terms, seed)
+        evaluations.append(self.folder, {"steps": steps, **summary._asdict()})
+        self.message(f"evaluation at {steps:,} steps: {describe(summary)}")
+
+    def checkpoint_due(self, iteration: int, every: int) -> bool:
+        """Whether to save after this iteration: on schedule, at the end, and before stopping."""
+        done = iteration + 1
+        return done % every == 0 or done == self._count or self._signals.requested
+
+    def save(self, steps: int, **groups: Mapping[str, Tensor | NDArray[Any]]) -> None:
+        """Write a checkpoint of named groups of tensors, atomically.
+
+        Raises:
+            DivergenceError: one of them is not finite. Nothing is written: no run could go on from
+                it, and those before it are kept for longer.
+        """
+        tensors = {
+            f"{group}.{name}": tensor
+            for group, part in groups.items()
+            for name, tensor in part.items()
+        }
+        for name, tensor in tensors.items():
+            if (value := not_finite(tensor)) is not None:
+                self._diverge(steps, name, value)
+        # What a checkpoint is resumed with is to be on the disk before it.
+        (self.folder / "checkpoints").mkdir(exist_ok=True)
+        self._metrics.sync()
+        sync_folder(self.folder)
+        metadata: dict[str, Any] = {"steps": steps, "surroundings": self._surroundings}
+        if self.rollbacks:
+            metadata["rollbacks"] = self.rollbacks
+        self.last_saved = checkpoints.save(self.folder / "checkpoints", steps, tensors, metadata)
+        self._saved_steps = steps
+
+
+def load_newest(folder: Path) -> tuple[Groups, dict[str, Any]]:
+    """The newest good checkpoint of a run folder: its groups of tensors, and its metadata.
+
+    Raises:
+        RunError: it has none.
+        CheckpointError: it has some, and none can be read.
+    """
+    newest = checkpoints.load_newest(folder / "checkpoints")
+    if newest is None:
+        raise RunError(f"{folder} has no checkpoint; train with `ppoc run` first")
+    return Groups(newest.tensors, newest.path), newest.metadata
+
+
+@contextlib.contextmanager
+def _exclusive(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock file, which the operating system releases whatever ends the process."""
+    import fcntl
+
+    file = open_to_write(folder / "run.lock")
+    try:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise RunError(f"another run is writing to {folder}") from error
+            time.sleep(0.05)
+        yield
+    finally:
+        os.close(file)
