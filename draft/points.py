@@ -1,19 +1,16 @@
 """Schedules of points: `the learning rate follows the points [0, 1], [0.5, 0.1], [1, 0]`."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from ppoc.draft.facts import takes
 from ppoc.draft.glossary import glossary
 from ppoc.draft.lexer import Item
-
-if TYPE_CHECKING:
-    from ppoc.draft.reader import Reader
+from ppoc.draft.request import Request
 
 BETWEEN = (",", ";", ":", "and", "of", "the", "=")
 
 
-def read_points(reader: "Reader") -> None:
+def read_points(reader: Request) -> None:
     """Claim the points [progress, factor] that a rate or a range is said to follow."""
     for at, item in enumerate(reader.items):
         if not item.cue("points"):

@@ -8,9 +8,10 @@ from ppoc.compiler.formula.notation import latex
 from ppoc.compiler.formula.objectives import policy_objective, value_objective
 from ppoc.compiler.formula.schedules import Row
 from ppoc.compiler.rlhf.language import Kl, Ppo, Reward, RlhfSpec
-from ppoc.compiler.rlhf.memory import GIB, memory, parameters
+from ppoc.compiler.rlhf.memory import GIB, memory
 from ppoc.compiler.rlhf.pretrained import new_sizes, pretrained
 from ppoc.compiler.rlhf.resolved import RlhfResolved
+from ppoc.compiler.rlhf.sizes import parameters
 
 ESTIMATORS = {
     "k1": ("log ρₜ", r"\log\rho_t"),

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ppoc.compiler.front.diagnostics import Diagnostic
-from ppoc.compiler.rlhf.pretrained import Sizes
 from ppoc.compiler.rlhf.resolved import RlhfResolved
+from ppoc.compiler.rlhf.sizes import Sizes, parameters
 
 GIB = 2**30
-EXACT = ("gpt2", "llama", "gpt_neox")  # architectures whose weights are counted exactly
 WEIGHT = 4  # bytes of a weight, and of its gradient and moments
 BYTES = {"float32": 4, "bfloat16": 2}  # of what products of matrices give
 
@@ -31,18 +30,6 @@ class Memory(NamedTuple):
     @property
     def total(self) -> int:
         return sum(self[1:])
-
-
-def parameters(sizes: Sizes) -> int:
-    """Numbers in the weights of a model; exact for gpt2, llama and gpt_neox."""
-    d, inner = sizes.hidden_size, sizes.inner_size
-    embeddings = sizes.vocabulary * d * (1 if sizes.tied else 2)
-    if sizes.architecture == "llama":
-        keys = sizes.key_value_heads * (d // sizes.heads)
-        return embeddings + sizes.layers * (2 * d * d + 2 * d * keys + 3 * d * inner + 2 * d) + d
-    block = 4 * d * d + 4 * d + 2 * d * inner + inner + d + 4 * d
-    positions = sizes.context * d if sizes.architecture == "gpt2" else 0
-    return embeddings + positions + sizes.layers * block + 2 * d
 
 
 def adapters(sizes: Sizes, rank: int) -> int:

@@ -4,9 +4,8 @@ from ppoc.compiler.emission.compiling import compile_settled, if_possible
 from ppoc.compiler.front.program import Decision
 from ppoc.compiler.rlhf.constants import iterations
 from ppoc.compiler.rlhf.language import RlhfSpec, Stage
-from ppoc.compiler.rlhf.memory import parameters
-from ppoc.compiler.rlhf.pretrained import Sizes
 from ppoc.compiler.rlhf.probe import RlhfFacts
+from ppoc.compiler.rlhf.sizes import Sizes, parameters
 
 COMPILED, EAGER = "compiled", "eager"
 # Measured on one CPU core with torch 2.13 (benchmarks/compiled_blocks.py).

@@ -5,12 +5,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.resolve import examine
 from ppoc.compiler.rlhf.checks import lengths_within
 from ppoc.compiler.rlhf.resolved import RlhfResolved, shown
+from ppoc.compiler.rlhf.sizes import EXACT, Sizes, parameters
 from ppoc.formats.pretrained import (
     SIZES,
     check_fit,
@@ -23,20 +24,6 @@ from ppoc.formats.reading import FormatError, open_regular
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
 BACKENDS = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "tokenizer.model")
-
-
-class Sizes(NamedTuple):
-    """What memory depends on, of a causal language model."""
-
-    architecture: str
-    layers: int
-    heads: int
-    hidden_size: int
-    inner_size: int  # of the multi-layer perceptrons
-    key_value_heads: int
-    context: int
-    vocabulary: int
-    tied: bool  # whether the embeddings of input and output are the same
 
 
 def pretrained(resolved: RlhfResolved) -> tuple[Sizes | None, list[Diagnostic]]:
@@ -74,8 +61,6 @@ def _weights(
     resolved: RlhfResolved, folder: Path, config: Mapping[str, Any], sizes: Sizes | None
 ) -> Iterator[Diagnostic]:
     """E415: weights that transformers cannot load, or that are of another model."""
-    from ppoc.compiler.rlhf.memory import EXACT, parameters
-
     needed = None
     if sizes is not None and sizes.architecture in EXACT:
         needed = parameters(sizes) // 2  # it may go without biases, or have narrower heads

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.rlhf.data import Facts, survey
 from ppoc.compiler.rlhf.memory import Memory, memory, too_large
-from ppoc.compiler.rlhf.pretrained import Sizes, new_sizes, own_tokenizer, pretrained, starts
+from ppoc.compiler.rlhf.pretrained import new_sizes, own_tokenizer, pretrained, starts
 from ppoc.compiler.rlhf.resolved import RlhfResolved
+from ppoc.compiler.rlhf.sizes import Sizes
 
 
 @dataclass(frozen=True)

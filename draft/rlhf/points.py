@@ -1,15 +1,11 @@
 """Schedules of points of a stage's rate: `SFT: the rate follows the points [0, 1], [1, 0.1]`."""
 
-from typing import TYPE_CHECKING
-
 from ppoc.draft.points import pairs
 from ppoc.draft.rlhf import stages
-
-if TYPE_CHECKING:
-    from ppoc.draft.rlhf.reader import Reader
+from ppoc.draft.rlhf.request import RlhfRequest
 
 
-def read_points(reader: "Reader") -> None:
+def read_points(reader: RlhfRequest) -> None:
     """Claim the points [progress, factor] that the rate of the stage spoken of follows."""
     for at, item in enumerate(reader.items):
         places = list(pairs(reader.items, at + 1)) if item.cue("points") else []

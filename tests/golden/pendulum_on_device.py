@@ -24,8 +24,7 @@ from torch.func import grad_and_value
 from torch.nn.functional import linear
 
 from ppoc import runtime
-from ppoc.runtime.envs import tensor_envs
-from ppoc.runtime.learning import tensor_statistics
+from ppoc.runtime import tensor_envs, tensor_statistics
 
 # ── Configuration ─────────────────────────────────────────────────────────────────────────────────
 

@@ -145,7 +145,7 @@ def test_without_a_compiler_a_run_goes_on_or_ends_as_it_is_told(places, monkeypa
 
 BUILD = """
 import sys, time
-from ppoc.runtime import toolchain
+from ppoc.runtime.learning import toolchain
 with toolchain.building(print, keeps=False) as folder:
     (folder / "cc1.s").write_text("")
     print(folder, flush=True)

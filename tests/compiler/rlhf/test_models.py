@@ -6,8 +6,9 @@ import pytest
 
 from ppoc.compiler.batch import check
 from ppoc.compiler.resolve import resolve_text
-from ppoc.compiler.rlhf.memory import memory, parameters
-from ppoc.compiler.rlhf.pretrained import Sizes, new_sizes, sizes_of
+from ppoc.compiler.rlhf.memory import memory
+from ppoc.compiler.rlhf.pretrained import new_sizes, sizes_of
+from ppoc.compiler.rlhf.sizes import Sizes, parameters
 
 transformers = pytest.importorskip("transformers")
 CONFIGS = [
