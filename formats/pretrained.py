@@ -96,7 +96,7 @@ def read_config(folder: Path) -> Document:
 
 
 def _problems(value: Any, path: tuple[str, ...]) -> Iterator[str]:
-    """What is no description of an architecture, at any depth."""
+    """The parts of a value, at any depth, that do not describe an architecture, in words."""
     key = path[-1] if path else ""
     name = f"`{'.'.join(path)[:200]}`"
     if key in LOADING:
