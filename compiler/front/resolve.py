@@ -83,7 +83,7 @@ def _checked(
     is_lock: bool,
     found: list[Diagnostic],
 ) -> Examined:
-    """What is wrong with a document besides what was found while it was read."""
+    """Check a document for faults besides those that were found while it was read."""
     spec: BaseModel | None
     errors: list[ErrorDetails] = []
     try:

@@ -50,7 +50,7 @@ class Document:
         return Origin(node.origin, node.span) if node is not None else Origin("default")
 
     def advice(self, found: Iterable[Diagnostic]) -> list[Diagnostic]:
-        """What is left of some warnings after `# ppoc: allow`; nothing for a lock."""
+        """The warnings that `# ppoc: allow` leaves; none for a lock."""
         if self.is_lock:
             return []
         return ordered(d for d in found if not allowed(d, self.source_text))
@@ -69,7 +69,7 @@ class Document:
     def refusal(
         self, code: str, path: Path, message: str, help: str = "", why: str = ""
     ) -> SpecError:
-        """That diagnostic alone, to be raised."""
+        """The error to raise for the diagnostic alone that `error` makes of this."""
         return SpecError([self.error(code, path, message, why=why, help=help)])
 
 

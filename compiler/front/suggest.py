@@ -112,7 +112,7 @@ def places(model: type[BaseModel], above: str = "") -> dict[str, list[str]]:
 def unknown_key(
     key: str, siblings: Iterable[str], kind: SpecKind, where: Sequence[str] = ()
 ) -> str:
-    """What a key that does not exist may have meant.
+    """A guess at the meaning of a key that does not exist.
 
     Args:
         where: the sections that it stands in, outermost first.

@@ -36,7 +36,7 @@ __all__ = ["list_environments", "package_of", "probe", "versions"]
 
 @dataclass(frozen=True)
 class Seen:
-    """What a child saw of an environment: plain data, which is verified."""
+    """An environment as a child process saw it: plain data, which is verified."""
 
     shape: tuple[int, ...]
     pixel: float

@@ -46,7 +46,7 @@ class Stage(Protocol):
         """Its affine layers and convolutions."""
 
     def functions(self) -> set[str]:
-        """What it needs of torch.nn.functional."""
+        """The functions of torch.nn.functional that it needs."""
 
 
 @dataclass(frozen=True)
