@@ -1,4 +1,4 @@
-"""What a generated module calls: environments, normalisers, checkpoints, metrics, evaluation."""
+"""The runtime of generated modules: environments, normalisers, checkpoints, evaluation, metrics."""
 
 from ppoc.runtime.activations import elu, gelu, leaky_relu, silu, softplus
 from ppoc.runtime.adaptive import follow_kl

@@ -70,7 +70,7 @@ class VectorEnv(Protocol):
 
     @property
     def observation_space(self) -> "Space[Any]":
-        """Of a single environment: a Box of shape (O,), or (C, H, W) for images."""
+        """The space of one environment's observations: a Box, (O,), or (C, H, W) for images."""
 
     @property
     def announced(self) -> "Space[Any]":
@@ -78,7 +78,7 @@ class VectorEnv(Protocol):
 
     @property
     def action_space(self) -> "Space[Any]":
-        """Of a single environment: Discrete, MultiDiscrete, MultiBinary or a Box."""
+        """The space of one environment's actions: Discrete, MultiDiscrete, MultiBinary or a Box."""
 
     def reset(self, seed: int) -> Floats:
         """Start new episodes and return their observations [N, O] float32.

@@ -62,7 +62,7 @@ class EpisodeTracker:
         return fmean(episode.length for episode in self.recent) if self.recent else nan
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What `load` restores: of K recent episodes `returns` [K] and `lengths` [K]; `count` [];
+        """The state for `load`: of K recent episodes `returns` [K] and `lengths` [K]; `count` [];
         of those under way `partial_returns` [N] and `partial_lengths` [N]."""
         return {
             "returns": np.array([episode.total for episode in self.recent], np.float64),

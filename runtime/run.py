@@ -61,7 +61,7 @@ def derive_seed(seed: int, iteration: int) -> int:
 
 
 class Run:
-    """What a generated module's `train` needs of the world outside.
+    """Services of the world outside that a generated module's `train` needs.
 
     Attributes:
         folder: where everything the run leaves behind lies.

@@ -35,7 +35,7 @@ class Moments(NamedTuple):
         return Moments(self.mean + delta * len(rows) / total, var, total)
 
     def scaling(self) -> "Scaling":
-        """What `standardize` needs of them."""
+        """The mean and the inverse deviation, as `standardize` needs them."""
         return Scaling(self.mean.float(), (self.var + EPSILON).rsqrt().float())
 
 
@@ -136,7 +136,7 @@ class Episodes(NamedTuple):
         return mean_return, mean_length
 
     def state(self) -> dict[str, Tensor]:
-        """What `EpisodeTracker.state` gives."""
+        """The state in the form of `EpisodeTracker.state`."""
         kept = min(int(self.count), WINDOW)
         start = WINDOW - kept
         return {
@@ -158,13 +158,13 @@ def _since_the_last_end(partial: Tensor, terms: Tensor, ended: Tensor) -> tuple[
 
 
 def no_moments(*shape: int) -> Moments:
-    """Of nothing yet: mean 0, variance 1."""
+    """Mean and variance of no samples yet: 0 and 1."""
     zeros = torch.zeros(shape, dtype=torch.float64)
     return Moments(zeros, zeros + 1, torch.zeros((), dtype=torch.int64))
 
 
 def no_reward_scale(num_envs: int) -> RewardScale:
-    """Of nothing yet."""
+    """The scale of rewards before any."""
     return RewardScale(*no_moments(), torch.zeros(num_envs, dtype=torch.float64))
 
 

@@ -30,7 +30,7 @@ class Side(NamedTuple):
 
 
 class Example(NamedTuple):
-    """What both say to a prompt, with the scores of that."""
+    """Answers of both policies to a prompt, with their scores."""
 
     prompt: str
     before: str
