@@ -115,7 +115,7 @@ def _is_per_env(items: list[Item], at: int) -> bool:
 
 
 def _every_what(items: list[Item], at: int) -> str:
-    """The field that "every so many steps" sets: of the nearest of evaluations and checkpoints."""
+    """The field of "every so many steps": that of the nearest evaluation or checkpoint."""
     before = [i for i in items[:at] if i.sentence == items[at].sentence]
     after = [i for i in items[at + 1 :] if i.sentence == items[at].sentence]
     for item in [*reversed(before), *after]:

@@ -96,7 +96,7 @@ def read_config(folder: Path) -> Document:
 
 
 def _problems(value: Any, path: tuple[str, ...]) -> Iterator[str]:
-    """The parts of a value, at any depth, that do not describe an architecture, in words."""
+    """The faults of a value, at any depth, as a description of an architecture."""
     key = path[-1] if path else ""
     name = f"`{'.'.join(path)[:200]}`"
     if key in LOADING:

@@ -86,7 +86,7 @@ def build(
     *,
     required: bool = False,
 ) -> Callable[..., Any]:
-    """Compile what `compile_step` calls from then on: the function itself where that failed.
+    """The callable that `compile_step` uses from then on; the function itself if compiling fails.
 
     Raises:
         RunError: compiling failed, and it is required.

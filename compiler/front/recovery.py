@@ -43,7 +43,7 @@ def recovered(errors: Sequence[ErrorDetails], root: Node, kind: SpecKind) -> Bas
 def checked(
     check: Callable[..., Iterable[Diagnostic]], *arguments: Any, whole: bool
 ) -> Iterator[Diagnostic]:
-    """The findings of a check; none once it reads what a recovered spec lacks."""
+    """The findings of a check, up to where it reads what a recovered spec lacks."""
     try:
         yield from check(*arguments)
     except AttributeError:

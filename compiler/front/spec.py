@@ -69,7 +69,7 @@ class Document:
     def refusal(
         self, code: str, path: Path, message: str, help: str = "", why: str = ""
     ) -> SpecError:
-        """The error to raise for the diagnostic alone that `error` makes of this."""
+        """The error to raise for the one diagnostic that `error` makes of the same arguments."""
         return SpecError([self.error(code, path, message, why=why, help=help)])
 
 

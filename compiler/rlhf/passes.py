@@ -67,7 +67,7 @@ def _saved(spec: RlhfSpec, sizes: Sizes) -> float:
 
 
 def _seconds(spec: RlhfSpec, facts: RlhfFacts, sizes: Sizes, stage: Stage) -> float:
-    """About the seconds of a stage's gradient steps: texts are taken to be half of their limit."""
+    """Estimated seconds of all gradient steps of a stage: texts count as half of their limit."""
     embeddings = sizes.vocabulary * sizes.hidden_size * (1 if sizes.tied else 2)
     of_blocks = parameters(sizes) - embeddings
     prompt, response = spec.data.max_prompt_tokens, spec.data.max_response_tokens

@@ -20,7 +20,7 @@ class Part(NamedTuple):
 
     @property
     def is_image(self) -> bool:
-        """Whether the part is pixels: bytes, or values from 0 to 255, with two sides from 8 on."""
+        """Whether the part is pixels: bytes, or values from 0 to 255; two sides are 8 or more."""
         sides = sorted(self.shape)[-2:]
         pixels = self.kind == "u" or (self.low, self.high) == (0, 255)
         return len(self.shape) in (2, 3) and min(sides) >= 8 and pixels
