@@ -35,7 +35,7 @@ NAME = re.compile(r"[\w.+-]{0,200}", re.ASCII)
 NOTES = frozenset(
     {"_name_or_path", "name_or_path", "task_specific_params", "id2label", "label2id", "license"}
 )
-# What loads code, other files or other models, with the values of it that do not.
+# Keys that load code, other files or other models, with their values that do not.
 LOADING: Mapping[str, tuple[Any, ...]] = {
     "auto_map": (None, {}),
     "custom_pipelines": (None, {}),

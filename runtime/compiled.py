@@ -286,7 +286,7 @@ def _load(package: Path, message: Say) -> Run | None:
 
 
 def _read(package: Path) -> Run | None:
-    # What torch._inductor.aoti_load_package calls: by itself it takes no time, while importing
+    # The loader under torch._inductor.aoti_load_package takes no time by itself, while importing
     # torch._inductor, which only compiling needs, takes two seconds and 100 MiB.
     single_threaded, runners, any_device = True, 1, -1
     try:

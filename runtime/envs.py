@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gymnasium import Env, Space
 
 Layers = Iterable[tuple[str, Mapping[str, Any]]]
-# Of observations and of actions; see ppoc.runtime.spaces.
+# The outlines of observations and of actions; see ppoc.runtime.spaces.
 Outlines = tuple[tuple[Any, ...], tuple[Any, ...]]
 Backend = Literal["gymnasium", "envpool", "torch"]
 Floats = NDArray[np.float32]

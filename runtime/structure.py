@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-# Of each part, its type and how many tensors it has; of a single tensor, None and 1.
+# The type of each part and its number of tensors; of a single tensor, None and 1.
 Kinds = list[tuple[type[Any] | None, int]]
 
 

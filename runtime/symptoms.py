@@ -311,7 +311,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "Advantages are only as good as the values they come from, and these say nothing.",
         better_critic,
         LECTURE,
-        # Of fewer samples the variances are mostly noise.
+        # With fewer samples the variances are mostly noise.
         fits=lambda constants: constants.get("BATCH_SIZE", 0) >= 128,
     ),
     Symptom(

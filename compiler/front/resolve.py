@@ -91,7 +91,7 @@ def _checked(
     except ValidationError as error:
         errors = error.errors()
         spec = recovered(errors, root, kind)
-    # What could not be read may hold the keys that are missing.
+    # Text that could not be read may hold the keys that are missing.
     told = [d for d in explain(errors, root, kind) if not (found and d.code == "E013")]
     if spec is None or found:
         return Examined(_each_place_once(found, told), None, whole=False)

@@ -71,7 +71,7 @@ def misspelt(word: str, choices: Iterable[str]) -> str | None:
     found = [(OSA.distance(own, _folded(choice)), choice) for choice in choices]
     distance, choice = min(found, key=lambda pair: pair[0], default=(slips + 1, ""))
     theirs = _folded(choice)
-    # Of short words, most that differ by another letter are words of their own.
+    # Short words that differ in one letter are mostly words of their own.
     swapped = len(own) == len(theirs) and sorted(own) != sorted(theirs)
     return None if distance > slips or (len(own) < 5 and swapped) else choice
 
