@@ -26,7 +26,7 @@ class Moments(NamedTuple):
     """[] int64."""
 
     def merge(self, batch: Tensor) -> "Moments":
-        """With a batch [..., *shape] (Chan, Golub and LeVeque 1979)."""
+        """Moments that take in a batch [..., *shape] (Chan, Golub and LeVeque 1979)."""
         rows = batch.double().reshape(-1, *self.mean.shape)
         total = self.count + len(rows)
         delta = rows.mean(0) - self.mean
@@ -180,7 +180,7 @@ def no_episodes(num_envs: int) -> Episodes:
 
 
 def load_episodes(state: Mapping[str, Any]) -> Episodes:
-    """Those of a `state()`, of `Episodes` or of an `EpisodeTracker`."""
+    """Episodes of a `state()`, of `Episodes` or of an `EpisodeTracker`."""
     tensors = {name: torch.as_tensor(value) for name, value in state.items()}
     for name in ("returns", "lengths"):
         known = tensors[name]

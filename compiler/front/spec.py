@@ -24,7 +24,7 @@ class Origin:
     span: Span | None = None
 
     def label(self) -> str:
-        """In a few words, such as `spec.yaml:12`, `preset ppo` or `default`."""
+        """The origin in a few words, such as `spec.yaml:12`, `preset ppo` or `default`."""
         if self.kind in ("spec", "extends", "override") and self.span is not None:
             return self.span.label()
         return self.kind

@@ -372,7 +372,7 @@ class Evaluation(BaseModel):
 
 
 class Training(BaseModel):
-    """From which seed, and where."""
+    """Seed, device, compiling and checkpoints of training."""
 
     model_config = STRICT
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(

@@ -64,7 +64,7 @@ def faster(stage: str) -> Changes:
 
 
 def fewer_epochs(stage: str) -> Changes:
-    """As many epochs as were of use, or half of them."""
+    """The number of epochs that were of use, or half of all; then a lower rate."""
 
     def changes(constants: Constants) -> list[Change]:
         epochs = int(constants.get(f"{PREFIX[stage]}EPOCHS", 1))

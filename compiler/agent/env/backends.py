@@ -42,7 +42,7 @@ class Spaces:
 
     @classmethod
     def of(cls, observations: Any, actions: Any) -> "Spaces":
-        """Those of a pair of gymnasium's spaces."""
+        """The traits of a pair of gymnasium's spaces."""
         of, to = (f"{type(x).__module__}.{type(x).__qualname__}" for x in (observations, actions))
         return cls(of, to, tuple(actions.shape or ()))
 

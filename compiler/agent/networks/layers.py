@@ -76,7 +76,7 @@ class Layer:
 
     @property
     def multiply_adds(self) -> int:
-        """For one sample."""
+        """Multiply-adds for one sample."""
         return self.positions * prod(self._weight())
 
     def shapes(self) -> list[tuple[str, tuple[int, ...]]]:
