@@ -1,4 +1,4 @@
-"""What compiling a transformer block gains in a gradient step, by the size of the model.
+"""Gain of compiling a transformer block in a gradient step, by the size of the model.
 
     python benchmarks/compiled_blocks.py [--model gpt2-128 …] [--steps 24]
 

@@ -1,4 +1,4 @@
-"""What it costs to check what environments hand over, beside the iteration that it is part of.
+"""Cost of checking what environments hand over, beside the iteration that it is part of.
 
     python benchmarks/guard.py
 

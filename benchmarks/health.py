@@ -1,4 +1,4 @@
-"""What it costs to watch a run's health, beside the iteration that it is part of.
+"""Cost of watching a run's health, beside the iteration that it is part of.
 
     python benchmarks/health.py
     python benchmarks/health.py runs/tiny-rlhf-1

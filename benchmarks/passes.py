@@ -1,4 +1,4 @@
-"""What each decision of the planner gains on its own: what passes.py and backends.py rest on.
+"""Gain of each decision of the planner on its own, which passes.py and backends.py rest on.
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/passes.py
 

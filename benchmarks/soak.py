@@ -31,7 +31,7 @@ OUT = ROOT / "benchmarks" / "results" / "soak.md"
 STEPS_EACH = 1_000_000
 SAMPLE_SECONDS = 5.0
 WARM_UP = 0.2  # of the time: caches fill, allocators settle
-# What a line may grow by and still be called flat: noise of an allocator, and nothing else.
+# The growth at which a line still counts as flat: noise of an allocator, and nothing else.
 ALLOWED = {"memory": 2.0, "open files": 1.0, "threads": 1.0}
 
 

@@ -81,7 +81,7 @@ OWN = ("ppoc", "ppoc, nothing kept", "bare stepping")
 
 
 def description(task: Task, steps: int) -> dict[str, Any]:
-    """What a peer is told: the values of the resolved spec."""
+    """The description that a peer is given: the values of the resolved spec."""
     spec = as_agent(resolve(ROOT / "specs" / f"{task.spec}.yaml", list(task.overrides))).spec
     actor, policy, value = spec.optimizer.actor, spec.losses.policy, spec.losses.value
     return {
@@ -112,7 +112,7 @@ def description(task: Task, steps: int) -> dict[str, Any]:
 
 
 def command(name: str, task: Task, pythons: dict[str, str]) -> list[str]:
-    """What measures a contender once."""
+    """The command that measures a contender once."""
     if name in OWN:
         script = "run_stepping" if name == "bare stepping" else "run_ppoc"
         spec = str(ROOT / "specs" / f"{task.spec}.yaml")

@@ -167,7 +167,7 @@ def _explain(done: "Draft | Edited") -> None:
 
 
 def _tell(notes: "list[Note]", target: Path | None = None) -> None:
-    """What the spec does not say, on standard error."""
+    """Print the notes of a draft, which its spec does not hold, on standard error."""
     from ppoc.draft.write import SECTIONS, told
 
     for kind, title in SECTIONS.items():

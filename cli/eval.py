@@ -109,7 +109,7 @@ def eval(
 
 
 def _set(folder: Path, overrides: list[str]) -> dict[str, Any]:
-    """What overrides of the section `evaluation` say, checked as those of a spec."""
+    """The values that overrides of the section `evaluation` set, checked as those of a spec."""
     from ppoc.compiler.agent.resolved import as_agent
     from ppoc.compiler.front.merge import override
     from ppoc.compiler.output.build import LOCK

@@ -20,7 +20,7 @@ Modified = Annotated[
 
 
 EITHER = "A spec or lock, one of the zoo such as `ppo/cartpole`, or a compiled or a run folder."
-# What training leaves in a folder, or, of a language model, a stage in a folder of its own.
+# Traces of training in a folder, or, of a language model, in a stage's folder of its own.
 LEFT = ("run.lock", "metrics.csv", "checkpoints", "result.json")
 STAGES = ("sft", "reward", "ppo")
 

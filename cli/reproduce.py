@@ -72,7 +72,7 @@ def _description(figure: str) -> dict[str, Any]:
 
 
 def _cells(description: dict[str, Any], only: list[str], seeds: int) -> Iterator[Cell]:
-    """What to run, a seed after the other, so that a picture is whole early."""
+    """The runs to make, a seed after the other, so that a picture is whole early."""
     algorithms, environments = list(description["algorithms"]), description["environments"]
     for name in only:
         if name not in (*algorithms, *environments):

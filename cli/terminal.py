@@ -1,7 +1,7 @@
-"""What the verbs share: exit codes, and how they talk to the terminal.
+"""Exit codes, and how verbs talk to the terminal.
 
-All that they print goes through here, so that no text of a spec, a file or a library steers the
-terminal or floods it; this is the only file of `ppoc.cli` that prints.
+Everything that they print goes through here, so that no text of a spec, a file or a library
+steers the terminal or floods it; this is the only file of `ppoc.cli` that prints.
 """
 
 import contextlib

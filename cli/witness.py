@@ -191,7 +191,7 @@ def _say(what: str, folder: Path) -> int:
 
 
 def _kept(folder: Path) -> str:
-    """What is left of the run; `ppoc.runtime`, which could tell better, would load torch."""
+    """The last checkpoint, in words; `ppoc.runtime`, which could tell better, would load torch."""
     found = [path for path in folder.glob("**/checkpoints/step-*[0-9]") if path.is_dir()]
     if not found:
         return "no checkpoint was saved yet"

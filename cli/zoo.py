@@ -23,7 +23,7 @@ def paths() -> dict[str, Path]:
 
 
 def key_of(name: str) -> str:
-    """What the zoo calls a spec, which people may call by its file."""
+    """The zoo's name of a spec, which people may call by its file."""
     return name.removesuffix(".yaml").removeprefix("specs/")
 
 

@@ -26,7 +26,7 @@ PER_PROCESS = 8  # specs that are worth another process, which takes as long to 
 
 @dataclass(frozen=True)
 class Report:
-    """What was found in one spec."""
+    """The diagnostics of one spec."""
 
     path: Path
     found: list[Diagnostic]

@@ -82,7 +82,7 @@ def _defaults(section: type[BaseModel]) -> dict[str, Any]:
 def _drop_inherited(
     kept: dict[str, Any], values: Mapping[str, Any], below: Mapping[str, Any], algorithm: str
 ) -> None:
-    """Of the critic's optimiser, only what is not as the preset's critic or else the actor has it.
+    """Keep of the critic's optimiser only what differs from the preset's critic, else the actor.
 
     An adaptive rate is the actor's alone.
     """

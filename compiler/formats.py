@@ -1,4 +1,4 @@
-"""What was found in specs, for editors and continuous integration: JSON, SARIF, GitHub."""
+"""Diagnostics for editors and continuous integration: JSON, SARIF, GitHub."""
 
 import json
 from collections.abc import Iterator, Sequence

@@ -12,7 +12,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Page:
-    """What is to be said about a code."""
+    """The page on a code: its title and text."""
 
     code: str
     title: str

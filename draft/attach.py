@@ -1,4 +1,4 @@
-"""Which number belongs to which quantity: the cheapest pairs first.
+"""Pairing of numbers with the quantities they belong to: the cheapest pairs first.
 
 A pair costs what stands between number and term, more where the number is on the unusual side of
 its term or outside the usual range. Nothing is paired across sentences.
@@ -115,7 +115,7 @@ def _is_per_env(items: list[Item], at: int) -> bool:
 
 
 def _every_what(items: list[Item], at: int) -> str:
-    """What happens every so many steps: the nearest of evaluations and checkpoints."""
+    """The field of "every so many steps": that of the nearest evaluation or checkpoint."""
     before = [i for i in items[:at] if i.sentence == items[at].sentence]
     after = [i for i in items[at + 1 :] if i.sentence == items[at].sentence]
     for item in [*reversed(before), *after]:

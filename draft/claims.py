@@ -1,4 +1,4 @@
-"""What a request was understood to say: claims about fields of a spec, and notes about the rest."""
+"""Claims of a request about fields of a spec, and notes about the rest of it."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal

@@ -22,7 +22,7 @@ class Value:
     why: str = ""
 
     def comment(self) -> str:
-        """In a few words, for the spec."""
+        """The origin of the value in a few words, for the spec."""
         if self.origin == "default":
             return f"default: {self.why}"
         said = f'"{self.words}"'

@@ -132,7 +132,7 @@ def set_value(text: str, path: str, value: Any, comment: str = "") -> str:
 
 
 def _recommented(rest: str, comment: str, longer: int) -> str:
-    """What follows a value, with a draft's comment on the same line replaced, at its column."""
+    """The text after a value, with a draft's comment on the same line replaced, at its column."""
     own = re.match(r"""( +)# ("|default: )[^\n]*""", rest)
     if own is None or not comment:
         return rest

@@ -12,7 +12,7 @@ from ppoc.draft.settings import EngineFailedError, Settings
 
 
 def understand(request: str, chosen: Settings, known: Mapping[str, Any] | None = None) -> Reading:
-    """What a request says, by the reader alone or with a model; a model that fails is left out.
+    """Read a request, by the reader alone or with a model; a model that fails is left out.
 
     Raises:
         RequestError: the request is too long.
@@ -36,7 +36,7 @@ def understand(request: str, chosen: Settings, known: Mapping[str, Any] | None =
 
 
 def read_offline(request: str, known: Mapping[str, Any] | None = None) -> Reading:
-    """What the offline reader of the kind of spec that is asked for reads.
+    """Read a request with the offline reader of the kind of spec that it asks for.
 
     Raises:
         RequestError: the request is too long.

@@ -59,7 +59,7 @@ def is_ordinary(name: str) -> bool:
 
 @cache
 def longest_name() -> int:
-    """Of how many words a name may be made."""
+    """The largest number of words that a name is made of."""
     phrases = (*glossary().data["environments"].values(), *_games().values())
     return max(len(tokens(phrase)) for group in phrases for phrase in group)
 
@@ -82,7 +82,7 @@ def alike(words: str) -> str | None:
 
 
 def id_at(text: str, at: int) -> re.Match[str] | None:
-    """What is written as an id, such as `Hopper-v5`, at a place of a text."""
+    """The id, such as `Hopper-v5`, at a place of a text, or None."""
     return _ID.match(text, at)
 
 

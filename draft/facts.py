@@ -1,4 +1,4 @@
-"""What the compiler knows that a reader needs: values of presets, the zoo, types of fields."""
+"""Facts of the compiler that a reader needs: values of presets, the zoo, types of fields."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -50,7 +50,7 @@ def zoo() -> dict[str, str]:
 
 @cache
 def zoo_values(name: str) -> dict[str, Any]:
-    """What a spec of the zoo says of its own, by dotted path."""
+    """The values that a spec of the zoo sets itself, by dotted path."""
     resolved = resolve_text(zoo()[name], f"{name}.yaml")
     return {
         ".".join(path): node.plain()
@@ -113,7 +113,7 @@ def _takes(path: str, value: Any) -> bool:
 
 
 def _adapter(info: Any) -> TypeAdapter[Any]:
-    """What checks values of a field; made once, as making one is slow."""
+    """The checker of values of a field; made once, as making one is slow."""
     if id(info) not in _ADAPTERS:
         _ADAPTERS[id(info)] = _new_adapter(info)
     return _ADAPTERS[id(info)]

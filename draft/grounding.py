@@ -28,7 +28,7 @@ UNASKED = ("env.wrappers", "env.atari")
 
 @dataclass(frozen=True)
 class Asked:
-    """What a model is asked for, of a kind of spec, and what judges its answers."""
+    """A model's task for a kind of spec, and the checks that judge its answers."""
 
     task: str  # what the request is for
     table: Callable[[], Mapping[str, Any]]  # dotted path → field of the language
@@ -179,7 +179,7 @@ def _means(path: str, value: Any, request: str, asked: Asked) -> bool:
 def objections(
     answer: Any, request: str, paths: Sequence[str], asked: Asked | None = None
 ) -> list[str]:
-    """What is wrong with an answer: words it does not have, and the compiler's diagnostics."""
+    """Objections to an answer: words the request does not have, and the compiler's diagnostics."""
     claims, rejected = grounded(answer, request, paths, asked)
     wrong = [
         f"{field_name(path)} = {value!r}: {why}; make it null" for path, value, why in rejected

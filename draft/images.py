@@ -92,7 +92,7 @@ def _without(
 
 
 def defaults(full: Mapping[str, Value], algorithm: str) -> dict[str, Any]:
-    """What an Atari game starts from: the preprocessing, networks and numbers of the zoo's Pong."""
+    """Values to start an Atari game from: preprocessing, networks and numbers of the zoo's Pong."""
     found = {p: v for p, v in zoo_values(LIKE).items() if p.startswith(("env.", "networks."))}
     del found["env.id"]
     below = preset_values(algorithm)

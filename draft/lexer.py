@@ -44,11 +44,11 @@ class Item:
         return sorted(name for own, name in self.meanings if own == kind)
 
     def cue(self, *names: str) -> bool:
-        """Whether it is one of some cues."""
+        """Whether the item is one of some cues."""
         return any(("cue", name) in self.meanings for name in names)
 
     def quantity(self, *names: str) -> bool:
-        """Whether it is a term for one of some quantities, or for any."""
+        """Whether the item is a term for one of some quantities, or for any."""
         found = self.names("quantity")
         return bool(set(found) & set(names)) if names else bool(found)
 

@@ -180,7 +180,7 @@ def vocabulary() -> frozenset[str]:
 
 
 def scale_of(word: str) -> float | None:
-    """What `million` after digits multiplies them by."""
+    """The factor of a word after digits, such as `million`; None for other words."""
     return _SCALE_WORDS.get(word)
 
 

@@ -1,4 +1,4 @@
-"""What is said without numbers: choices, switches, normalisation, schedules, the impossible."""
+"""Phrases without numbers: choices, switches, normalisation, schedules, the impossible."""
 
 import re
 from typing import Any
@@ -191,7 +191,7 @@ def read_normalization(reader: Request) -> None:
 
 
 def _objects(reader: Request, at: int) -> list[tuple[str, Item]]:
-    """What one mention of normalising is about."""
+    """The objects of one mention of normalising."""
     items = reader.items
     after = _row(items, range(at + 1, len(items)))
     before = _row(items, range(at - 1, -1, -1))

@@ -64,7 +64,7 @@ class Reader(Request):
                       f"`-s algorithm={other}` runs the other")  # fmt: skip
 
     def _after_corrections(self, named: list[tuple[int, Item]]) -> list[tuple[int, Item]]:
-        """Of names, those after the last `actually` or `no wait` between two of them."""
+        """The names after the last `actually` or `no wait` between two of them, or else all."""
         cues = [i for i, item in enumerate(self.items) if item.cue("correction")]
         for cue in reversed(cues):
             later = [pair for pair in named if pair[0] > cue]
@@ -135,7 +135,7 @@ def _most_specific(chosen: dict[str, Item]) -> dict[str, Item]:
 
 
 def read(request: str, known: Mapping[str, Any] | None = None) -> Reading:
-    """What a request says. `known`: values by path that `double` and `three times` refer to.
+    """Read a request. `known`: values by path that `double` and `three times` refer to.
 
     Raises:
         RequestError: it is too long.

@@ -59,7 +59,7 @@ class Request:
         return any(o.text in AFTERWARDS and o.clause == item.clause for o in following)
 
     def role(self, at: int) -> str | None:
-        """Whose network or rate an item is about: actor, critic, or both of them (None)."""
+        """The owner of the network or rate that an item is about: actor, critic, or both (None)."""
         item = self.items[at]
         near = [
             (abs(i - at) + (3.0 if i > at else 0.0), other)

@@ -1,4 +1,4 @@
-"""Which language model reads requests, and how it is reached.
+"""The language model that reads requests, and how it is reached.
 
 Settings come from flags and the environment: PPOC_DRAFT_ENGINE, PPOC_DRAFT_BASE_URL,
 PPOC_DRAFT_MODEL, PPOC_DRAFT_TIMEOUT (seconds, of all requests together), and the key from
@@ -26,7 +26,7 @@ class EngineFailedError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """Which engine, and how it is reached."""
+    """The engine that reads requests, and how it is reached."""
 
     kind: str = "offline"  # offline, openai or symai
     model: str = ""

@@ -50,7 +50,7 @@ def ask(
     paths: Sequence[str] | None = None,
     asked: Asked = AGENT,
 ) -> tuple[list[Claim], list[Note]]:
-    """What a model reads in a request, as far as it is grounded and valid; and notes of the rest.
+    """The grounded and valid claims that a model reads in a request, and notes of the rest.
 
     Raises:
         ImportError: SymbolicAI is not installed.
@@ -216,7 +216,7 @@ def _reason(error: BaseException | None) -> str:
 
 
 def _told(path: str, asked: Asked) -> str:
-    """What a field means, with its range: a contract's prompt has no schema keywords."""
+    """The meaning of a field, with its range: a contract's prompt has no schema keywords."""
     info = asked.table()[path]
     limits = [f"{key} {getattr(m, key)}" for m in info.metadata
               for key in ("ge", "gt", "le", "lt") if getattr(m, key, None) is not None]  # fmt: skip

@@ -122,7 +122,7 @@ class CompatibleEngine(ChatEngine):
         """
         key = self.settings.key
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        # What is compressed may be large, or nothing, for long.
+        # A compressed answer may be large, or nothing, for long.
         headers["Accept-Encoding"] = "identity"
         url = f"{self.settings.base_url}/chat/completions"
         try:

@@ -75,7 +75,7 @@ class _Ejection:
         return self.files[name]
 
     def _module_references(self) -> Iterator[tuple[Item, ast.Name | ast.Attribute]]:
-        """What the module names of the runtime, and where."""
+        """The runtime's definitions that the module names, and where."""
         for node in names_of(self.module.tree).attributes:
             owner = node.value
             if not isinstance(owner, ast.Name):
@@ -103,7 +103,7 @@ class _Ejection:
                 self.constants.setdefault(item, {})[argument] = value
 
     def _find_used(self) -> None:
-        """What the module needs, to a fixed point: a name more may wake a method more."""
+        """Find what the module needs, to a fixed point: a name more may wake a method more."""
         roots = [item for item, _ in self.module_uses]
         before: tuple[int, int] | None = None
         while before != (len(self.used), len(self.attributes)):
@@ -131,7 +131,7 @@ class _Ejection:
         return found
 
     def _references(self, item: Item) -> Iterator[tuple[Item, Place]]:
-        """What a definition names of the runtime, and where; None where only a text names it."""
+        """The runtime's definitions that one names, and where; None where only a text names it."""
         file, node = self._file(item[0]), self._definition(item)
         dead = {id(part) for part in self._dead(item)}
         living = node.body if isinstance(node, ast.ClassDef) else [node]
@@ -179,7 +179,7 @@ class _Ejection:
         return [m for m in methods if not m.name.startswith("__") and m.name not in self.attributes]
 
     def _final_names(self) -> dict[Item, str]:
-        """What each definition is called: its name, where nothing else is called that."""
+        """The final name of each definition: its own, where nothing else is called that."""
         names = names_of(self.module.tree)
         taken = {*names.bound, *self.module.definitions, *self.module.imports, *dir(builtins)}
         for item in self.used:

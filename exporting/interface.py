@@ -41,7 +41,7 @@ class Leaf(NamedTuple):
 
 
 class Given(NamedTuple):
-    """What an environment gives, and how ppoc lays it out for the networks."""
+    """Observations and actions of an environment, and how ppoc lays them out for networks."""
 
     space: Any  # of an observation, before ppoc's own layers
     actions: Any
@@ -58,7 +58,7 @@ class Given(NamedTuple):
 
 
 def given(module: ModuleType) -> Given:
-    """What a module's environment gives; makes it to look.
+    """The interface of a module's environment, which is made to look at it.
 
     Raises:
         EnvironmentFailure: it cannot be made.
@@ -178,7 +178,7 @@ def outputs(env: Given) -> tuple[Tensors, ...]:
 
 
 def remarks(env: Given) -> tuple[str, ...]:
-    """What is done inside the policy, between its inputs and its outputs."""
+    """Remarks on what is done inside the policy, between its inputs and its outputs."""
     found = []
     if env.flattens:
         order = ", ".join(leaf.name for leaf in env.leaves)

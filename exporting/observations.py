@@ -16,7 +16,7 @@ ROWS = 64  # observations that policies are compared on
 
 
 def lay_out(env: Given, parts: tuple[Tensor, ...]) -> Tensor:
-    """What the networks see, [N, …], of the inputs: the leaves, then the mask of actions if any."""
+    """Networks' inputs, [N, …], from the policy's: the leaves, then any mask of actions."""
     leaves = parts[: len(env.leaves)]
     if env.flattens:
         flat = [_flat(leaf, part) for leaf, part in zip(env.leaves, leaves, strict=True)]
@@ -103,7 +103,7 @@ def _drawn(space: Any, shape: tuple[int, ...], rng: np.random.Generator) -> NDAr
 
 
 def as_wrapped(env: Given, parts: list[NDArray[Any]]) -> NDArray[Any]:
-    """What the runtime's wrappers make of the same inputs, row by row."""
+    """The same inputs as the runtime's wrappers lay them out, row by row."""
     from gymnasium import spaces
 
     leaves = parts[: len(env.leaves)]

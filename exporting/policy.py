@@ -48,7 +48,7 @@ class Policy(nn.Module):
     def __init__(
         self, module: ModuleType, checkpoint: Checkpoint, kind: str, environment: Given
     ) -> None:
-        """Of the parameters only those are kept that acting reads.
+        """Keep only those parameters that acting reads.
 
         Args:
             environment: what it gives and takes.
@@ -103,7 +103,7 @@ class Policy(nn.Module):
         return self._taken(self._mode(self._module.actor(p, observations)))
 
     def taken(self, actions: NDArray[Any]) -> NDArray[Any]:
-        """What the environment takes, of actions of the module's NumPy policy."""
+        """Actions of the module's NumPy policy, as the environment takes them."""
         return self._taken(torch.as_tensor(actions)).numpy()
 
     def _taken(self, actions: Tensor) -> Tensor:
@@ -114,7 +114,7 @@ class Policy(nn.Module):
         return shaped + torch.as_tensor(start.astype(np.int64)) if start.any() else shaped
 
     def _mode(self, output: Any) -> Tensor:
-        """What the environment takes, for the output of the actor."""
+        """The deterministic actions for an output of the actor, within their bounds."""
         if self._kind == "categorical":
             largest: Tensor = output.argmax(-1)
             return largest
@@ -234,7 +234,7 @@ def _range(module: ModuleType, checkpoint: Checkpoint) -> tuple[Any, Any]:
 def _acted(
     module: ModuleType, checkpoint: Checkpoint, observations: NDArray[Any]
 ) -> Iterator[NDArray[Any]]:
-    """What the module's NumPy policy does; with a memory, at each of three steps."""
+    """The actions of the module's NumPy policy; with a memory, at each of three steps."""
     policy = module.load_policy(checkpoint)
     for _ in range(3 if hasattr(module, "STATE_SIZE") else 1):
         yield np.asarray(policy(observations))

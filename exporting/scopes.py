@@ -1,4 +1,4 @@
-"""Which names of a piece of Python are global, and which its functions bind for themselves."""
+"""Names in a piece of Python: the global ones, and those its functions bind for themselves."""
 
 import ast
 from collections.abc import Iterator

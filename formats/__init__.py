@@ -1,1 +1,1 @@
-"""What the compiler, the runtime and the command line all need to read and write files safely."""
+"""Safe reading and writing of files, for the compiler, the runtime and the command line."""

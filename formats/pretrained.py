@@ -35,7 +35,7 @@ NAME = re.compile(r"[\w.+-]{0,200}", re.ASCII)
 NOTES = frozenset(
     {"_name_or_path", "name_or_path", "task_specific_params", "id2label", "label2id", "license"}
 )
-# What loads code, other files or other models, with the values of it that do not.
+# Keys that load code, other files or other models, with their values that do not.
 LOADING: Mapping[str, tuple[Any, ...]] = {
     "auto_map": (None, {}),
     "custom_pipelines": (None, {}),
@@ -96,7 +96,7 @@ def read_config(folder: Path) -> Document:
 
 
 def _problems(value: Any, path: tuple[str, ...]) -> Iterator[str]:
-    """What is no description of an architecture, at any depth."""
+    """The faults of a value, at any depth, as a description of an architecture."""
     key = path[-1] if path else ""
     name = f"`{'.'.join(path)[:200]}`"
     if key in LOADING:

@@ -47,7 +47,7 @@ def _opened(path: Path, limit: int | None, follow: bool) -> tuple[BufferedReader
         raise FormatError("it is a symbolic link, which is not followed: put the file itself there")
     if not stat.S_ISREG(found.st_mode):
         raise FormatError("it is not a regular file")
-    # What took its place since then is not waited for either.
+    # A file that took its place since then is not waited for either.
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     file = os.fdopen(os.open(path, flags), "rb")
     found = os.fstat(file.fileno())

@@ -117,7 +117,7 @@ def encodes_all(stream: TextIO) -> bool:
 
 
 def _readable(error: UnicodeError) -> tuple[str, int]:
-    """What stands, in ASCII, for characters that an encoding lacks; as `codecs` wants it."""
+    """The ASCII text in place of characters that an encoding lacks; as `codecs` wants it."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = ""

@@ -5,7 +5,7 @@ import re
 LONGEST = 2_000  # characters of a line
 MOST_LINES = 1_000
 
-# What Python calls printable, but shows as nothing: fillers, joiners and variation selectors.
+# Characters that Python calls printable, but shows as nothing: fillers, joiners, selectors.
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0100-\U000e01ef]"

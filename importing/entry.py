@@ -49,7 +49,7 @@ class Entry:
         return list(self._left)
 
     def plain(self) -> dict[str, Any]:
-        """What nobody read yet, as plain values; it is read then."""
+        """The plain values that nobody read yet; they are read then."""
         values = {key: node.plain() for key, node in self._left.items()}
         self._left.clear()
         return values

@@ -203,7 +203,7 @@ def _monitor(env: dict[str, Any], arguments: Entry) -> None:
     arguments.note(WRAPPERS, "Monitor only records; ppoc's runs record by themselves")
 
 
-# Of Stable-Baselines3, RL Zoo and gymnasium, whatever module they were in at the time.
+# Classes of Stable-Baselines3, RL Zoo and gymnasium, whatever module they were in at the time.
 KNOWN: dict[str, Callable[[dict[str, Any], Entry], None]] = {
     "AtariWrapper": _atari,
     "FrameSkip": _frame_skip,

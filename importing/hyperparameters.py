@@ -16,7 +16,7 @@ ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 
 
 class Defaults(NamedTuple):
-    """What an algorithm's constructor has where the settings are silent."""
+    """The defaults of an algorithm's constructor, where the settings are silent."""
 
     preset: str
     n_steps: int

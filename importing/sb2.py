@@ -87,7 +87,7 @@ def count_minibatches(algorithm: Algorithm, entry: Entry, num_envs: int) -> None
 
 
 def settle(algorithm: Algorithm, values: dict[str, Any], entry: Entry) -> None:
-    """What means something else in version 2: the error of values, and RMSprop."""
+    """Settle what means something else in version 2: the error of values, and RMSprop."""
     if algorithm == "ppo":
         value = values["losses"]["value"]
         value.pop("objective", None)  # the larger of both errors, as ppoc's own clip

@@ -41,7 +41,7 @@ SETTINGS = (
     "seed",
 )
 SCHEDULES = ("learning_rate", "clip_range", "clip_range_vf")
-# Of the training's program and its state, which change no action and no setting; and what is read
+# Fields of the training's program and state, which change no action and no setting; and those read
 # by name elsewhere.
 LEFT = (
     *("verbose", "tensorboard_log", "_stats_window_size", "stats_window_size", "device"),
@@ -156,7 +156,7 @@ def settings(model: Model, algorithm: Algorithm, *, images: bool) -> Entry:
     if steps:
         found["n_timesteps"] = steps
     kwargs = _arguments(model)
-    # What the policy or the weights, as they come, have.
+    # The policy, or the weights as they come, have these.
     read = ("features_extractor_class", "use_sde", "normalize_images", "full_std", "use_expln")
     kwargs = {name: value for name, value in kwargs.items() if name not in read}
     kwargs["net_arch"] = {

@@ -24,13 +24,13 @@ def read(data: Mapping[str, Any], key: str) -> Any:
 
 
 def _printed(data: Mapping[str, Any], key: str) -> str:
-    """What a schedule prints; that of the learning rate is kept under another name too."""
+    """The printed form of a schedule; the learning rate's is kept under another name too."""
     value = data.get("lr_schedule") if key == "learning_rate" else None
     value = value if isinstance(value, dict) else data[key]
     return str(value.get("value_schedule", ""))
 
 
 def described(data: Mapping[str, Any], key: str) -> str:
-    """What is known of a schedule that a spec cannot say."""
+    """A description of a schedule that a spec cannot say, as far as it is known."""
     text = _printed(data, key)
     return text[:80] if text.startswith("LinearSchedule") else "of which the file has only a pickle"

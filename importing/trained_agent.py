@@ -36,7 +36,7 @@ def is_one_entry(root: Mapping[str, Node]) -> bool:
 
 
 def read_agent(path: Path, root: Mapping[str, Node]) -> TrainedAgent:
-    """What `config.yml`, already read, and an `args.yml` beside it say; or the other way round.
+    """The agent of `config.yml`, already read, and an `args.yml` beside it; or the other way round.
 
     Raises:
         SpecError: E901, an `args.yml` alone has no settings, or the algorithm is none of ppoc's;

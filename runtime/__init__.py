@@ -1,4 +1,4 @@
-"""What a generated module calls: environments, normalisers, checkpoints, metrics, evaluation."""
+"""The runtime of generated modules: environments, normalisers, checkpoints, evaluation, metrics."""
 
 from ppoc.runtime.envs import tensor_envs
 from ppoc.runtime.envs.guard import check_rollout

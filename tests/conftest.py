@@ -1,4 +1,4 @@
-"""What many tests need: a spec compiled and imported."""
+"""A spec compiled and imported, which many tests need."""
 
 import functools
 import os

@@ -22,7 +22,7 @@ _CONTEXT.set_forkserver_preload(
 
 PATIENCE = 300  # seconds that a run may take, with the compiling of an update
 
-# What changes files for good: between two of these, a process that dies leaves what is on the disk.
+# Calls that change files for good: a process that dies between two leaves what is on the disk.
 DURABLE = ("fsync", "rename", "replace", "unlink", "rmdir", "mkdir")
 
 
@@ -37,7 +37,7 @@ class Ending(NamedTuple):
 
 
 def ending(folder: Path) -> Ending:
-    """That of a finished run."""
+    """The ending of a finished run."""
     path = checkpoints.latest(folder / "checkpoints")
     assert path is not None, f"{folder} has no checkpoint"
     digest = hashlib.sha256(path.name.encode())

@@ -22,7 +22,7 @@ class Spaces(Env):
 
 
 def sb3_name(name):
-    """What Stable-Baselines3 calls a parameter of a module with two hidden layers."""
+    """The name in Stable-Baselines3 of a parameter of a module with two hidden layers."""
     layer, _, kind = name.rpartition(".")
     return "log_std" if name == "log_std" else f"{NAMES[layer]}.{kind}"
 

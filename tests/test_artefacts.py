@@ -1,4 +1,4 @@
-"""What earlier versions wrote is read by this one.
+"""Folders that earlier versions wrote are read by this one.
 
 tests/artefacts/ holds run folders as ppoc 0.1.0 left them in November 2026, with results and
 evaluations from before those said their version. They are never written anew: a change that cannot

@@ -14,7 +14,7 @@ os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
 
 
 class Iteration(NamedTuple):
-    """What PPOTrainer had, a row an answer, in its own order of rows."""
+    """The values that PPOTrainer had, a row an answer, in its own order of rows."""
 
     rows: list[int]  # which answer each row is
     log_probs: Tensor

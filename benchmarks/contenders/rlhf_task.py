@@ -1,4 +1,4 @@
-"""What a contender of benchmarks/rlhf.py is given, and what it prints.
+"""The input and output of a contender of benchmarks/rlhf.py.
 
     python benchmarks/contenders/run_trl.py '<an RlhfTask as JSON>'
 

@@ -41,7 +41,7 @@ def main() -> None:
     taken = [n / float(row["steps_per_second"]) for n, row in zip(sizes, rows, strict=True)]
     done = ends[-1]
     steady = (done - module.BATCH_SIZE) / sum(taken[1:])
-    # What is before the first iteration and in it: the rest of the run is its later iterations.
+    # The time before and in the first iteration: the rest of the run is its later iterations.
     first = before + seconds - sum(taken[1:])
     report(done, steady, done / seconds, float(rows[-1]["episode_return"]), first=first)
 

@@ -111,7 +111,7 @@ def measure(task: RlhfTask) -> None:
             times.append(time.process_time())
 
     times: list[float] = []
-    # What a model's own code imports is imported before the clock, as by TRL's side.
+    # Imports of the model's own code come before the clock starts, as on TRL's side.
     AutoModelForCausalLM.from_pretrained(Path(task.folder) / "model")
     AutoTokenizer.from_pretrained(Path(task.folder) / "model")
     start = time.process_time()

@@ -19,7 +19,7 @@ os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
 
 
 def settings(task: RlhfTask) -> dict[str, Any]:
-    """What the three configurations share."""
+    """The settings that the three configurations share."""
     return {
         "output_dir": "out",
         "per_device_train_batch_size": task.batch_size,

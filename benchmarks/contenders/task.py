@@ -1,4 +1,4 @@
-"""What every contender is given, and what it prints.
+"""The input and output of every contender.
 
 A contender is a script of this folder, run by an interpreter that has its library:
 
@@ -105,7 +105,7 @@ def report(steps: int, steady: float, whole: float, episode_return: float, **mor
 
 
 def check(expected: int, actual: int, what: str = "gradient steps") -> None:
-    """That a hyper-parameter arrived."""
+    """Check that a hyper-parameter arrived."""
     if actual != expected:
         raise RuntimeError(f"{actual} {what}, not {expected}")
 

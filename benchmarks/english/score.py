@@ -50,7 +50,7 @@ class Score:
     seconds: float = 0.0
 
     def row(self, name: str) -> str:
-        """Of the table."""
+        """The row of the table."""
         recall, precision = self.found / self.expected, self.right / self.given
         return (
             f"| {name} | {self.requests} | {self.found}/{self.expected} = {recall:.3f} "

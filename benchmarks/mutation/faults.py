@@ -108,7 +108,7 @@ class Fault(NamedTuple):
 
     @property
     def change(self) -> str:
-        """What a table and a list of explanations call it."""
+        """The change, as a table and a list of explanations call it."""
         return f"{self.before.strip()} → {self.after.strip() or 'nothing'}"
 
 

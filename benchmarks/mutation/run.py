@@ -161,7 +161,7 @@ def _spread(ranked: list[Fault], count: int) -> list[Fault]:
 
 
 def try_fault(copy: Path, item: Sampled, verbose: bool) -> dict[str, Any]:
-    """What the tests say to a fault: killed and by which test, survived, or too easy."""
+    """The tests' verdict on a fault: killed and by which test, survived, or too easy."""
     path, text = copy / item.file, (ROOT / item.file).read_text(encoding="utf-8")
     times = path.stat()
     path.write_text(item.fault.put_into(text), encoding="utf-8")
@@ -215,7 +215,7 @@ def run_tests(copy: Path, tests: list[str], seconds: int) -> tuple[int | None, s
 
 
 def read_verdicts() -> dict[str, dict[str, Any]]:
-    """What became of each fault that was tried."""
+    """The verdict on each fault that was tried."""
     found: dict[str, dict[str, Any]] = json.loads(VERDICTS.read_text(encoding="utf-8"))
     return found
 

@@ -173,7 +173,7 @@ def _kind_constants(optimizer: Optimizer) -> Iterable[Constant]:
 
 
 def epsilon_name(plan: Plan) -> str:
-    """What the ε of the optimiser is called."""
+    """The name of the constant that holds the optimiser's ε."""
     kind = stepping(plan).kind
     return "RMSPROP_EPSILON" if kind == "rmsprop" else "ADAM_EPSILON"
 

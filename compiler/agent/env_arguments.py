@@ -1,4 +1,4 @@
-"""What a generated module makes its environments with."""
+"""Arguments that a generated module makes its environments with."""
 
 from ppoc.compiler.agent.plan import Plan
 from ppoc.compiler.emission.literals import Code, literal

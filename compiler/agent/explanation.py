@@ -101,7 +101,7 @@ def _buffer(buffer: Buffer) -> str:
 
 
 def _steps(spec: AgentSpec) -> str:
-    """What moves the parameters: one loss, or a constrained problem beside the critic's loss."""
+    """The steps of the parameters: one loss, or a constrained problem beside the critic's loss."""
     entropy = f" − {spec.losses.entropy.beta:g}·entropy" if spec.losses.entropy.beta else ""
     value = f"{spec.losses.value.coefficient:g}·value"
     region = spec.optimizer.trust_region

@@ -220,7 +220,7 @@ class Networks(BaseModel):
 
 
 class Advantage(BaseModel):
-    """What weighs the score function."""
+    """The weight of the score function."""
 
     model_config = ConfigDict(**STRICT, populate_by_name=True)
     estimator: Literal["gae", "q", "reward-to-go", "return"] = Field(

@@ -78,7 +78,7 @@ def why_rounded(spec: AgentSpec) -> str:
 
 
 def _unit(spec: AgentSpec) -> int:
-    """What the steps of a whole run are a multiple of, a divisor of B."""
+    """The number that the steps of a whole run are a multiple of, a divisor of B."""
     update, envs = spec.update, spec.env.num_envs
     batch = update.rollout_steps
     if _why_whole(spec) or update.minibatch_size == "all":

@@ -14,15 +14,15 @@ from ppoc.compiler.front.program import Decision
 SECONDS_TO_COMPILE = 8.0
 SECONDS_GAINED = 0.5e-3
 SECONDS_GAINED_PRODUCT = 6e-3
-# What a time step of the environments and their policy gains on the device, compiled, over the best
+# Gain of a time step of the environments and their policy on the device, compiled, over the best
 # way on the host: so much, and so much more for each environment.
 SECONDS_GAINED_STEP = 40e-6
 SECONDS_GAINED_ENVIRONMENT = 0.3e-6
-# Of each step that a memory is unrolled over, with an LSTM of 64 for actor and critic each and 8
+# For each step that a memory is unrolled over, with an LSTM of 64 for actor and critic each and 8
 # sequences of 32 (specs/ppo/cartpole-no-velocity.yaml): 40 s to compile, 13 ms against 2 ms.
 SECONDS_TO_COMPILE_UNROLLED = 1.0
 SECONDS_GAINED_UNROLLED = 0.3e-3
-# Of each multiply-add of a convolution: with the 2 billion of 256 images, an update of Nature's
+# For each multiply-add of a convolution: with the 2 billion of 256 images, an update of Nature's
 # network takes 137 ms eager and 92 ms compiled.
 SECONDS_GAINED_IMAGES = 2e-11
 

@@ -47,7 +47,7 @@ class Plan:
 
     @property
     def compiling(self) -> dict[str, bool]:
-        """What is compiled, as templates call it, and whether a run must not go on without."""
+        """Parts to compile, as templates call them, and whether a run must not go on without."""
         return {
             "compile_update": self.compile_update,
             "compile_fisher": self.compile_fisher,

@@ -40,7 +40,7 @@ def _preset_document(name: str) -> Node:
 
 
 def critic_like_actor(root: Node) -> Node:
-    """What the critic's optimiser leaves out is as the actor's, but for an adaptive rate."""
+    """Copy what the critic's optimiser leaves out from the actor's, but for an adaptive rate."""
     optimizer = root.value.get("optimizer")
     if optimizer is None or not isinstance(optimizer.value, dict):
         return root

@@ -24,7 +24,7 @@ class Scheduled(NamedTuple):
 
     @property
     def adaptive(self) -> bool:
-        """Whether it follows the KL divergence."""
+        """Whether the value follows the KL divergence."""
         return bool(self.rule)
 
 

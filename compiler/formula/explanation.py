@@ -19,7 +19,7 @@ def block(what: str, objective: Objective) -> str:
 
 
 def symbols(*objectives: Objective) -> str:
-    """What the symbols of some objectives mean."""
+    """The symbols of some objectives, with their meanings."""
     rows = {}
     for objective in objectives:
         for node in walk(objective.tree):

@@ -23,7 +23,7 @@ USUAL = "it has numbers, names, + - * / ** and functions, such as `ratio * A`"
 
 
 class Kind(Enum):
-    """What a part of a formula is, one for each sample or one for all."""
+    """The kind of a part of a formula: a value for each sample, or one number for all."""
 
     SAMPLE = "a value for each sample"
     NUMBER = "one number"
@@ -43,7 +43,7 @@ class Symbol:
 
 
 class FormulaError(Exception):
-    """What is wrong with a formula, and where: columns from 0, the end exclusive."""
+    """A fault of a formula, and its place: columns from 0, the end exclusive."""
 
     def __init__(self, message: str, start: int, end: int, help: str = "") -> None:
         super().__init__(message)

@@ -18,7 +18,7 @@ def formula_errors(
     read: Callable[[], Formula],
     above: tuple[str, ...] = ("losses",),
 ) -> Iterator[Diagnostic]:
-    """What is wrong with one objective, pointing into its formula where the spec has it.
+    """The faults of one objective, pointing into its formula where the spec has it.
 
     `read` parses it; `above` is the path of the losses.
     """

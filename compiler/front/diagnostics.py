@@ -55,7 +55,7 @@ class Diagnostic:
 
     @property
     def reasons(self) -> tuple[tuple[str, str], ...]:
-        """What is said below the place, with what each is."""
+        """The texts to show below the place, each after its name: why and help."""
         return ("why", self.why), ("help", self.help)
 
 

@@ -30,7 +30,7 @@ def merge(below: Node, above: Node) -> Node:
 
 
 def attempt(step: Callable[[], Node], found: list[Diagnostic]) -> Node | None:
-    """What a step gives, or None and its problems among those found."""
+    """The result of a step, or None, with its problems added to those found."""
     try:
         return step()
     except SpecError as error:
@@ -119,7 +119,7 @@ def _base(link: Node, path: Path, chain: list[Path], found: list[Diagnostic]) ->
 
 
 def _home(spec: Path) -> Path:
-    """What a spec's layers may lie in: its git repository, or where there is none, its folder."""
+    """The folder that a spec's layers may lie in: its git repository or, without one, its own."""
     folder = spec.parent
     return next((p for p in (folder, *folder.parents) if (p / ".git").exists()), folder)
 

@@ -1,4 +1,4 @@
-"""What is right in a spec with mistakes, so that the rest of it can be checked at once."""
+"""Recovery of the right part of a spec with mistakes, so that it too is checked at once."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -43,7 +43,7 @@ def recovered(errors: Sequence[ErrorDetails], root: Node, kind: SpecKind) -> Bas
 def checked(
     check: Callable[..., Iterable[Diagnostic]], *arguments: Any, whole: bool
 ) -> Iterator[Diagnostic]:
-    """What a check finds; nothing more once it reads what a recovered spec lacks."""
+    """The findings of a check, up to where it reads what a recovered spec lacks."""
     try:
         yield from check(*arguments)
     except AttributeError:

@@ -83,7 +83,7 @@ def _checked(
     is_lock: bool,
     found: list[Diagnostic],
 ) -> Examined:
-    """What is wrong with a document besides what was found while it was read."""
+    """Check a document for faults besides those that were found while it was read."""
     spec: BaseModel | None
     errors: list[ErrorDetails] = []
     try:
@@ -91,7 +91,7 @@ def _checked(
     except ValidationError as error:
         errors = error.errors()
         spec = recovered(errors, root, kind)
-    # What could not be read may hold the keys that are missing.
+    # Text that could not be read may hold the keys that are missing.
     told = [d for d in explain(errors, root, kind) if not (found and d.code == "E013")]
     if spec is None or found:
         return Examined(_each_place_once(found, told), None, whole=False)

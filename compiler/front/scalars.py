@@ -1,4 +1,4 @@
-"""What an unquoted word of YAML is: YAML 1.2's numbers and a few more, and no other words."""
+"""Values of unquoted words of YAML: YAML 1.2's, a few more numbers, and no other words."""
 
 import re
 from typing import Any

@@ -24,7 +24,7 @@ class Origin:
     span: Span | None = None
 
     def label(self) -> str:
-        """In a few words, such as `spec.yaml:12`, `preset ppo` or `default`."""
+        """The origin in a few words, such as `spec.yaml:12`, `preset ppo` or `default`."""
         if self.kind in ("spec", "extends", "override") and self.span is not None:
             return self.span.label()
         return self.kind
@@ -50,7 +50,7 @@ class Document:
         return Origin(node.origin, node.span) if node is not None else Origin("default")
 
     def advice(self, found: Iterable[Diagnostic]) -> list[Diagnostic]:
-        """What is left of some warnings after `# ppoc: allow`; nothing for a lock."""
+        """The warnings that `# ppoc: allow` leaves; none for a lock."""
         if self.is_lock:
             return []
         return ordered(d for d in found if not allowed(d, self.source_text))
@@ -69,7 +69,7 @@ class Document:
     def refusal(
         self, code: str, path: Path, message: str, help: str = "", why: str = ""
     ) -> SpecError:
-        """That diagnostic alone, to be raised."""
+        """The error to raise for the one diagnostic that `error` makes of the same arguments."""
         return SpecError([self.error(code, path, message, why=why, help=help)])
 
 

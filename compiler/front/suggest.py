@@ -71,7 +71,7 @@ def misspelt(word: str, choices: Iterable[str]) -> str | None:
     found = [(OSA.distance(own, _folded(choice)), choice) for choice in choices]
     distance, choice = min(found, key=lambda pair: pair[0], default=(slips + 1, ""))
     theirs = _folded(choice)
-    # Of short words, most that differ by another letter are words of their own.
+    # Short words that differ in one letter are mostly words of their own.
     swapped = len(own) == len(theirs) and sorted(own) != sorted(theirs)
     return None if distance > slips or (len(own) < 5 and swapped) else choice
 
@@ -112,7 +112,7 @@ def places(model: type[BaseModel], above: str = "") -> dict[str, list[str]]:
 def unknown_key(
     key: str, siblings: Iterable[str], kind: SpecKind, where: Sequence[str] = ()
 ) -> str:
-    """What a key that does not exist may have meant.
+    """A guess at the meaning of a key that does not exist.
 
     Args:
         where: the sections that it stands in, outermost first.

@@ -42,7 +42,7 @@ def explain(errors: Sequence[ErrorDetails], root: Node, kind: SpecKind) -> list[
     """pydantic's errors as diagnostics about the document `root`, inherited values left out."""
     own = [error for error in errors if locate(root, error["loc"])[1].origin != INHERITED]
     found = [_explain_one(error, root, kind) for error in own]
-    # Of `auto or a number`, pydantic tells what each part objects to; a range says it all, and so
+    # For `auto or a number`, pydantic tells what each part objects to; a range says it all, and so
     # does a key.
     ranges = {diagnostic.span for diagnostic in found if diagnostic.code in ("E010", "E012")}
     return [d for d in found if d.code != "E011" or d.span not in ranges]

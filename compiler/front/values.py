@@ -41,7 +41,7 @@ WrapperName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.:
 
 
 class Lock(BaseModel):
-    """What `ppoc compile` adds to a lock."""
+    """The facts that `ppoc compile` adds to a lock."""
 
     model_config = STRICT
     format: One = 1

@@ -28,7 +28,7 @@ class FolderError(Exception):
 
 
 class Manifest(BaseModel):
-    """What a manifest says, as far as others rely on it."""
+    """A manifest, as far as others rely on it."""
 
     model_config = ConfigDict(strict=True, frozen=True)
     name: str

@@ -1,4 +1,4 @@
-"""Which modules this user's own ppoc wrote, by their checksums, in the user's cache folder.
+"""Records of modules that this user's own ppoc wrote: checksums in the user's cache folder.
 
 A record is an empty file named after a SHA-256, which nobody but the user can make there. It spares
 compiling a lock again to see that a module is what it compiles to, and outlives the version of ppoc

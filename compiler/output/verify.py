@@ -86,7 +86,7 @@ def _compare(folder: Path, text: str, manifest: Manifest, *, trust: bool) -> Non
 
 
 def _other_spaces(theirs: str, ours: str) -> str:
-    """In which spaces two modules differ, and how; nothing where they do not."""
+    """The spaces in which two modules differ, and how; nothing where they do not."""
     found = [{n: v for n, v in _constants(text) if n in SPACES} for text in (theirs, ours)]
     return "; ".join(
         f"its {what} were {found[0][name][:200]}, and are {found[1][name][:200]}"

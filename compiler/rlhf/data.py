@@ -1,4 +1,4 @@
-"""What the files of a spec hold, and what is wrong with them, line by line."""
+"""Contents of the files of a spec, and their faults, line by line."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +16,7 @@ Record = Mapping[str, Entry]
 
 
 class Facts(NamedTuple):
-    """What a file of examples holds."""
+    """The facts of a file of examples."""
 
     path: Path
     sha256: str
@@ -60,7 +60,7 @@ def survey(resolved: RlhfResolved) -> tuple[dict[str, Facts], list[Diagnostic]]:
 
 
 def files_read(resolved: RlhfResolved) -> list[str]:
-    """Which of the keys of `data` the stages of a spec read."""
+    """The keys of `data` whose files the stages of a spec read."""
     spec, data = resolved.spec, resolved.spec.data
     prompts = "prompts" if data.prompts is not None else "demonstrations"
     needed = {"sft": "demonstrations", "reward": "preferences", "ppo": prompts}

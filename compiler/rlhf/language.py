@@ -161,7 +161,7 @@ class SlowOptimizer(Optimizer):
 
 
 class ValueOptimizer(BaseModel):
-    """What the value function does not share with the policy's optimiser."""
+    """Settings that the value function does not share with the policy's optimiser."""
 
     model_config = STRICT
     lr: Positive = Field(1e-4, description="Learning rate of the value function's own weights.")
@@ -305,7 +305,7 @@ class Losses(BaseModel):
 
 
 class Rewards(BaseModel):
-    """What becomes of the reward model's scores before they are rewards."""
+    """Changes to the reward model's scores before they are rewards."""
 
     model_config = STRICT
     normalize: bool = Field(
@@ -372,7 +372,7 @@ class Evaluation(BaseModel):
 
 
 class Training(BaseModel):
-    """From which seed, and where."""
+    """Seed, device, compiling and checkpoints of training."""
 
     model_config = STRICT
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(

@@ -75,7 +75,7 @@ def _stage(resolved: RlhfResolved, sizes: Sizes, stage: str) -> Memory:
 
 
 def _activations(sizes: Sizes, rows: int, length: int, response: int, width: int) -> int:
-    """Of a forward pass that keeps what its backward pass needs, and of the logits."""
+    """Bytes of a forward pass that keeps what its backward pass needs, and of the logits."""
     d, heads = sizes.hidden_size, sizes.heads
     layer = rows * length * (17 * d + 5 * heads * length // 2) * width
     logits = 3 * rows * response * sizes.vocabulary * 4

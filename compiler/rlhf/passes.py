@@ -1,4 +1,4 @@
-"""Which stages of a spec of `kind: rlhf` compile the blocks of their model, and why."""
+"""The choice of the stages of `kind: rlhf` that compile the blocks of their model, and why."""
 
 from ppoc.compiler.emission.compiling import compile_settled, if_possible
 from ppoc.compiler.front.program import Decision
@@ -24,7 +24,7 @@ LEAST_SAVED = 0.05  # less is within what machines differ by
 
 
 def choose_compiling(spec: RlhfSpec, facts: RlhfFacts) -> dict[Stage, Decision]:
-    """What each stage does, and why."""
+    """Decide for each stage whether it compiles the blocks of its model, and say why."""
     found = {}
     for stage in spec.stages:
         compiled, reason, lacks = _worth(spec, facts, stage)
@@ -66,7 +66,7 @@ def _saved(spec: RlhfSpec, sizes: Sizes) -> float:
 
 
 def _seconds(spec: RlhfSpec, facts: RlhfFacts, sizes: Sizes, stage: Stage) -> float:
-    """Of all gradient steps of a stage, about: texts are taken to be half of their limit."""
+    """Estimated seconds of all gradient steps of a stage: texts count as half of their limit."""
     embeddings = sizes.vocabulary * sizes.hidden_size * (1 if sizes.tied else 2)
     of_blocks = parameters(sizes) - embeddings
     prompt, response = spec.data.max_prompt_tokens, spec.data.max_response_tokens

@@ -212,7 +212,7 @@ def _short(value: Any) -> str:
 
 
 def vocabulary_of(resolved: RlhfResolved) -> str:
-    """Whose tokens a spec's models read, in words that are the same for the same tokens."""
+    """The vocabulary of a spec's models, in words that are the same for the same tokens."""
     model = resolved.spec.model
     if isinstance(model.tokenizer, dict):
         return f"{model.tokenizer['bpe']} byte pairs of {_digest(resolved)}"

@@ -1,4 +1,4 @@
-"""What files tell of a spec of `kind: rlhf`: its data, its model's folder, the runs it starts from.
+"""Facts in files of a spec of `kind: rlhf`: its data, its model, the runs it starts from.
 
 Nothing is downloaded, and no weights are read.
 """
@@ -15,7 +15,7 @@ from ppoc.compiler.rlhf.sizes import Sizes
 
 @dataclass(frozen=True)
 class RlhfFacts:
-    """What a spec's files say."""
+    """The facts that a spec's files tell."""
 
     files: dict[str, Facts] = field(default_factory=dict)  # by the key of `data`
     sizes: Sizes | None = None  # of the model; None where it is not known here

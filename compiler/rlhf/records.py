@@ -22,7 +22,7 @@ class Entry(NamedTuple):
 
 
 class FaultError(Exception):
-    """What is wrong with a line, and where: columns from 0, the end exclusive."""
+    """A fault of a line, and its place: columns from 0, the end exclusive."""
 
     def __init__(
         self, message: str, start: int = 0, end: int | None = None, help: str = ""
@@ -122,6 +122,6 @@ def _skip(text: str, at: int) -> int:
 
 
 def kind(value: Any) -> str:
-    """What a JSON value is, in words."""
+    """The kind of a JSON value, in words."""
     names = {dict: "an object", list: "a list", str: "a string", bool: "true or false"}
     return "null" if value is None else names.get(type(value), "a number")

@@ -6,7 +6,7 @@ EXACT = ("gpt2", "llama", "gpt_neox")  # architectures whose weights are counted
 
 
 class Sizes(NamedTuple):
-    """What memory depends on, of a causal language model."""
+    """The sizes of a causal language model that memory depends on."""
 
     architecture: str
     layers: int

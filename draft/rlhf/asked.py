@@ -1,4 +1,4 @@
-"""What a language model is asked for in requests for learning from human feedback."""
+"""A language model's task in requests for learning from human feedback."""
 
 from ppoc.compiler.resolve import resolve_text
 from ppoc.draft import write

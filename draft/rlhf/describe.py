@@ -118,7 +118,7 @@ def describe(resolved: RlhfResolved) -> tuple[str, list[str]]:
 
 
 def _text(wanted: Mapping[str, Any], said: Mapping[str, str]) -> str:
-    """What is true of all stages, then a sentence of each."""
+    """A sentence on all stages, then one on each."""
     stages = wanted["stages"]
     model = wanted.get("model.id") or ARCHITECTURES[wanted["model.config.architecture"]]
     first = f"RLHF on {model}"

@@ -1,4 +1,4 @@
-"""What the language of `kind: rlhf` takes, by dotted path."""
+"""Fields of the language of `kind: rlhf` and the values they take, by dotted path."""
 
 from functools import cache
 from typing import Any

@@ -27,7 +27,7 @@ def read(reader: RlhfRequest) -> None:
 
 
 def _role(reader: RlhfRequest, at: int, name: str) -> str:
-    """What a file holds, by its name, or by the words around it."""
+    """The content of a file, by its name, or by the words around it."""
     stem = name.rpartition("/")[2].rpartition(".")[0].lower()
     own: list[str] = [key for key, words in terms().data["files"].items() if _in_name(stem, words)]
     if len(own) == 1:
@@ -70,7 +70,7 @@ def _what_of(reader: RlhfRequest, at: int) -> str:
 
 
 def _of_reward(reader: RlhfRequest, at: int) -> bool:
-    """Whether it is the reward model that starts from the base model."""
+    """Whether the reward model is the one that starts from the base model."""
     return reader.stages == ["reward"]
 
 

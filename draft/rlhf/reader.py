@@ -245,7 +245,7 @@ class Reader(RlhfRequest):
 
 
 def read(request: str, known: Mapping[str, Any] | None = None) -> Reading:
-    """What a request for learning from human feedback says.
+    """Read a request for learning from human feedback.
 
     Raises:
         RequestError: it is too long.

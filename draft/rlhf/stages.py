@@ -10,7 +10,7 @@ STAGES = ("sft", "reward", "ppo")
 
 
 def read(reader: RlhfRequest) -> None:
-    """Which steps are to be made, where the request leaves some of them out."""
+    """Find the steps to be made, where the request leaves some of them out."""
     named = [(i, item) for i, item in enumerate(reader.items) if item.names("stage")]
     wanted = {
         item.names("stage")[0]: item

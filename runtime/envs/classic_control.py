@@ -190,7 +190,7 @@ class Pendulum(Dynamics):
 
 
 class _MountainCar(Dynamics):
-    """What both mountain cars share. Position and velocity are without units."""
+    """The dynamics that both mountain cars share. Position and velocity are without units."""
 
     state_size = 2
     bounds = ((-1.2, -0.07), (0.6, 0.07))

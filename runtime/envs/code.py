@@ -22,7 +22,7 @@ def named(code: str) -> Any:
 
 
 def environment(env_id: str) -> "str | EnvSpec":
-    """What `gymnasium.make` takes for an environment: its registered id, or code that makes it.
+    """The argument of `gymnasium.make`: a registered id, or code that makes the environment.
 
     `package.module:name` names a class, or a function that returns an environment; raises as
     `named`.

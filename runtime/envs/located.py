@@ -32,7 +32,7 @@ class Located:
         index: int | None = None,
         length: int = 0,
     ) -> EnvironmentFailure:
-        """What to raise of an error, with notes that say what makes it happen again.
+        """The failure to raise for an error, with notes that say what makes it happen again.
 
         An observation or an action that is no number is blamed before what came of it.
 

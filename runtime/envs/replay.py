@@ -51,7 +51,7 @@ class Recorder:
         self.envs.close()
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What `replay` takes, after a step: `seed` [], of T steps `actions` [T, N, …], and the
+        """The state for `replay`, after a step: `seed` [], of T steps `actions` [T, N, …], and the
         `observations` [N, …] that they end at."""
         assert self._actions is not None
         assert self._observations is not None

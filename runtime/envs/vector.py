@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gymnasium import Space
 
 Layers = Iterable[tuple[str, Mapping[str, Any]]]
-# Of observations and of actions; see ppoc.runtime.envs.spaces.
+# The outlines of observations and of actions; see ppoc.runtime.envs.spaces.
 Outlines = tuple[tuple[Any, ...], tuple[Any, ...]]
 Backend = Literal["gymnasium", "envpool", "torch"]
 Floats = NDArray[np.float32]
@@ -63,7 +63,7 @@ class VectorEnv(Protocol):
 
     @property
     def observation_space(self) -> "Space[Any]":
-        """Of a single environment: a Box of shape (O,), or (C, H, W) for images."""
+        """The space of one environment's observations: a Box, (O,), or (C, H, W) for images."""
 
     @property
     def announced(self) -> "Space[Any]":
@@ -71,7 +71,7 @@ class VectorEnv(Protocol):
 
     @property
     def action_space(self) -> "Space[Any]":
-        """Of a single environment: Discrete, MultiDiscrete, MultiBinary or a Box."""
+        """The space of one environment's actions: Discrete, MultiDiscrete, MultiBinary or a Box."""
 
     def reset(self, seed: int) -> Floats:
         """Start new episodes and return their observations [N, O] float32.

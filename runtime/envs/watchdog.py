@@ -21,7 +21,7 @@ clock: Any = bytearray(CLOCK.size)
 
 
 def too_slow(env_id: str, seconds: float) -> str:
-    """What to say of a step that takes too long."""
+    """The message about a step that takes too long."""
     return f"a step of {env_id} takes longer than env.step_timeout, {seconds:g} s"
 
 

@@ -53,16 +53,16 @@ class EpisodeTracker:
 
     @property
     def mean_return(self) -> float:
-        """Over `recent`; NaN before an episode has finished."""
+        """Mean return over `recent`; NaN before an episode has finished."""
         return fmean(episode.total for episode in self.recent) if self.recent else nan
 
     @property
     def mean_length(self) -> float:
-        """Over `recent`, in steps; NaN before an episode has finished."""
+        """Mean length over `recent`, in steps; NaN before an episode has finished."""
         return fmean(episode.length for episode in self.recent) if self.recent else nan
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What `load` restores: of K recent episodes `returns` [K] and `lengths` [K]; `count` [];
+        """The state for `load`: of K recent episodes `returns` [K] and `lengths` [K]; `count` [];
         of those under way `partial_returns` [N] and `partial_lengths` [N]."""
         return {
             "returns": np.array([episode.total for episode in self.recent], np.float64),

@@ -128,7 +128,7 @@ class Terms(NamedTuple):
         max_steps: int | None = None,
         num_envs: int | None = None,
     ) -> Self:
-        """Those of a module, but for what is given."""
+        """The terms of a module, but for what is given."""
         own = {} if module is None else vars(module)
         return cls(
             episodes or own.get("EVALUATION_EPISODES") or EPISODES,

@@ -10,7 +10,7 @@ BOOTSTRAP_SEED = 0
 
 
 class Summary(NamedTuple):
-    """Of the returns of n evaluation episodes."""
+    """Statistics of the returns of n evaluation episodes."""
 
     episodes: int
     mean: float

@@ -16,7 +16,7 @@ from ppoc.runtime.run.run import derive_seed
 
 
 class Spread(NamedTuple):
-    """What batches of one size agree and disagree on, over the actor's parameters."""
+    """The agreement and spread of gradients of batches of one size, over the actor's parameters."""
 
     batch_size: int
     batches: int

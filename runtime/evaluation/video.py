@@ -111,7 +111,7 @@ def _play(
             steps += 1
             place = f"at step {steps} {begun}; action: {shortened(action)}"
             with _located(env_id, "step", place):
-                # Of no axes, an array is no key of a dictionary, and its number is.
+                # An array without axes is no key of a dictionary; its number is.
                 answer = env.step(action[()])
                 check_answer(answer)
                 batch = _batch(answer[0], env, dtype)

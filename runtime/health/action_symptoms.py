@@ -14,7 +14,7 @@ def _stuck(row: Row, trend: Trend) -> bool:
 
 
 def _other_actions(constants: Constants) -> Sequence[Change]:
-    """What takes actions off a bound: units of their own, or a distribution between the bounds."""
+    """Changes that keep actions off a bound: units of their own, or a distribution within it."""
     bounded = Change("networks.actor.distribution", "gaussian", "beta")
     if "ACTION_CENTER" in constants:
         return [bounded]

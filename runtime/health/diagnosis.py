@@ -1,4 +1,4 @@
-"""What a run folder says of its run: how it ended, and what was unhealthy, likely causes first.
+"""Diagnosis of a run folder: how its run ended, and what was unhealthy, likely causes first.
 
 Nothing of the folder is imported or trusted. What is damaged is left out, and said.
 """
@@ -25,7 +25,7 @@ STAGES = ("sft", "reward", "ppo")
 
 
 class Diagnosis(NamedTuple):
-    """What is known of a run."""
+    """The known facts of a run, and its symptoms."""
 
     folder: Path
     state: str

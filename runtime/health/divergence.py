@@ -1,4 +1,4 @@
-"""What is kept of an update that diverged, so that it can be looked at and made again.
+"""Evidence of an update that diverged, so that it can be looked at and made again.
 
 Updates are compiled and many, so none is checked: the metrics of an iteration say that one of them
 went wrong. Its learner, batch and minibatches are still there, by reference, since an update

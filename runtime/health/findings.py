@@ -1,4 +1,4 @@
-"""What was found unhealthy in a run, and what to change."""
+"""Findings of what is unhealthy in a run, and changes to make."""
 
 import math
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ class Change(NamedTuple):
 
     @property
     def option(self) -> str:
-        """What `-s` takes."""
+        """The change as the option `-s` takes it."""
         return f"{self.path}={_text(self.new)}"
 
 

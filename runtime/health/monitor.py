@@ -29,7 +29,7 @@ RECOVERY = 10  # iterations without a symptom, before it may be reported again
 
 
 class _State:
-    """What the monitor remembers of a symptom."""
+    """The monitor's memory of a symptom."""
 
     def __init__(self) -> None:
         self.streak = 0
@@ -149,7 +149,7 @@ class Watch:
 
 
 def history(folder: Path, notes: list[str]) -> Iterator[tuple[int, bool, dict[str, float]]]:
-    """What a folder has of a run, in its order: steps, whether it is an evaluation, and numbers."""
+    """The rows of a run folder, in its order: steps, whether it is an evaluation, and numbers."""
     iterations = ((step, False, row) for step, row in read_metrics(folder / "metrics.csv", notes))
     evaluated = ((step, True, row) for step, row in evaluations.read(folder, notes))
     return heapq.merge(iterations, evaluated, key=lambda found: found[:2])

@@ -1,4 +1,4 @@
-"""What an unhealthy run shows: one row a symptom, with its threshold, its source and what to try.
+"""Symptoms of an unhealthy run: one row each, with threshold, source and what to try.
 
 Sources:
     Dinu 2024: Policy gradients and PPO, RL Bootcamp 2024, its practical advice and troubleshooting.
@@ -39,7 +39,7 @@ GRADIENT = 1000.0  # times the largest allowed norm
 
 
 def smaller_steps(constants: Constants) -> list[Change]:
-    """What keeps the policy nearer to the one that acted, the likeliest first.
+    """Changes that keep the policy nearer to the one that acted, the likeliest first.
 
     3e-4 is the rate that Andrychowicz et al. 2021 start from.
     """
@@ -66,7 +66,7 @@ def normalised_rewards(constants: Constants) -> list[Change]:
 
 
 def more_exploration(constants: Constants) -> list[Change]:
-    """What keeps a policy from becoming certain: a bonus, or steps that are not wild."""
+    """Changes that keep a policy from becoming certain: a bonus, or steps that are not wild."""
     beta = constants.get("ENTROPY_COEFFICIENT", 0.0)
     bonus, steps = Change("losses.entropy.beta", beta, beta * 3 or 0.01), smaller_steps(constants)
     wild = steps[0].old > {"optimizer.actor.lr": 3e-3, "losses.policy.epsilon": 1.0}.get(
@@ -81,7 +81,7 @@ def less_exploration(constants: Constants) -> list[Change]:
 
 
 def better_critic(constants: Constants) -> list[Change]:
-    """What lets the value function learn: its weight in the loss, its rate, the rewards' scale."""
+    """Changes that let the value function learn: its weight, its rate, the rewards' scale."""
     changes = []
     coefficient = constants.get("VALUE_COEFFICIENT")
     if coefficient is not None and coefficient < 0.1:
@@ -99,7 +99,7 @@ def longer_horizon(constants: Constants) -> list[Change]:
 
 
 def another_start(constants: Constants) -> list[Change]:
-    """What to try where nothing is learnt and nothing else is wrong."""
+    """Changes to try where nothing is learnt and nothing else is wrong."""
     changes = []
     if not constants.get("ENTROPY_COEFFICIENT"):
         changes.append(Change("losses.entropy.beta", 0.0, 0.01))
@@ -119,7 +119,7 @@ def became_not_finite(metric: str) -> Callable[[Row, Trend], bool]:
 
 
 def kl_limit(constants: Constants) -> float:
-    """What `approx_kl` may be before it is reported."""
+    """The largest `approx_kl` that is not reported."""
     named = ("TARGET_KL", "KL_TARGET", "RATE_KL_TARGET", "KL_LIMIT")
     targets = [constants[name] for name in named if name in constants]
     return max(HIGH_KL, TARGETS * max(targets, default=0.0))
@@ -311,7 +311,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "Advantages are only as good as the values they come from, and these say nothing.",
         better_critic,
         LECTURE,
-        # Of fewer samples the variances are mostly noise.
+        # With fewer samples the variances are mostly noise.
         fits=lambda constants: constants.get("BATCH_SIZE", 0) >= 128,
     ),
     Symptom(

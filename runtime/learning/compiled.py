@@ -86,7 +86,7 @@ def build(
     *,
     required: bool = False,
 ) -> Callable[..., Any]:
-    """What `compile_step` calls from then on; the function itself where compiling failed.
+    """The callable that `compile_step` uses from then on; the function itself if compiling fails.
 
     Raises:
         RunError: compiling failed, and it is required.
@@ -138,12 +138,12 @@ def _uncompiled(
 
 
 def _step(run: Run, gives: Kinds | None) -> Callable[..., Any]:
-    """What calls a compiled function: its arguments laid flat, its result put together."""
+    """A caller of a compiled function, which lays arguments flat and puts the result together."""
     return lambda *arguments: put_together(gives, run(flat(arguments)))
 
 
 class Note(NamedTuple):
-    """What an earlier run found out about a function, so that it need not be traced again."""
+    """The findings of an earlier run about a function, so that it need not be traced again."""
 
     package: str
     gives: Kinds | None  # None: the result is a single tensor
@@ -216,7 +216,7 @@ def _trace(
 
 
 def _machine() -> str:
-    """What compiled code depends on beside the function."""
+    """The version, machine and options that compiled code depends on beside the function."""
     capability = torch.backends.cpu.get_cpu_capability()
     return f"{torch.__version__} {capability} {torch.get_num_threads()} {OPTIONS}"
 
@@ -286,7 +286,7 @@ def _load(package: Path, message: Say) -> Run | None:
 
 
 def _read(package: Path) -> Run | None:
-    # What torch._inductor.aoti_load_package calls: by itself it takes no time, while importing
+    # The loader under torch._inductor.aoti_load_package takes no time by itself, while importing
     # torch._inductor, which only compiling needs, takes two seconds and 100 MiB.
     single_threaded, runners, any_device = True, 1, -1
     try:

@@ -44,7 +44,7 @@ class RunningMeanStd:
         self.count = total
 
     def state(self) -> State:
-        """What `load` restores: mean [*shape], var [*shape], count []."""
+        """The state that `load` restores: mean [*shape], var [*shape], count []."""
         return {"mean": self.mean.copy(), "var": self.var.copy(), "count": np.array(self.count)}
 
     def load(self, state: Mapping[str, ArrayLike]) -> None:
@@ -99,7 +99,7 @@ class ObservationNormalizer:
         self._inverse_std = np.append(inverse, np.ones(self._plain)).astype(np.float32)
 
     def state(self) -> State:
-        """What `load` restores: mean [O], var [O], count []."""
+        """The state that `load` restores: mean [O], var [O], count []."""
         return self._statistics.state()
 
     def load(self, state: Mapping[str, ArrayLike]) -> None:
@@ -146,7 +146,7 @@ class RewardNormalizer:
         self._returns = np.zeros_like(self._returns)
 
     def state(self) -> State:
-        """What `load` restores: mean [], var [], count [], and the running returns [N]."""
+        """The state that `load` restores: mean [], var [], count [], and running returns [N]."""
         return {**self._statistics.state(), "returns": self._returns.copy()}
 
     def load(self, state: Mapping[str, ArrayLike]) -> None:

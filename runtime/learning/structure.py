@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-# Of each part, its type and how many tensors it has; of a single tensor, None and 1.
+# The type of each part and its number of tensors; of a single tensor, None and 1.
 Kinds = list[tuple[type[Any] | None, int]]
 
 
@@ -41,7 +41,7 @@ def flat(parts: Sequence[Any]) -> list[Tensor]:
 
 
 def kinds(parts: Sequence[Any]) -> Kinds:
-    """What `assemble` needs to know of parts."""
+    """The types of parts and their numbers of tensors, which `assemble` needs."""
     return [(None, 1) if isinstance(part, Tensor) else (type(part), len(part)) for part in parts]
 
 
@@ -62,5 +62,5 @@ def take_apart(result: Any) -> tuple[list[Tensor], Kinds | None]:
 
 
 def put_together(kinds: Kinds | None, tensors: Sequence[Tensor]) -> Any:
-    """What `take_apart` took apart, of other tensors."""
+    """Put other tensors together as `take_apart` took parts apart."""
     return tensors[0] if kinds is None else tuple(assemble(kinds, tensors))

@@ -26,7 +26,7 @@ class Moments(NamedTuple):
     """[] int64."""
 
     def merge(self, batch: Tensor) -> "Moments":
-        """With a batch [..., *shape] (Chan, Golub and LeVeque 1979)."""
+        """Moments that take in a batch [..., *shape] (Chan, Golub and LeVeque 1979)."""
         rows = batch.double().reshape(-1, *self.mean.shape)
         total = self.count + len(rows)
         delta = rows.mean(0) - self.mean
@@ -35,7 +35,7 @@ class Moments(NamedTuple):
         return Moments(self.mean + delta * len(rows) / total, var, total)
 
     def scaling(self) -> "Scaling":
-        """What `standardize` needs of them."""
+        """The mean and the inverse deviation, as `standardize` needs them."""
         return Scaling(self.mean.float(), (self.var + EPSILON).rsqrt().float())
 
 
@@ -136,7 +136,7 @@ class Episodes(NamedTuple):
         return mean_return, mean_length
 
     def state(self) -> dict[str, Tensor]:
-        """What `EpisodeTracker.state` gives."""
+        """The state in the form of `EpisodeTracker.state`."""
         kept = min(int(self.count), WINDOW)
         start = WINDOW - kept
         return {
@@ -158,13 +158,13 @@ def _since_the_last_end(partial: Tensor, terms: Tensor, ended: Tensor) -> tuple[
 
 
 def no_moments(*shape: int) -> Moments:
-    """Of nothing yet: mean 0, variance 1."""
+    """Mean and variance of no samples yet: 0 and 1."""
     zeros = torch.zeros(shape, dtype=torch.float64)
     return Moments(zeros, zeros + 1, torch.zeros((), dtype=torch.int64))
 
 
 def no_reward_scale(num_envs: int) -> RewardScale:
-    """Of nothing yet."""
+    """The scale of rewards before any."""
     return RewardScale(*no_moments(), torch.zeros(num_envs, dtype=torch.float64))
 
 
@@ -180,7 +180,7 @@ def no_episodes(num_envs: int) -> Episodes:
 
 
 def load_episodes(state: Mapping[str, Any]) -> Episodes:
-    """Those of a `state()`, of `Episodes` or of an `EpisodeTracker`."""
+    """Episodes of a `state()`, of `Episodes` or of an `EpisodeTracker`."""
     tensors = {name: torch.as_tensor(value) for name, value in state.items()}
     for name in ("returns", "lengths"):
         known = tensors[name]

@@ -162,7 +162,7 @@ def _restore(name: str, value: str | None) -> None:
 
 
 def _set_folders(message: Callable[[str], None]) -> None:
-    """For the rest of the process, since functions may be compiled again later."""
+    """Set caches for the rest of the process, since functions may be compiled again later."""
     root = cache(message)
     chosen = os.environ.get(INDUCTOR)
     # Torch sets the variable to its default once it is asked.

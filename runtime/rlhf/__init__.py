@@ -1,4 +1,4 @@
-"""What a generated module of `kind: rlhf` calls: data, tokens, models, generation, stages."""
+"""The runtime of modules of `kind: rlhf`: data, tokens, models, generation, stages."""
 
 from ppoc.runtime.rlhf.compiled import compile_blocks
 from ppoc.runtime.rlhf.data import read_demonstrations

@@ -30,7 +30,7 @@ class Side(NamedTuple):
 
 
 class Example(NamedTuple):
-    """What both say to a prompt, with the scores of that."""
+    """Answers of both policies to a prompt, with their scores."""
 
     prompt: str
     before: str
@@ -61,7 +61,7 @@ class Comparison(NamedTuple):
     examples: list[Example]
 
     def document(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The comparison as JSON has it."""
         return self._asdict() | {
             "before": self.before._asdict(),
             "after": self.after._asdict(),

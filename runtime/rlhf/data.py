@@ -23,12 +23,12 @@ class Place(NamedTuple):
     line: int
 
     def fault(self, message: str, column: int = 1) -> DataError:
-        """That something is wrong here."""
+        """The error to raise for something wrong here."""
         return DataError(f"{self.file}:{self.line}:{column}: {message}")
 
 
 class Demonstration(NamedTuple):
-    """What a good answer looks like."""
+    """A prompt with a good answer."""
 
     prompt: str
     response: str
@@ -44,7 +44,7 @@ class Ranking(NamedTuple):
 
 
 class Prompt(NamedTuple):
-    """What is to be answered."""
+    """A prompt to answer."""
 
     prompt: str
     place: Place

@@ -160,7 +160,7 @@ def _steps_of(stage: Path) -> int:
 
 
 def last_evaluation(stage: Path) -> dict[str, float]:
-    """What the last row of a stage's evaluations.jsonl measures; nothing where it has none."""
+    """The measures in the last row of a stage's evaluations.jsonl; none where it has none."""
     try:
         row = json.loads(read_lines(stage / "evaluations.jsonl")[-1])
         return {key: float(row[key]) for key in row if key not in ("format", "steps")}
@@ -188,7 +188,7 @@ def result_document(result: Result) -> dict[str, Any]:
 
 
 def report(result: Result) -> str:
-    """What a run came to, for people."""
+    """The result of a run, in words."""
     said = []
     for stage, row in result.evaluations.items():
         values = [f"{key} {value:.4g}" for key, value in row.items()]

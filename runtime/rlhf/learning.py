@@ -1,4 +1,4 @@
-"""What the loops of the stages share: examples and their batches, and means over them."""
+"""Parts that the loops of the stages share: examples and their batches, and means over them."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -129,7 +129,7 @@ def raw_scores(
     tokenizer: Tokenizer,
     size: int,
 ) -> Tensor:
-    """What a reward model says of responses, [N], `size` of them at a time.
+    """The scores that a reward model gives responses, [N], `size` of them at a time.
 
     It reads all of them with an end of text, as those that it learnt from.
     """
@@ -152,7 +152,7 @@ def by_rows(
     mask: Tensor,
     size: int,
 ) -> list[Tensor]:
-    """What a function says of the tokens that a mask marks, in their places, [N, L], 0 elsewhere.
+    """A function's values of the tokens that a mask marks, in their places, [N, L], 0 elsewhere.
 
     Args:
         function: of some rows of tokens [B, L] and their mask [B, L] to values [R] of the R

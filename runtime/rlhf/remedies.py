@@ -1,4 +1,4 @@
-"""What to change in the spec of a language model whose stage is unhealthy, the likeliest first."""
+"""Changes to the spec of a language model whose stage is unhealthy, the likeliest first."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -64,7 +64,7 @@ def faster(stage: str) -> Changes:
 
 
 def fewer_epochs(stage: str) -> Changes:
-    """As many epochs as were of use, or half of them."""
+    """The number of epochs that were of use, or half of all; then a lower rate."""
 
     def changes(constants: Constants) -> list[Change]:
         epochs = int(constants.get(f"{PREFIX[stage]}EPOCHS", 1))
@@ -78,7 +78,7 @@ def fewer_epochs(stage: str) -> Changes:
 
 
 def smaller_steps(constants: Constants) -> list[Change]:
-    """What keeps the policy nearer to the one that answered."""
+    """Changes that keep the policy nearer to the one that answered."""
     epsilon, calmer = constants.get("CLIP_RANGE"), slower("ppo")(constants)
     changes = calmer[:1]
     if epsilon is not None:
@@ -91,7 +91,7 @@ def smaller_steps(constants: Constants) -> list[Change]:
 
 
 def nearer(constants: Constants) -> list[Change]:
-    """What keeps the policy nearer to the one it started from."""
+    """Changes that keep the policy nearer to the one it started from."""
     weight = constants.get("KL_WEIGHT", 0.0)
     changes = [Change("ppo.kl.beta", weight, max(3 * weight, 0.05))]
     if "KL_TARGET" not in constants:
@@ -104,7 +104,7 @@ def nearer(constants: Constants) -> list[Change]:
 
 
 def exploring(constants: Constants) -> list[Change]:
-    """What keeps answers from becoming all alike."""
+    """Changes that keep answers from becoming all alike."""
     beta = constants.get("ENTROPY_COEFFICIENT", 0.0)
     bonus = Change("ppo.losses.entropy.beta", beta, beta * 3 or 0.01)
     steps = nearer(constants)
@@ -112,14 +112,14 @@ def exploring(constants: Constants) -> list[Change]:
 
 
 def less_noise(constants: Constants) -> list[Change]:
-    """What keeps tokens from becoming random."""
+    """Changes that keep tokens from becoming random."""
     beta = constants.get("ENTROPY_COEFFICIENT", 0.0)
     bonus = [Change("ppo.losses.entropy.beta", beta, beta / 10)] if beta else []
     return [*bonus, *smaller_steps(constants)]
 
 
 def valuing(constants: Constants) -> list[Change]:
-    """What lets the value function learn."""
+    """Changes that let the value function learn."""
     changes = []
     coefficient = constants.get("VALUE_COEFFICIENT")
     if coefficient is not None and coefficient < 0.05:
@@ -134,7 +134,7 @@ def valuing(constants: Constants) -> list[Change]:
 
 
 def calmer_values(constants: Constants) -> list[Change]:
-    """What keeps values from running away from their targets."""
+    """Changes that keep values from running away from their targets."""
     rate, changes = constants.get("VALUE_LEARNING_RATE"), slower("ppo")(constants)
     if rate is None:
         return changes
@@ -144,7 +144,7 @@ def calmer_values(constants: Constants) -> list[Change]:
 
 
 def longer_answers(constants: Constants) -> list[Change]:
-    """What lets answers end by themselves that never did."""
+    """Changes that let answers end by themselves that never did."""
     most = int(constants.get("MAX_NEW_TOKENS", 1))
     changes = [Change("ppo.generation.max_new_tokens", most, 2 * most)]
     if "SFT_EPOCHS" in constants:
@@ -154,7 +154,7 @@ def longer_answers(constants: Constants) -> list[Change]:
 
 
 def wanting_ends(constants: Constants) -> list[Change]:
-    """What makes an answer without an end worth little."""
+    """Changes that make an answer without an end worth little."""
     missing = constants.get("MISSING_END_SCORE")
     if missing is None:
         return [Change("ppo.rewards.missing_end", "null", -1.0), *nearer(constants)]
@@ -162,7 +162,7 @@ def wanting_ends(constants: Constants) -> list[Change]:
 
 
 def untruncated(constants: Constants) -> list[Change]:
-    """What makes the drawn tokens those of the policy's own distribution."""
+    """Changes that make the drawn tokens those of the policy's own distribution."""
     changes = []
     if "TOP_K" in constants:
         changes.append(Change("ppo.generation.top_k", constants["TOP_K"], "null"))
@@ -172,7 +172,7 @@ def untruncated(constants: Constants) -> list[Change]:
 
 
 def bolder(constants: Constants) -> list[Change]:
-    """What lets the score rise: larger steps, or a smaller price of leaving the reference."""
+    """Changes that let the score rise: larger steps, or a lower price of leaving the reference."""
     weight = constants.get("KL_WEIGHT", 0.0)
     cheaper = [Change("ppo.kl.beta", weight, weight / 3)] if weight else []
     return [*faster("ppo")(constants), *cheaper]

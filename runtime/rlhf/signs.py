@@ -1,4 +1,4 @@
-"""What a stage's metrics look like when it is unhealthy; thresholds are far from healthy runs."""
+"""Signs of an unhealthy stage in its metrics; thresholds are far from healthy runs."""
 
 import math
 from collections.abc import Callable

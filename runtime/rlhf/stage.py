@@ -24,7 +24,7 @@ MAX_TOKENIZER = 2**28  # bytes of one of its files
 
 
 class Stage(Run):
-    """What a generated module's `train_sft`, `train_reward` and `train_ppo` need of the world.
+    """Services that a generated module's `train_sft`, `train_reward` and `train_ppo` need.
 
     Attributes:
         root: the run folder, of which `folder` is the stage's part.
@@ -92,7 +92,7 @@ def load_tokenizer(root: Path) -> Tokenizer:
 
 
 def saved(root: Path, stage: str) -> Checkpoint:
-    """What a stage of a run folder has learnt: the newest good checkpoint's groups of tensors.
+    """The tensors that a stage of a run folder has learnt: those of the newest good checkpoint.
 
     Raises:
         RunError: the stage has not saved anything.

@@ -1,4 +1,4 @@
-"""What a run takes from others: the policy and the reward model that it does not make itself."""
+"""The parts that a run takes from others: the policy and the reward model it does not make."""
 
 import shutil
 from pathlib import Path

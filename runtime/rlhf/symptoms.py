@@ -1,4 +1,4 @@
-"""What an unhealthy stage shows: one row a symptom, with its threshold, its source and what to try.
+"""Symptoms of an unhealthy stage: one row each, with threshold, source and what to try.
 
 Sources, besides those of `ppoc.runtime.health.symptoms`:
     Ziegler et al. 2019: Fine-tuning language models from human preferences.

@@ -63,7 +63,7 @@ def in_one_message(
 
 
 def kept(folder: Path) -> str:
-    """What is left of a run, and how to go on with it."""
+    """The last good checkpoint that is left of a run, in words."""
     if not folder.is_dir():
         return f"nothing is left: {folder} was removed"
     saved = checkpoints.newest_good(folder / "checkpoints")

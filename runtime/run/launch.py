@@ -86,7 +86,7 @@ def execute(
 
 
 def _last_evaluation(module: ModuleType, folder: Path, steps: int) -> Summary | None:
-    """Of the checkpoint that training ended with, in evaluations.jsonl too; None if not wanted."""
+    """Evaluate the last checkpoint and note it in evaluations.jsonl; None if not wanted."""
     if not module.EVALUATION_EPISODES:
         return None
     summary = evaluate_run(module, folder)

@@ -19,7 +19,7 @@ from ppoc.runtime.run.checkpoint import CheckpointError
 
 
 class Expected(NamedTuple):
-    """What a tensor of a checkpoint must be; None in a shape is any length."""
+    """The shape and type that a tensor of a checkpoint must have; None is any length."""
 
     shape: tuple[int | None, ...]
     dtype: torch.dtype
@@ -150,7 +150,7 @@ def _parameters(module: ModuleType) -> dict[str, Expected]:
 
 
 def _like(state: Mapping[str, Any]) -> dict[str, Expected]:
-    """What tensors of the shapes and types of these must be."""
+    """The shapes and types that tensors like these must have."""
     tensors = {name: torch.as_tensor(np.asarray(value)) for name, value in state.items()}
     return {name: Expected(tuple(x.shape), x.dtype) for name, x in tensors.items()}
 

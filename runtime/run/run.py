@@ -68,7 +68,7 @@ def derive_seed(seed: int, iteration: int) -> int:
 
 
 class Run:
-    """What a generated module's `train` needs of the world outside.
+    """Services of the world outside that a generated module's `train` needs.
 
     Attributes:
         folder: where everything the run leaves behind lies.
@@ -167,7 +167,7 @@ class Run:
             error.add_note(f"{self.unit} of the run before: {self._steps:,}")
         try:
             for envs in self._opened:
-                # What ended the run is what its owner is to hear of.
+                # The error that ended the run is the one its owner is to hear of.
                 with contextlib.suppress(*([] if error is None else [Exception])):
                     envs.close()
         finally:
@@ -349,7 +349,7 @@ class Run:
         for name, tensor in tensors.items():
             if (value := not_finite(tensor)) is not None:
                 self._diverge(steps, name, value)
-        # What a checkpoint is resumed with is to be on the disk before it.
+        # Everything that a checkpoint is resumed with is to be on the disk before it.
         (self.folder / "checkpoints").mkdir(exist_ok=True)
         self._metrics.sync()
         sync_folder(self.folder)

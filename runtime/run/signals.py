@@ -19,7 +19,7 @@ CLOSED = b"\0"  # of no signal
 
 
 class StopSignals:
-    """What signals have asked of a run.
+    """The requests of signals to a run.
 
     Attributes:
         requested: whether to stop after the iteration under way, with a checkpoint.

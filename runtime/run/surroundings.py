@@ -1,4 +1,4 @@
-"""What the bits of a run depend on besides its module: versions, device, threads."""
+"""Surroundings that the bits of a run depend on besides its module: versions, device, threads."""
 
 import contextlib
 import functools
@@ -50,7 +50,7 @@ def _versions() -> dict[str, str]:
 
 
 def changes(before: Any, now: Mapping[str, str]) -> list[str]:
-    """What differs between the `surroundings` that a checkpoint tells and these, a text each.
+    """Differences between the `surroundings` that a checkpoint tells and these, a text each.
 
     Packages that this process does not import do not matter to its run.
     """

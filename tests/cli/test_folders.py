@@ -94,7 +94,7 @@ def test_a_manifest_that_was_changed_along_is_no_proof(ppoc, folder, verb):
 
 
 def test_a_module_is_known_again_without_its_lock(ppoc, folder):
-    """What was compiled here runs, also where a later ppoc compiles the lock to something else."""
+    """A module that was compiled here runs, also where a later ppoc compiles its lock otherwise."""
     assert ppoc("eval", "run").code == 0
     (folder / "spec.lock.yaml").write_text("nothing")
     assert ppoc("eval", "run").code == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SPECS = Path(__file__).parents[2] / "specs"
-# What Python, multiprocessing, torch and ppoc itself import once they run.
+# Modules that Python, multiprocessing, torch and ppoc itself import once they run.
 PLANTED = (
     *("multiprocessing", "signal", "pickle", "threading", "socket", "struct", "tempfile", "random"),
     *("logging", "argparse", "torch", "numpy", "typer", "gymnasium", "rich", "sitecustomize"),

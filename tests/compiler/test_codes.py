@@ -85,7 +85,7 @@ def files(tmp_path, monkeypatch):
 
 
 def run(command):
-    """What `$ ppoc …` prints in the current folder."""
+    """The output of `$ ppoc …` in the current folder."""
     words = shlex.split(command.removeprefix("$ "))
     assert words[0] == "ppoc"
     done = CliRunner().invoke(app, words[1:])

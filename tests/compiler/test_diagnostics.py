@@ -61,7 +61,7 @@ def env(name, extra=""):
 
 
 def problems(text, *overrides):
-    """What is found in a spec, its environment probed."""
+    """The diagnostics of a spec, its environment probed."""
     try:
         return compile_spec(resolve_text(text, "spec.yaml", overrides)).warnings
     except SpecError as error:

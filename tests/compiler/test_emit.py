@@ -1,4 +1,4 @@
-"""What the emitter writes: golden files, formatting, stability, and no string of a spec as code."""
+"""The emitter's text: golden files, formatting, stability, and no string of a spec as code."""
 
 import ast
 import random

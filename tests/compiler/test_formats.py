@@ -1,4 +1,4 @@
-"""What editors and CI are given: SARIF 2.1.0's essentials, GitHub's escapes, JSON rows."""
+"""Reports for editors and CI: SARIF 2.1.0's essentials, GitHub's escapes, JSON rows."""
 
 import json
 import re
@@ -72,7 +72,7 @@ SARIF = closed(
 
 @pytest.fixture
 def reports(tmp_path, monkeypatch):
-    """Of a folder whose name needs escapes: a base, a flag, and a file that is not there."""
+    """Reports on a folder whose name needs escapes: a base, a flag, a file that is not there."""
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "a b,c%"
     folder.mkdir()

@@ -21,7 +21,7 @@ CLIP = "min(ratio * A, clip(ratio, 1 - epsilon, 1 + epsilon) * A)"
 
 
 def run(text, **values):
-    """What the emitted lines compute."""
+    """The results of the emitted lines."""
     names = {"torch": torch, "CLIP_RANGE": 0.2, **values}
     exec("\n".join(statements(parse(text, SYMBOLS), "result", {})), names)
     return names["result"]
@@ -186,7 +186,7 @@ def test_parameters_have_names_of_their_own(which, parameters, words):
     ],
 )
 def test_an_objective_has_a_name_that_learns(preset, which, formula, learns):
-    """What was known before the update, and what is held constant, moves no parameter."""
+    """Names that were known before the update, or are held constant, move no parameter."""
     text = f"ppoc: 1\nalgorithm: {preset}\nenv: {{id: CartPole-v1}}\n"
     text += f"losses: {{{which}: {{objective: {formula}}}}}\n"
     if learns:

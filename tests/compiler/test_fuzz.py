@@ -39,7 +39,7 @@ FEW, MANY = 150, 5_000
 FOLDER = tempfile.TemporaryDirectory(prefix="ppoc-test-")  # removed when the tests are over
 PATH = Path(FOLDER.name) / "spec.yaml"
 
-# What a careless, a curious and a hostile author write in place of a value.
+# Texts that a careless, a curious and a hostile author write in place of a value.
 FRAGMENTS = [
     *("", "~", "yes", "1e6", "1_000", "0x10", "007", ".nan", "-.inf", "1e999", "-1", "0", "1e-999"),
     *("9" * 40, "[]", "{}", "[[8]]", "{a: 1}", "[1, {b: 2}]", "''", '"\\ud800"', "!!int '3'"),
@@ -266,7 +266,7 @@ TEXTS = [path for path, annotation in FIELDS.items() if takes_text(annotation)]
 
 
 def never_code(path: tuple[str, ...], text: str, as_key: bool) -> str:
-    """What becomes of a text: a code that refuses it, or a `module` that has no word of it."""
+    """The fate of a text: a code that refuses it, or a `module` that has no word of it."""
     try:
         module = compile_spec(resolve_text(poisoned(path, text, as_key), "spec.yaml")).module
     except SpecError as error:

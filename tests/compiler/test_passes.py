@@ -1,4 +1,4 @@
-"""What the planner decides, and that its decisions are what the module does."""
+"""Decisions of the planner, which are what the module does."""
 
 import pytest
 

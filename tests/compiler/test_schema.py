@@ -19,7 +19,7 @@ GOOD = {"ppoc": 1, "algorithm": "ppo", "env": {"id": "CartPole-v1"}}
 
 
 def valid(document):
-    """What drafts 7 and 2020-12 of JSON Schema agree on."""
+    """The verdict on which drafts 7 and 2020-12 of JSON Schema agree."""
     kinds = (jsonschema.Draft7Validator, jsonschema.Draft202012Validator)
     (verdict,) = {kind(json_schema()).is_valid(document) for kind in kinds}
     return verdict

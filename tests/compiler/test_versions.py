@@ -23,7 +23,7 @@ def problems(text):
 
 @pytest.mark.parametrize("version", [2, 10**30])
 def test_a_newer_language_is_the_only_problem(version):
-    """What else it says is not judged by a language that it is not in."""
+    """The rest of the spec is not judged by a language that it is not in."""
     text = SPEC.replace("ppoc: 1", f"ppoc: {version}") + "new: true\nupdate: {epochs: 0}\n"
     (found,) = problems(text)
     assert found.code == "E015"

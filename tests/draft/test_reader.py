@@ -1,4 +1,4 @@
-"""What the offline reader claims, notes and leaves alone."""
+"""Claims and notes of the offline reader, and what it leaves alone."""
 
 import pytest
 

@@ -61,7 +61,7 @@ def says(content, **more):
 
 @pytest.fixture
 def drafted(monkeypatch):
-    """What `ppoc draft` makes of REQUEST with a server that gives some replies."""
+    """A run of `ppoc draft` on REQUEST with a server that gives some replies."""
     monkeypatch.setenv("PPOC_DRAFT_API_KEY", "sk-secret")
     monkeypatch.setenv("PPOC_DRAFT_TIMEOUT", "5")
     servers = []

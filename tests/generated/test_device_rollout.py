@@ -84,7 +84,7 @@ def test_chunks_that_are_compiled_give_the_same(module_of, kind):
 
 @pytest.mark.parametrize("kind", ["categorical", "gaussian"])
 def test_dynamo_takes_a_rollout_whole(module_of, kind):
-    """What a CUDA device's rollout is recorded from: one graph, without a break."""
+    """A CUDA device's rollout is recorded from one graph, without a break."""
     module = module_of(*SPECS[kind], ON_DEVICE)
     *arguments, draws = start(module)
     few = module.Draws(*(x[:3] for x in draws))

@@ -34,7 +34,7 @@ def drawn(module, seed, dtype=torch.float64):
 
 
 def parameters(module, p, observations):
-    """Of the distributions, as the module has them: logits, or mean and log σ, or α and β."""
+    """The parameters of the module's distributions: logits, or mean and log σ, or α and β."""
     output = module.actor(p, observations)
     if isinstance(output, tuple):
         return output
@@ -189,7 +189,7 @@ def test_a_memory_acts_in_torch_as_its_features_do_in_numpy(module_of, kind):
 
 
 def _same_head(name, p):
-    """What a linear actor's parameter is called after a memory."""
+    """The name of a linear actor's parameter after a memory."""
     return name if name in p else name.replace("actor.0", "actor")
 
 

@@ -216,7 +216,7 @@ def test_advantages_are_normalised_over_whole_episodes(module_of):
 
 @pytest.mark.parametrize("sampling", ["rollout", "episodes"])
 def test_a_mean_baseline_is_that_of_what_counts(module_of, sampling):
-    """Of all action values; or of those in episodes that end, of which the first of two does."""
+    """All action values count; or those in episodes that end, as the first of two does."""
     options = ("advantage.baseline=mean", f"update.sampling={sampling}", "advantage.gamma=0.9")
     module = module_of("q-actor-critic/cartpole", *options)
     params = policy_parameters(module)

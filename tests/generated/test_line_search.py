@@ -68,7 +68,7 @@ def candidates(module, params, batch):
 
 
 def found_and_tried(module_of, kind, seed, limit, backtracks=10):
-    """What `policy_step` did, by the names of its metrics, and what there was to try."""
+    """Parameters before and after `policy_step`, its metrics by name, and what there was to try."""
     region = (
         f"optimizer.trust_region={{kl_limit: {limit}, damping: {DAMPING}, "
         f"cg_iterations: {ITERATIONS}, backtracks: {backtracks}, backtrack_ratio: 0.8}}"

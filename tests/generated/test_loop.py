@@ -1,4 +1,4 @@
-"""What the loop of `train` hands from one part to the next, and logs, from all calls of a run."""
+"""Values that the loop of `train` hands from part to part, and logs, from all calls of a run."""
 
 import csv
 import itertools
@@ -46,7 +46,7 @@ def train(module_of, tmp_path, monkeypatch, *spec):
 
 
 def rollouts(calls):
-    """What `collect` gave, which returns it first on the host and last on the device."""
+    """The rollouts of `collect`, which returns them first on the host and last on the device."""
     for _, results in calls["collect"]:
         found = next(x for x in results if hasattr(x, "rewards"))
         yield type(found)(*map(torch.as_tensor, found))

@@ -1,4 +1,4 @@
-"""What the planner moves out of a rollout's loop is what it would have been inside."""
+"""Values that the planner moves out of a rollout's loop are what they would be inside."""
 
 import numpy as np
 import pytest

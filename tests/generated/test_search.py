@@ -89,7 +89,7 @@ def test_a_rollout_is_what_the_environments_gave(module_of):
 
 
 def test_a_generation_starts_new_episodes_with_less_noise(module_of, tmp_path, monkeypatch):
-    """What did not end is in no mean return, and the noise falls to 0 with the last."""
+    """An episode that did not end is in no mean return, and the noise falls to 0 with the last."""
     sizes = ("env.num_envs=4", "update.rollout_steps=200", "training.total_steps=1000")
     rest = ("evaluation={every: 400, episodes: 1}", "optimizer.cross_entropy.elite_fraction=0.5")
     module = module_of("cem/cartpole", *sizes, *rest)

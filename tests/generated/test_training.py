@@ -107,7 +107,7 @@ KILLED = {
 
 @pytest.mark.parametrize("kind", KILLED)
 def test_a_killed_run_resumes_exactly(module_of, tmp_path, kind):
-    """What was written after the last checkpoint is thrown away, and made again the same."""
+    """Rows written after the last checkpoint are thrown away, and made again the same."""
     spec, function, calls = KILLED[kind]
     module = module_of(*spec)
     whole, cut = tmp_path / "whole", tmp_path / "cut"

@@ -173,7 +173,7 @@ def test_the_step_equals_sb3_contribs(module_of, monkeypatch, kind, seed):
 
 @pytest.mark.parametrize("name", ["trpo/cartpole", "a2c/cartpole", "reinforce/cartpole"])
 def test_an_entropy_bonus_adds_its_gradient(module_of, name):
-    """Of policy objectives with and without it, by β ∇H."""
+    """The gradients of policy objectives with and without it differ by β ∇H."""
     plain = module_of(name, *(TINY if name[0] == "t" else ()), "losses.entropy.beta=0.0")
     scheduled = "losses.entropy={beta: 0.3, schedule: linear}"
     bonus = module_of(name, *(TINY if name[0] == "t" else ()), scheduled)

@@ -355,7 +355,7 @@ OTHER_SPACES = {
 
 @pytest.mark.parametrize("name", OTHER_SPACES)
 def test_an_environment_of_other_spaces_is_refused(name, tmp_path):
-    """Of spaces with which the parameters fit all the same."""
+    """The parameters fit such spaces all the same."""
     trained, given, reason = OTHER_SPACES[name]
     path = tmp_path / "model.zip"
     saved(PPO, registered(*trained), path)

@@ -27,7 +27,7 @@ EXTENTS = {
 
 
 def random_actions(env_id: str, *shape: int, seed: int = 0) -> np.ndarray:
-    """Of a Box, actions to half as much again beyond its bounds."""
+    """Random actions; of a Box, to half as much again beyond its bounds."""
     rng = np.random.default_rng(seed)
     space = ENVIRONMENTS[env_id].action_space
     if isinstance(space, gymnasium.spaces.Discrete):

@@ -1,4 +1,4 @@
-"""What fails is one message, with the traceback of others' code in the run folder."""
+"""A failure is one message, with the traceback of others' code in the run folder."""
 
 import sys
 

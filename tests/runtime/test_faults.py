@@ -1,4 +1,4 @@
-"""What can go wrong around a run, done on purpose: one message, exit code 3, nothing trained lost.
+"""Faults around a run, made on purpose: one message, exit code 3, nothing trained lost.
 
 Each test runs `ppoc run` as its users do, in a process of its own.
 """

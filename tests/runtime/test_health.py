@@ -152,7 +152,7 @@ def test_a_healthy_run_keeps_no_file(module_of, tmp_path):
 
 
 def test_a_resumed_run_finds_what_the_whole_one_finds(module_of, tmp_path):
-    """What was found after the checkpoint is dropped, and found again; nothing is said twice."""
+    """Findings after the checkpoint are dropped, and made again; nothing is said twice."""
     module = module_of("ppo/cartpole", *WILD, "training.checkpoint_every=512")
     execute(module, tmp_path, mode="quiet")
     whole = events(tmp_path)

@@ -1,4 +1,4 @@
-"""What is compiled beforehand is what a run would compile, and a run then compiles nothing."""
+"""Compiling beforehand compiles what a run would, and a run then compiles nothing."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What each mode prints, and that drawing is rare."""
+"""The output of each mode, and that drawing is rare."""
 
 import csv
 import io

@@ -58,7 +58,7 @@ SPECS = {
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, compiled_of):
-    """Of a spec, its compiled module and how its uninterrupted run ended, and in what time."""
+    """A spec's compiled module, how its uninterrupted run ended, and in what time."""
     made = {}
 
     def get(name):

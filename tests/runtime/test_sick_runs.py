@@ -18,7 +18,7 @@ from ppoc.runtime.run.run import Run
 
 TOO_LARGE = ("kl-explosion", "high-kl", "clip-saturated")
 
-# Of each setting, what may be named as its cause, and what of the spec is to be changed first.
+# The possible causes to name for each setting, and what of the spec is to be changed first.
 SICK = {
     "lr 1.0": (("optimizer.actor.lr=1.0",), TOO_LARGE, "optimizer.actor.lr"),
     # The first updates may make the policy certain, and then nothing moves it any more.
@@ -77,7 +77,7 @@ class Begun(Run):
 
 
 def findings(folder, spec, *overrides, steps=100_000):
-    """What is wrong with the first steps of a run, likely causes first."""
+    """The findings in the first steps of a run, likely causes first."""
     compile_spec(resolve(ZOO / f"{spec}.yaml", (EAGER, *overrides)), trust=True).write(folder)
     module = load_module(folder / "module.py")
     with (

@@ -114,7 +114,7 @@ def test_every_backend_compares(env_id, backend):
 
 
 def test_a_film_is_of_gymnasium_whatever_the_backend(tmp_path):
-    """Whose types and bounds may be others than envpool's."""
+    """Gymnasium's types and bounds may be others than envpool's."""
     spec = SPEC.replace("Changing-v0", "Hopper-v5, backend: envpool")
     resolved = resolve_text(spec, "spec.yaml")
     compile_spec(resolved).write(tmp_path)

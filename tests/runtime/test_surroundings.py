@@ -1,4 +1,4 @@
-"""What the bits of a run depend on is told the same by every process that takes part in it."""
+"""Each process that takes part in a run names the same things that its bits depend on."""
 
 import importlib
 import sys

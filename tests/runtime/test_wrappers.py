@@ -152,7 +152,7 @@ def test_a_game_that_is_over_begins_anew_and_one_that_is_not_goes_on(cut):
 
 
 def test_fire_is_pressed_as_in_stable_baselines3():
-    """Which presses the next button too, and needs it no more than we do."""
+    """Stable-Baselines3 presses the next button too, and needs it no more than we do."""
     ours = wrap(game(), [("FireReset", {})])
     theirs = atari_wrappers.FireResetEnv(game())
     ours.reset(seed=1)

@@ -8,7 +8,7 @@ from ppoc.compiler.front.diagnostics import Diagnostic
 if TYPE_CHECKING:
     from ppoc.compiler.agent.resolved import Resolved
 
-# What a search without gradients has no use for.
+# Keys that a search without gradients has no use for.
 OF_GRADIENTS = (
     ("advantage",),
     ("losses",),

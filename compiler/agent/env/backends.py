@@ -1,4 +1,4 @@
-"""Which backend runs the environments of a spec."""
+"""The choice of the backend that runs the environments of a spec."""
 
 import contextlib
 import importlib.util
@@ -34,7 +34,7 @@ FEW_ENVIRONMENTS = 8
 
 @dataclass(frozen=True)
 class Spaces:
-    """What two libraries are compared by, of an environment that both have."""
+    """The traits of an environment in one library, to compare with those in another."""
 
     observations: str  # the type of the space
     actions: str
@@ -42,7 +42,7 @@ class Spaces:
 
     @classmethod
     def of(cls, observations: Any, actions: Any) -> "Spaces":
-        """Those of a pair of gymnasium's spaces."""
+        """The traits of a pair of gymnasium's spaces."""
         of, to = (f"{type(x).__module__}.{type(x).__qualname__}" for x in (observations, actions))
         return cls(of, to, tuple(actions.shape or ()))
 

@@ -14,13 +14,13 @@ PASSED = ("site-packages/gymnasium/", "site-packages/numpy/", "site-packages/tor
 
 
 def told(error: BaseException) -> str:
-    """What an error is and says, and where in code of others it was raised."""
+    """Type and text of an error, and the place in code of others that raised it."""
     where = place(error)
     return f"{said(error)} ({where})" if where else said(error)
 
 
 def said(error: BaseException) -> str:
-    """What an error is and says, in one line."""
+    """Type and text of an error, in one line."""
     try:
         text = " ".join(str(error).split()).encode(errors="backslashreplace").decode()
     except Exception:  # code of others, too

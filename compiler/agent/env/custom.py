@@ -20,7 +20,7 @@ Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
 @dataclass(frozen=True)
 class CustomBody:
-    """What the compiler knows of a body in code."""
+    """A body in code, as the compiler knows it."""
 
     network: str  # actor or critic
     code: str
@@ -30,7 +30,7 @@ class CustomBody:
 
 @dataclass(frozen=True)
 class Made:
-    """What a child saw of a body."""
+    """A body in code, as a child process saw it."""
 
     shapes: Shapes
     features: int

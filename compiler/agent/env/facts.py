@@ -1,4 +1,4 @@
-"""What the compiler learns of an environment by making it once."""
+"""Facts that the compiler learns of an environment by making it once."""
 
 from dataclasses import dataclass, field
 from math import prod
@@ -12,7 +12,7 @@ Outline = tuple[Any, ...]  # of a space, in literals; see `spaces.outline`
 
 @dataclass(frozen=True)
 class EnvFacts:
-    """What the compiler needs to know of an environment."""
+    """The facts that the compiler needs of an environment."""
 
     env_id: str  # as the backend calls it
     backend: str  # gymnasium, envpool or torch

@@ -38,7 +38,7 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a child came to."""
+    """The outcome of a child process: its last answer, and how it ended."""
 
     answer: bytes | None  # the last that it gave
     ended: str = ""  # how it ended before its time; empty where it got to its end
@@ -105,7 +105,7 @@ def isolated(work: Callable[[Desk], None]) -> Outcome:
 
 
 def _work(work: Callable[[Desk], None], shared: mmap.mmap, output: int, parent: int) -> NoReturn:
-    """What the child does: never to return, nor to run what its parent would at its end."""
+    """Do the child's work; never return, nor run what its parent would run at its end."""
     try:
         os.setsid()
         die_with(parent)

@@ -19,7 +19,7 @@ Seen = TypeVar("Seen")
 
 
 class RaisedThere(Exception):  # noqa: N818 - it is no error of its own
-    """What code of others raised in its process: the text of its traceback, for `--debug`."""
+    """An error that code of others raised in its process: its traceback, for `--debug`."""
 
 
 def look(
@@ -29,7 +29,7 @@ def look(
     see: Callable[[Desk], Iterator[Seen]],
     kind: type[Seen],
 ) -> Seen:
-    """What `see` yields, once, in a process of its own; what it does then may fail.
+    """Run `see` in a process of its own for the one thing it yields; what it does then may fail.
 
     Args:
         path: of the value that names the code.

@@ -85,7 +85,7 @@ def make(
 
 
 def _found(resolved: Resolved) -> Any:
-    """What gymnasium makes the environment of: an id of its registry, or an EnvSpec of code.
+    """The argument of `gymnasium.make`: an id of its registry, or an EnvSpec of code.
 
     After a module is imported, an id that it has registered comes before a name that it has.
     """

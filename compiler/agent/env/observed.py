@@ -1,4 +1,4 @@
-"""What random steps of an environment show of its observations and of the actions it allows."""
+"""Findings of random steps: an environment's observations, and the actions it allows."""
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
@@ -20,14 +20,14 @@ class Part(NamedTuple):
 
     @property
     def is_image(self) -> bool:
-        """Whether it is pixels: bytes, or as many values, side by side and in rows."""
+        """Whether the part is pixels: bytes, or values from 0 to 255; two sides are 8 or more."""
         sides = sorted(self.shape)[-2:]
         pixels = self.kind == "u" or (self.low, self.high) == (0, 255)
         return len(self.shape) in (2, 3) and min(sides) >= 8 and pixels
 
 
 class Observed(NamedTuple):
-    """What was seen; empty texts where nothing was wrong."""
+    """Findings of random steps; empty texts where nothing was wrong."""
 
     parts: tuple[Part, ...] = ()
     outside: str = ""
@@ -57,7 +57,7 @@ class Watch:
             self._forbidden = f"at {_when(step)}"
 
     def found(self) -> Observed:
-        """What was seen so far."""
+        """The findings so far."""
         parts = tuple(
             Part(name, box.shape, box.dtype.kind, float(box.low.min()), float(box.high.max()),
                  self._largest.get(name, nan))

@@ -9,7 +9,7 @@ from ppoc.compiler.agent.env.blame import told
 
 
 def observation_faults(space: Any, observation: Any) -> Iterator[str]:
-    """What is wrong with an observation, under a space of gymnasium's."""
+    """The faults of an observation, under a space of gymnasium's."""
     from gymnasium import spaces
 
     if isinstance(space, spaces.Box):

@@ -36,7 +36,7 @@ __all__ = ["list_environments", "package_of", "probe", "versions"]
 
 @dataclass(frozen=True)
 class Seen:
-    """What a child saw of an environment: plain data, which is verified."""
+    """An environment as a child process saw it: plain data, which is verified."""
 
     shape: tuple[int, ...]
     pixel: float
@@ -73,7 +73,7 @@ def probe(resolved: Resolved, *, choose_backend: bool = True, trust: bool = Fals
     """
     require_trust(resolved, trust=trust)
     spec, env_spec = resolved.spec, resolved.spec.env
-    # What the child reads besides, so that what a recovered spec lacks is missed here.
+    # The child reads these too; reading them here fails where a recovered spec lacks them.
     _ = spec.networks.actor.body, env_spec.step_timeout, env_spec.max_episode_steps
     layers, options = named_layers(env_spec), constructor_options(env_spec)
     with quiet():

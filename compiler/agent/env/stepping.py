@@ -30,7 +30,7 @@ OLD_API = "this is the interface of gym before 0.26; gymnasium's "
 
 
 class _FaultError(Exception):
-    """What an environment does that nobody could train with, and what to do about it."""
+    """A fault of an environment that nobody could train with, and what to do about it."""
 
     def __init__(self, text: str, help: str) -> None:
         super().__init__(text)
@@ -39,7 +39,7 @@ class _FaultError(Exception):
 
 @dataclass(frozen=True)
 class Steps:
-    """What random steps met."""
+    """Findings of random steps."""
 
     largest: float  # |reward|
     observed: Observed
@@ -208,7 +208,7 @@ def _number(value: Any) -> float | None:
 
 
 def _kind(value: Any) -> str:
-    """What a value is, in a few words."""
+    """The type of a value, with its shape, its length or its text, in a few words."""
     if isinstance(value, tuple | list):
         return f"a {type(value).__name__} of {len(value)}"
     shape = getattr(value, "shape", None)

@@ -44,7 +44,7 @@ class CodeError(Exception):
 
 
 def code_of(spec: AgentSpec) -> Iterator[tuple[Names, str]]:
-    """What a spec names of code, and where."""
+    """The code that a spec names, and where it names it."""
     if ":" in spec.env.id:
         yield ("env", "id"), spec.env.id
     elif spec.env.id in IMPORTING:
@@ -155,7 +155,7 @@ def imported(resolved: Resolved, path: Names, name: str) -> Any:
 
 
 def named_in(module: ModuleType, name: str) -> Any:
-    """What a module calls by a dotted name.
+    """The member of a module that a dotted name stands for.
 
     Raises:
         CodeError: it has nothing of this name.

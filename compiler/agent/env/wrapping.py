@@ -29,7 +29,7 @@ WITH_VELOCITIES = (
     "LunarLander-v3",
     "LunarLanderContinuous-v3",
 )
-# What pip calls the packages that wrappers of gymnasium's import.
+# Names that pip has for the packages that wrappers of gymnasium's import.
 PACKAGES_OF_WRAPPERS = {
     "array_api_compat": "array-api-compat",
     "cv2": "opencv-python",

@@ -70,7 +70,7 @@ class Distribution(Feature):
         return self.act_doc
 
     def described(self) -> str:
-        """What actions are, for a comment."""
+        """A description of the actions, for a comment."""
         return self.note
 
     def numpy_logits(self) -> Code:

@@ -108,7 +108,7 @@ class ActionValuesOfDraws(Feature):
 
 
 class ActionValueResiduals(Feature):
-    """What action values leave unexplained of their targets."""
+    """Residuals of action values: the part of their targets that these leave unexplained."""
 
     template = "advantages/action_value_residuals"
 

@@ -50,7 +50,7 @@ class Contents(Feature):
         }
 
     def bounded(self, actions: str) -> Code:
-        """What the environment takes, within its bounds, for the text of some actions."""
+        """Code that brings actions, given as text, within the environment's bounds."""
         plan = self.plan
         if plan.action_units is not None:
             return Code(f"scale({actions})")

@@ -306,7 +306,7 @@ class ConditionalUpdate(Feature):
 
 
 def optimizer_fields(plan: Plan) -> list[str]:
-    """What the optimiser keeps beside the parameters."""
+    """The fields that the optimiser keeps beside the parameters."""
     optimizer = stepping(plan)
     fields = {"adam": ["m", "v", "step"], "adamw": ["m", "v", "step"], "rmsprop": ["v"]}
     return fields.get(optimizer.kind, ["m"] if optimizer.momentum else [])

@@ -99,7 +99,7 @@ class Networks:
 
     @property
     def log_std_shape(self) -> tuple[int, ...] | None:
-        """Of the free parameter log σ, where there is one."""
+        """The shape of the free parameter log σ, where there is one."""
         if self.policy not in GAUSSIANS or self.std == "state-dependent":
             return None
         if self.std == "gsde":
@@ -156,7 +156,7 @@ class Networks:
         return lines + [line for stage in critic for line in stage.initialisers()]
 
     def torch_functions(self) -> set[str]:
-        """What the networks need of torch.nn.functional."""
+        """The functions of torch.nn.functional that the networks need."""
         used = {"linear"}
         for stage in self.stages():
             used |= stage.functions()
@@ -341,7 +341,7 @@ def _function(
 
 @dataclass(frozen=True)
 class Interface:
-    """What the environment and the spec ask of the networks."""
+    """The demands of the environment and the spec on the networks."""
 
     shape: tuple[int, ...]  # of an observation: (O,) or (C, H, W)
     pixel: float  # the largest value of a pixel

@@ -22,14 +22,14 @@ class Distribution:
 
     @property
     def names(self) -> Code:
-        """What its parameters are called."""
+        """The names of the distribution's parameters."""
         if self.policy in LOGITS:
             return Code("logits")
         return Code("alpha, beta" if self.policy == "beta" else "mean, log_std")
 
     @property
     def of_entropy(self) -> Code:
-        """What its entropy depends on."""
+        """The names of the parameters that the entropy depends on."""
         return Code("log_std") if self.policy == "gaussian" else self.names
 
     @property
@@ -56,7 +56,7 @@ class Distribution:
 
     @property
     def functions(self) -> set[str]:
-        """What it needs of torch.nn.functional."""
+        """The functions of torch.nn.functional that the distribution needs."""
         needs = {
             "categorical": {"log_softmax"},
             "multi-categorical": {"log_softmax"},

@@ -46,7 +46,7 @@ class Stage(Protocol):
         """Its affine layers and convolutions."""
 
     def functions(self) -> set[str]:
-        """What it needs of torch.nn.functional."""
+        """The functions of torch.nn.functional that it needs."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Layer:
 
     @property
     def multiply_adds(self) -> int:
-        """For one sample."""
+        """Multiply-adds for one sample."""
         return self.positions * prod(self._weight())
 
     def shapes(self) -> list[tuple[str, tuple[int, ...]]]:

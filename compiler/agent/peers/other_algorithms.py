@@ -56,7 +56,7 @@ SAME = {
 
 
 def unknown_algorithm(name: str, presets: Iterable[str]) -> str:
-    """What to say of an algorithm that is no preset; nothing where nothing is known of it."""
+    """A hint for an algorithm that is no preset; empty where nothing is known of it."""
     own = name.strip().lower().replace("_", "-").replace(" ", "-")
     if own in SAME:
         return f"did you mean {SAME[own]}?"

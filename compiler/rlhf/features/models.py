@@ -52,7 +52,7 @@ class Contents(Feature):
         return Code(textwrap.fill(prose(text), WIDTH, initial_indent="   ")[3:])
 
     def steps(self) -> str:
-        """What the module's steps are called."""
+        """The name of the module's steps."""
         names = [LEARNT[stage] for stage in self.plan.spec.stages]
         if len(names) == 1:
             return f"{names[0] if names != ['PPO against it'] else 'PPO against a reward model'}."

@@ -128,7 +128,7 @@ class Ppo(Feature):
         ]
 
     def entropy_words(self) -> dict[str, Code]:
-        """What the policy gives for each token."""
+        """Words of the template for the values that the policy gives for each token."""
         entropy = self.plan.spec.ppo.losses.entropy.beta > 0
         more = ", entropies" if entropy else ""
         text = "log π, values and entropies" if entropy else "log π and values"

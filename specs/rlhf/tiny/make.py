@@ -36,7 +36,7 @@ def tone(rng: random.Random) -> int:
 
 
 def prompt(rng: random.Random) -> tuple[str, str, str]:
-    """What somebody asks for, who, and what it is."""
+    """A request in words, the name of who makes it, and the item it asks for."""
     name, item = pick(rng, NAMES), pick(rng, ITEMS)
     return pick(rng, ASKS).format(name=name, item=item) + "\nShop:", name, item
 

@@ -26,7 +26,7 @@ GOOD = {
 
 
 def found_in(tmp_path, stage, lines, more=""):
-    """What `ppoc check` finds, the bytes of the data file being given by line."""
+    """The findings of `ppoc check`, the bytes of the data file being given by line."""
     data = b"\n".join(line if isinstance(line, bytes) else line.encode() for line in lines)
     (tmp_path / "data.jsonl").write_bytes(data)
     path = tmp_path / "spec.yaml"

@@ -63,7 +63,7 @@ def compiled(toy, *overrides):
 
 
 def clean(paths):
-    """What ruff says of some modules."""
+    """The complaints of ruff about some modules."""
     said = ""
     config = f"--config={ROOT / 'pyproject.toml'}"
     for command in (["format", "--diff", config], ["check", "--no-cache", config]):

@@ -1,4 +1,4 @@
-"""What is said of models beforehand equals what transformers makes of them."""
+"""Statements on models beforehand equal what transformers makes of them."""
 
 import json
 

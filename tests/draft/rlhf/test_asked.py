@@ -1,4 +1,4 @@
-"""What a language model may answer to a request for learning from human feedback."""
+"""Answers that a language model may give to a request for learning from human feedback."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""What the loops of the stages hand from one part to the next, and log, from all calls of a run."""
+"""Values that the stages' loops hand from part to part, and log, from all calls of a run."""
 
 import csv
 import json

@@ -79,7 +79,7 @@ def state(folder):
 
 
 def result_of(folder):
-    """What result.json has, without the time."""
+    """The content of result.json, without the time."""
     result = json.loads((folder / "result.json").read_text())
     del result["seconds"]
     return result

@@ -147,7 +147,7 @@ def test_rankings_that_say_nothing_leave_the_reward_model_at_chance(ran, first_s
 
 
 def test_an_overfit_stage_finds_the_same_when_it_is_resumed(ran):
-    """What was seen after the checkpoint is dropped and seen again, on what was held out too."""
+    """Findings after the checkpoint are dropped and made again, on what was held out too."""
     spans = ("sft.epochs=60", "data.held_out=0.5", "training.checkpoint_every=40")
     done, out = ran(*spans, until="sft")
     whole = list(health.read(out / "sft"))

@@ -74,7 +74,7 @@ def learned(model):
 
 
 def assert_same_step(found, expected, before):
-    """That two models moved from `before`, and to the same place."""
+    """Assert that two models moved from `before`, and to the same place."""
     moved = 0.0
     for name, parameter in expected.items():
         torch.testing.assert_close(found[name], parameter, rtol=1e-4, atol=1e-6)

@@ -1,4 +1,4 @@
-"""What is said of two policies, computed by hand and by SciPy."""
+"""Numbers on two policies, computed by hand and by SciPy."""
 
 import numpy as np
 import pytest

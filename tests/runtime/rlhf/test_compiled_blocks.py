@@ -28,7 +28,7 @@ def model(architecture="gpt2", dropout=0.1):
 
 
 def gradients(lm, tokens, mask):
-    """Of a function of all hidden states, and the states; dropout is drawn the same each time."""
+    """All hidden states, and the gradients of a function of them; dropout is drawn alike."""
     torch.manual_seed(3)
     lm.zero_grad()
     states = hidden_states(lm.base_model, tokens, mask)

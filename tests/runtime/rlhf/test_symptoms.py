@@ -61,7 +61,7 @@ def healthy(stage, iteration):
 
 
 def evaluation(stage, iteration):
-    """What a stage that learns is found to do on what was held out, each ten iterations."""
+    """The evaluation of a stage that learns on what was held out, each ten iterations."""
     done = iteration / 100
     rows = {
         "sft": {"loss": 6 - 5 * done, "perplexity": math.exp(6 - 5 * done)},

@@ -65,7 +65,7 @@ def test_files_that_are_no_tokenizer_are_refused_in_one_message(root, kind):
 
 
 class Failing:
-    """What a library makes of files that say nonsense: it fails once it is asked."""
+    """A library's tokenizer from files that say nonsense: it fails once it is asked."""
 
     eos_token_id, pad_token_id = 0, None
 

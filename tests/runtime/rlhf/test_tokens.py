@@ -79,7 +79,7 @@ def test_padded_rankings_and_what_is_counted_as_right():
     assert ranks.tolist() == [2, 3]
     ranked = tokens.by_ranking(torch.tensor([1.0, 2.0, 3.0, 1.0, 1.0]), ranks)
     assert ranked.tolist() == [[1, 2, 0], [3, 1, 1]]
-    # Of the first ranking's pair none; of the second's three pairs two, since a draw is not right.
+    # The first ranking's pair is wrong; two of the second's three are right, as a draw is not.
     assert tokens.pair_accuracy(ranked, ranks).item() == pytest.approx((0 + 2 / 3) / 2)
 
 
