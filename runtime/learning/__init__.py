@@ -1,1 +1,1 @@
-"""What a generated module computes with: statistics, parameters, compiled updates."""
+"""Mathematics of generated modules: statistics, parameters, compiled updates."""
