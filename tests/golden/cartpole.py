@@ -187,7 +187,7 @@ def gae(
 
 
 class Batch(NamedTuple):
-    """What an update learns from: B samples, with T and N flattened into one axis."""
+    """The samples of an update: B samples, with T and N flattened into one axis."""
 
     observations: Tensor  # [B, O]
     actions: Tensor  # [B], int64
@@ -332,7 +332,7 @@ def make_batch(
     truncated: Tensor,
     next_observations: Tensor,
 ) -> Batch:
-    """What `update` learns from: a Rollout's fields as tensors."""
+    """The batch of `update`: a Rollout's fields as tensors."""
     p = runtime.unflatten(params, SHAPES)
     log_probs = log_prob(actor(p, observations), actions)
     values = critic(p, observations)

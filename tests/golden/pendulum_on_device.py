@@ -190,7 +190,7 @@ def gae(
 
 
 class Batch(NamedTuple):
-    """What an update learns from: B samples, with T and N flattened into one axis."""
+    """The samples of an update: B samples, with T and N flattened into one axis."""
 
     observations: Tensor  # [B, O], normalised
     actions: Tensor  # [B, A], before clipping to the bounds
@@ -364,7 +364,7 @@ def make_batch(
     truncated: Tensor,
     next_observations: Tensor,
 ) -> Batch:
-    """What `update` learns from: a Rollout's fields as tensors, normalised."""
+    """The batch of `update`: a Rollout's fields as tensors, normalised."""
     p = runtime.unflatten(params, SHAPES)
     log_probs = log_prob(actor(p, observations), p["log_std"], actions)
     values = critic(p, observations)

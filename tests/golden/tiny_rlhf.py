@@ -341,7 +341,7 @@ def load_score(
 
 
 def token_rewards(scores: Tensor, log_ratio: Tensor, mask: Tensor, kl_weight: float) -> Tensor:
-    """What each token of a response earns, [N, L] ([Ziegler] eq. 2).
+    """The reward of each token of a response, [N, L] ([Ziegler] eq. 2).
 
         rₜ = −β log(π(aₜ|sₜ) / π_ref(aₜ|sₜ)), and the last token earns the score too
 
@@ -395,7 +395,7 @@ class Policy(nn.Module):
         nn.init.zeros_(self.value.bias)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Of the R tokens of [B, L] that `mask` marks: log π and values, each [R]."""
+        """Outputs at the R tokens of [B, L] in `mask`: log π and values, each [R]."""
         states = states_before(self.lm, tokens, mask)
         logits = next_token_logits(self.lm, states)
         values = self.value(states).squeeze(-1).float()
