@@ -123,7 +123,7 @@ def _watch(child: int, shared: mmap.mmap, asked: list[float]) -> str | None:
             since, limit = CLOCK.unpack_from(shared)
             stuck = None
             if since and now - max(since, resumed) > limit + 2 * LOOK_SECONDS:
-                stuck = f"a step takes longer than env.step_timeout, {limit:g} s"
+                stuck = f"a step or a close takes longer than env.step_timeout, {limit:g} s"
             elif (
                 asked and asked[-1] - asked[0] >= AGAIN_SECONDS and now - asked[-1] > GRACE_SECONDS
             ):

@@ -12,7 +12,11 @@ import itertools
 import os
 import sys
 import unicodedata
+import warnings
+from pathlib import Path
 from typing import TextIO
+
+from ppoc.formats.text import printable
 
 ERRORS = "ppoc.readable"
 SPELT = {
@@ -23,6 +27,7 @@ SPELT = {
     "•": "*", "\N{NO-BREAK SPACE}": " ",
 }  # fmt: skip
 MARKS = {"<super>": "^", "<sub>": "_"}
+PACKAGE = str(Path(__file__).resolve().parent.parent)
 GREEK = ("GREEK SMALL LETTER ", "GREEK CAPITAL LETTER ")
 PLAIN = ("strict", "surrogateescape", "backslashreplace")  # error handlers that nobody asked for
 
@@ -37,6 +42,7 @@ def open_streams() -> None:
     encoding lacks is spelt in ASCII: ± as +-, ε as epsilon, others by their number.
     """
     codecs.register_error(ERRORS, _readable)
+    warnings.formatwarning = _warning_line
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
@@ -152,3 +158,17 @@ def _spelt(character: str) -> str:
             letter = letter.lower().replace("lamda", "lambda")
             return letter.capitalize() if "CAPITAL" in start else letter
     return character.encode("ascii", "backslashreplace").decode()
+
+
+def _warning_line(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """A warning as it is shown: those that ppoc gives are for its users, without a line of code."""
+    text = printable(str(message))
+    if filename.startswith(PACKAGE):
+        return f"warning: {text}\n"
+    return f"{printable(filename)}:{lineno}: {category.__name__}: {text}\n"

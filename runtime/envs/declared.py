@@ -16,10 +16,9 @@ _bounds: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}  # of environments no
 
 def announce(env_id: str, space: "Space[Any]") -> None:
     """Keep the bounds of an environment's observations, where it has some."""
-    bounds = [np.asarray(getattr(space, name), np.float64) for name in ("low", "high")]
-    if space.dtype is not None and space.dtype.kind == "f" and np.isfinite(bounds).any():
-        slack = [SLACK * np.where(np.isfinite(bound), np.abs(bound) + 1, 0) for bound in bounds]
-        _bounds[env_id] = (bounds[0] - slack[0], bounds[1] + slack[1])
+    low, high = (np.asarray(getattr(space, name), np.float64) for name in ("low", "high"))
+    if space.dtype is not None and space.dtype.kind == "f" and np.isfinite([low, high]).any():
+        _bounds[env_id] = (low, high)
 
 
 def warn_outside(env_id: str, observations: NDArray[Any]) -> None:
@@ -28,14 +27,20 @@ def warn_outside(env_id: str, observations: NDArray[Any]) -> None:
         return
     low, high = _bounds[env_id]
     least, most = observations.min((0, 1)), observations.max((0, 1))
-    wrong = (least < low) | (most > high)
+    below, above = least < low - _slack(low), most > high + _slack(high)
+    wrong = below | above
     if wrong.any():
         del _bounds[env_id]
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
-        value = least[place] if least[place] < low[place] else most[place]
+        value = least[place] if below[place] else most[place]
         text = (
             f"{env_id} gave observations outside its space: component "
             f"{', '.join(map(str, place))} was {value:.6g}, and the space goes from "
             f"{low[place]:.6g} to {high[place]:.6g}"
         )
         warnings.warn(text, RuntimeWarning, stacklevel=2)
+
+
+def _slack(bounds: NDArray[Any]) -> NDArray[Any]:
+    """How far beyond its bound each component may be."""
+    return SLACK * np.where(np.isfinite(bounds), np.abs(bounds) + 1, 0)

@@ -21,12 +21,12 @@ clock: Any = bytearray(CLOCK.size)
 
 
 def too_slow(env_id: str, seconds: float) -> str:
-    """The message about a step that takes too long."""
-    return f"a step of {env_id} takes longer than env.step_timeout, {seconds:g} s"
+    """The message about a step, a reset or a close that takes too long."""
+    return f"a step or the close of {env_id} takes longer than env.step_timeout, {seconds:g} s"
 
 
 class WatchedEnvs:
-    """Environments whose steps and resets end the process when one takes too long."""
+    """Environments whose steps, resets and close end the process when one takes too long."""
 
     def __init__(self, envs: VectorEnv, env_id: str, seconds: float) -> None:
         self.num_envs = envs.num_envs
@@ -59,8 +59,12 @@ class WatchedEnvs:
             CLOCK.pack_into(clock, 0, 0.0, self._seconds)
 
     def close(self) -> None:
-        self._closed.set()
-        self._envs.close()
+        CLOCK.pack_into(clock, 0, time.monotonic(), self._seconds)
+        try:
+            self._envs.close()
+        finally:
+            CLOCK.pack_into(clock, 0, 0.0, self._seconds)
+            self._closed.set()
 
     def _watch(self) -> None:
         pause = min(self._seconds / 4, 1.0)

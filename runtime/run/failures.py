@@ -46,6 +46,7 @@ def in_one_message(
         RunError: the run failed, or was interrupted.
     """
     _under_way.append(folder)
+    place = Path.cwd()
     try:
         yield
     except RunError:
@@ -55,11 +56,24 @@ def in_one_message(
     except Interrupted as error:
         raise RunError(f"stopped at once, by {error}\n{kept(folder)}") from error
     except BaseException as error:  # SystemExit too, which would end as if all were well
+        moved = _back_to(place)
         path = (root or folder) / TRACEBACK
         said = describe_failure(error, path, less_memory=less_memory)
-        raise RunError(f"{said}\n{kept(folder)}") from error
+        raise RunError(f"{said}\n{moved}{kept(folder)}") from error
     finally:
         _under_way.remove(folder)
+
+
+def _back_to(place: Path) -> str:
+    """Go back to the working directory of the run's start; returns a line if others left it."""
+    with contextlib.suppress(OSError):  # it may be gone
+        if (now := Path.cwd()) != place:
+            os.chdir(place)
+            return (
+                f"code of others, such as an environment, changed the working directory to {now}; "
+                "a whole path as --out keeps the run folder in reach\n"
+            )
+    return ""
 
 
 def kept(folder: Path) -> str:

@@ -46,7 +46,10 @@ def test_what_leaves_a_space_is_told_once():
     assert told("A-v0", rows) == []
     rows[3, 0, 1] = 2.5
     (text,) = told("A-v0", rows)
-    assert text.startswith("A-v0 gave observations outside its space: component 1 was 2.5")
+    assert text == (
+        "A-v0 gave observations outside its space: component 1 was 2.5, and the space goes from "
+        "-1 to 2"
+    )
     assert told("A-v0", rows) == []
 
 

@@ -1,6 +1,8 @@
 """A failure is one message, with the traceback of others' code in the run folder."""
 
+import os
 import sys
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -111,6 +113,24 @@ def test_whatever_is_raised_is_one_message_and_a_file(tmp_path, error, said):
     with pytest.raises(RunError, match=said), in_one_message(tmp_path):
         raises(error)
     assert "in raises" in (tmp_path / "error.txt").read_text()
+
+
+def test_code_of_others_that_changes_the_working_directory_is_named(tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    def goes_elsewhere():
+        os.chdir("elsewhere")
+        Path("run/metrics.csv").read_bytes()
+
+    with pytest.raises(RunError) as caught, in_one_message(Path("run")):
+        goes_elsewhere()
+    said, moved, kept = str(caught.value).split("\n")
+    assert said == "No such file or directory: run/metrics.csv"
+    assert f"changed the working directory to {tmp_path / 'elsewhere'}; " in moved
+    assert kept == "no checkpoint was saved yet"
+    assert Path.cwd() == tmp_path
 
 
 def test_a_traceback_replaces_a_link_and_writes_through_none(tmp_path):

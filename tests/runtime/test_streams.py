@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 
 import pytest
 
@@ -180,3 +181,12 @@ def test_standard_output_is_given_back(capsys):
     assert sys.stdout is before
     assert capsys.readouterr() == ("a result\n", "by others\n")
     assert streams.results() is before
+
+
+def test_warnings_are_for_users_and_escaped(monkeypatch):
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)  # put back at the end
+    streams.open_streams()
+    ours = warnings.formatwarning("no close:\x1b[2J", RuntimeWarning, streams.__file__, 3)
+    assert ours == "warning: no close:\\x1b[2J\n"
+    others = warnings.formatwarning("old\x1b[2J", UserWarning, "/lib/other.py", 3)
+    assert others == "/lib/other.py:3: UserWarning: old\\x1b[2J\n"

@@ -207,7 +207,13 @@ def _looking(child: int, reader: int) -> Iterator[Callable[[], bytes]]:
 
 
 def _last_line(printed: bytes) -> str:
-    lines = printed.decode(errors="replace").split("\n")
+    """The last line; of a crash that Python reports, the line of code that was under way."""
+    text = printed.decode(errors="replace")
+    before, crash, _ = text.partition("\nExtension modules: ")
+    lines = text.split("\n")
+    if crash:
+        _, _, stack = before.rpartition("most recent call first)")
+        lines = [line for line in stack.split("\n") if line.lstrip().startswith("File ")][:1]
     return next((line.strip()[:200] for line in reversed(lines) if line.strip()), "")
 
 

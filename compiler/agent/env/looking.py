@@ -71,7 +71,7 @@ def _refusal(resolved: Resolved, path: tuple[str, ...], name: str, outcome: Outc
     code, _, doing = outcome.doing.partition(" ")
     message = f"`{name}` {outcome.ended}" + (f", in {doing}" if doing else "")
     why = f"it printed last: {outcome.printed}" if outcome.printed else ""
-    help = "see there: nobody can train with it"
+    help = "correct that code: what ends its process cannot be trained with"
     if outcome.seconds:
         if code == "E130" and resolved.spec.env.step_timeout is not None:
             path = ("env", "step_timeout")

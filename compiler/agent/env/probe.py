@@ -127,6 +127,7 @@ def _see(
     before = tuple(sys.path)
     if trust:
         search_beside(resolved)
+    beside = found_beside(resolved, before) if trust else ()
     with quiet():
         env, by_code = make(resolved, layers, options, desk)
         shape, pixel, layout = spaces.observations(resolved, env.observation_space)
@@ -145,7 +146,7 @@ def _see(
             actions.action_high,
             backends.Spaces.of(env.observation_space, env.action_space),
             by_code,
-            found_beside(resolved, before) if trust else (),
+            beside,
             steps.largest,
             steps.observed,
             spaces.outline(env.observation_space),

@@ -26,6 +26,7 @@ BUDGET_SECONDS = 2.0  # of random steps in all
 STEP_SECONDS = 5.0  # of one, where the spec does not say
 RESET_API = "`reset(seed=…, options=…)` returns an observation and a dictionary"
 STEP_API = "`step(action)` returns observation, reward, terminated, truncated and a dictionary"
+CORRECT = "correct the environment there"
 OLD_API = "this is the interface of gym before 0.26; gymnasium's "
 
 
@@ -116,7 +117,7 @@ class _Walk:
                 takes_no_seed = isinstance(error, TypeError) and "seed" in str(error)
                 help = f"declare `def reset(self, *, seed=None, options=None)`; {RESET_API}"
                 raise _FaultError(
-                    f"fails in {doing}: {told(error)}", help if takes_no_seed else "see there"
+                    f"fails in {doing}: {told(error)}", help if takes_no_seed else CORRECT
                 ) from None
             if not isinstance(answer, tuple | list) or len(answer) != 2:
                 text = f"returns {_kind(answer)} from {doing}, not an observation and its info"
@@ -130,7 +131,7 @@ class _Walk:
         try:
             answer = self._env.step(action)
         except BaseException as error:
-            raise _FaultError(f"fails in {doing}: {told(error)}", "see there") from None
+            raise _FaultError(f"fails in {doing}: {told(error)}", CORRECT) from None
         if not isinstance(answer, tuple | list) or len(answer) != 5:
             help = f"{OLD_API if length_of(answer) == 4 else ''}{STEP_API}"
             raise _FaultError(f"returns {_kind(answer)} from {doing}, not five values", help)
@@ -138,7 +139,7 @@ class _Walk:
         self._check_observation(observation, f"from {doing}")
         number = _number(reward)
         if number is None:
-            text = f"returns a reward from {doing} that is no number: {_kind(reward)}"
+            text = f"returns a reward from {doing}, which is no number: {_kind(reward)}"
             raise _FaultError(text, "return `float(reward)`")
         if not np.isfinite(np.float32(number)):
             text = f"returns a reward of {number} from {doing}"
@@ -147,7 +148,7 @@ class _Walk:
         for name, value in (("terminated", terminated), ("truncated", truncated)):
             flag = _number(value)
             if flag not in (0, 1):
-                text = f"returns a `{name}` from {doing} that is no bool: {_kind(value)}"
+                text = f"returns a `{name}` from {doing}, which is no bool: {_kind(value)}"
                 raise _FaultError(text, f"{STEP_API}, in this order")
             flags.append(bool(flag))
         return observation, number, any(flags), info
@@ -155,7 +156,7 @@ class _Walk:
     def _check_observation(self, observation: Any, where: str) -> None:
         for fault in observation_faults(self._env.observation_space, observation):
             help = "return what the observation space announces, or announce what is returned"
-            raise _FaultError(f"returns an observation {where} that {fault}", help)
+            raise _FaultError(f"returns an observation {where}, which {fault}", help)
 
     def _sample(self, mask: Any) -> Any:
         """A random action, which the mask allows."""
