@@ -11,26 +11,28 @@ if TYPE_CHECKING:
 
 SLACK = 1e-5  # of a bound, which rounding may exceed
 
-_bounds: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}  # of environments not told of yet
+# Of environments that were not told of yet, by name and by shape of an observation.
+_bounds: dict[tuple[str, tuple[int, ...]], tuple[NDArray[Any], NDArray[Any]]] = {}
 
 
 def announce(env_id: str, space: "Space[Any]") -> None:
     """Keep the bounds of an environment's observations, where it has some."""
     low, high = (np.asarray(getattr(space, name), np.float64) for name in ("low", "high"))
     if space.dtype is not None and space.dtype.kind == "f" and np.isfinite([low, high]).any():
-        _bounds[env_id] = (low, high)
+        _bounds[env_id, low.shape] = (low, high)
 
 
 def warn_outside(env_id: str, observations: NDArray[Any]) -> None:
     """Warn, once, of an environment whose observations [T, N, …] are not in its space."""
-    if env_id not in _bounds:
+    key = (env_id, observations.shape[2:])
+    if key not in _bounds:
         return
-    low, high = _bounds[env_id]
+    low, high = _bounds[key]
     least, most = observations.min((0, 1)), observations.max((0, 1))
     below, above = least < low - _slack(low), most > high + _slack(high)
     wrong = below | above
     if wrong.any():
-        del _bounds[env_id]
+        del _bounds[key]
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
         value = least[place] if below[place] else most[place]
         text = (

@@ -6,8 +6,8 @@ import gymnasium
 import numpy as np
 import pytest
 
-from ppoc.runtime import watchdog
-from ppoc.runtime.envs import make
+from ppoc.runtime.envs import watchdog
+from ppoc.runtime.envs.make import make
 
 
 class Clinging(gymnasium.Env):

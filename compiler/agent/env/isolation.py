@@ -32,7 +32,7 @@ COPIED, ENDED, WORDS, COPY_WORDS, ANSWERED = 24, 25, 32, 2048, 4096
 WHOLE, BROKEN = 1, 2  # how a child says that it ended
 SHARED_BYTES = 1 << 24  # pages that nobody touches cost nothing
 LOOK_SECONDS, COPY_SECONDS = 0.05, 0.2
-PRINTED_BYTES = 4096  # of what the child prints, its last
+PRINTED_BYTES = 1 << 16  # of what the child prints, its last: a crash lists its stack and modules
 PR_SET_PDEATHSIG = 1
 
 
