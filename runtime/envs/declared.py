@@ -11,15 +11,16 @@ if TYPE_CHECKING:
 
 SLACK = 1e-5  # of a bound, which rounding may exceed
 
-# Of environments that were not told of yet, by name and by shape of an observation.
-_bounds: dict[tuple[str, tuple[int, ...]], tuple[NDArray[Any], NDArray[Any]]] = {}
+# Bounds, and the same with their slack, of environments that were not told of yet; by name and by
+# shape of an observation.
+_bounds: dict[tuple[str, tuple[int, ...]], tuple[NDArray[Any], ...]] = {}
 
 
 def announce(env_id: str, space: "Space[Any]") -> None:
     """Keep the bounds of an environment's observations, where it has some."""
     low, high = (np.asarray(getattr(space, name), np.float64) for name in ("low", "high"))
     if space.dtype is not None and space.dtype.kind == "f" and np.isfinite([low, high]).any():
-        _bounds[env_id, low.shape] = (low, high)
+        _bounds[env_id, low.shape] = (low, high, low - _slack(low), high + _slack(high))
 
 
 def warn_outside(env_id: str, observations: NDArray[Any]) -> None:
@@ -27,9 +28,9 @@ def warn_outside(env_id: str, observations: NDArray[Any]) -> None:
     key = (env_id, observations.shape[2:])
     if key not in _bounds:
         return
-    low, high = _bounds[key]
+    low, high, lowest, highest = _bounds[key]
     least, most = observations.min((0, 1)), observations.max((0, 1))
-    below, above = least < low - _slack(low), most > high + _slack(high)
+    below, above = least < lowest, most > highest
     wrong = below | above
     if wrong.any():
         del _bounds[key]

@@ -59,18 +59,21 @@ class GymnasiumEnvs(Located):
         self.seed, self.count, self.observations = seed, 0, None
         self._began = [0] * self.num_envs
         observations: NDArray[Any] = np.empty(self._shape, self._dtype)
-        index = 0
+        for index in range(self.num_envs):
+            self._reset(index, observations, seed=seed + index)
+        self.observations = observations
+        return observations
+
+    def _reset(self, index: int, observations: NDArray[Any], **seeded: Any) -> None:
+        """Reset one environment, into its row of `observations` [N, …]."""
         try:
-            for index, env in enumerate(self._envs):
-                observation = opened(env.reset(seed=seed + index))
-                check_observation(observation, self._each, self._dtype)
-                observations[index] = observation
+            observation = opened(self._envs[index].reset(**seeded))
+            check_observation(observation, self._each, self._dtype)
+            observations[index] = observation
         except STOPS:
             raise
         except BaseException as error:
             raise self.failure(error, "reset", index=index) from error
-        self.observations = observations
-        return observations
 
     @property
     def announced(self) -> "Space[Any]":
@@ -81,17 +84,9 @@ class GymnasiumEnvs(Located):
 
     def restart(self, where: Flags, observations: Floats) -> Floats:
         observations = observations.copy()
-        index = 0
-        try:
-            for index in map(int, np.flatnonzero(where)):
-                observation = opened(self._envs[index].reset())
-                check_observation(observation, self._each, self._dtype)
-                observations[index] = observation
-                self._began[index] = self.count
-        except STOPS:
-            raise
-        except BaseException as error:
-            raise self.failure(error, "reset", index=index) from error
+        for index in map(int, np.flatnonzero(where)):
+            self._reset(index, observations)
+            self._began[index] = self.count
         self.observations = observations
         return observations
 

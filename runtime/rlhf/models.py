@@ -153,12 +153,6 @@ def trunk(lm: Any) -> nn.Module:
     return found
 
 
-def context_of(lm: Any) -> int:
-    """The most positions a model takes."""
-    config = lm.config
-    return int(getattr(config, "n_positions", None) or config.max_position_embeddings)
-
-
 # ── LoRA ──────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -30,3 +30,19 @@ def ppoc(monkeypatch, capsys, tmp_path):
         return SimpleNamespace(code=code, out=out, err=err)
 
     return run
+
+
+@pytest.fixture
+def spec(tmp_path, ppoc):
+    """The spec that `ppoc init` writes."""
+    path = tmp_path / "agent.yaml"
+    assert ppoc("init", path).code == 0
+    return path
+
+
+@pytest.fixture
+def trained(request, ppoc, spec):
+    """A run folder after a training with the options `SHORT` of the test's module."""
+    options = request.module.SHORT
+    assert ppoc("run", spec, *options, "--out", "trained", "--quiet").code == 0
+    return spec.parent / "trained"

@@ -16,20 +16,6 @@ SHORT = (
 )
 
 
-@pytest.fixture
-def spec(tmp_path, ppoc):
-    path = tmp_path / "agent.yaml"
-    assert ppoc("init", path).code == 0
-    return path
-
-
-@pytest.fixture
-def trained(ppoc, spec):
-    """A run folder after a short training."""
-    assert ppoc("run", spec, *SHORT, "--out", "trained", "--quiet").code == 0
-    return spec.parent / "trained"
-
-
 def test_a_run_folder_is_not_trained_anew_unasked(ppoc, trained, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
     for changes in ((), ("--out", "new"), ("--seed", "2"), ("-q",)):

@@ -19,20 +19,6 @@ SHORT = (
 )
 
 
-@pytest.fixture
-def spec(tmp_path, ppoc):
-    path = tmp_path / "agent.yaml"
-    assert ppoc("init", path).code == 0
-    return path
-
-
-@pytest.fixture
-def trained(ppoc, spec):
-    """A run folder after a short training."""
-    assert ppoc("run", spec, *SHORT, "--out", "trained", "--quiet").code == 0
-    return spec.parent / "trained"
-
-
 def test_init_writes_a_spec_that_checks(ppoc, tmp_path):
     done = ppoc("init", "first.yaml", "--env", "Pendulum-v1")
     assert (done.code, done.out.strip()) == (0, "first.yaml")
