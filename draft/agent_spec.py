@@ -42,7 +42,7 @@ def compose(reading: Reading, name: str | None = None) -> Draft:
         except SpecError as error:
             values = _without(values, full, text, error, notes)
             continue
-        advice = resolved.advice(advice_on(resolved, facts))
+        advice = resolved.unsuppressed(advice_on(resolved, facts))
         return Draft(text, list(full.values()), notes, resolved, [*resolved.warnings, *advice])
     raise NothingToDraftError(notes)
 

@@ -69,7 +69,7 @@ def edit(text: str, path: Path, reading: Reading) -> Edited:
     advice = []
     if isinstance(resolved, Resolved):
         facts = probe(resolved, choose_backend=False)
-        advice = resolved.advice(advice_on(resolved, facts))
+        advice = resolved.unsuppressed(advice_on(resolved, facts))
     return Edited(text, changed, left, notes, resolved, [*resolved.warnings, *advice])
 
 

@@ -38,7 +38,7 @@ def compile_agent(resolved: Resolved, *, trust: bool = False) -> Program:
         emit(plan),
         values,
         {name: version(name) for name in ("ppoc", "torch", "numpy")} | versions(plan.facts.backend),
-        resolved.advice(found),
+        resolved.unsuppressed(found),
         plan.decisions,
         frozenset({("env", "backend")} if resolved.spec.env.backend == "auto" else ()),
         code_folders=plan.facts.code_folders,
@@ -59,5 +59,5 @@ def environment_problems(examined: Examined, *, trust: bool) -> Iterator[Diagnos
         yield from error.diagnostics
         return
     if not examined.failed:
-        yield from resolved.advice(advice_on(resolved, facts))
-        yield from resolved.advice(episodes_may_never_end(resolved, facts))
+        yield from resolved.unsuppressed(advice_on(resolved, facts))
+        yield from resolved.unsuppressed(episodes_may_never_end(resolved, facts))

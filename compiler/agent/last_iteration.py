@@ -22,9 +22,9 @@ def total_steps_are_nearly_those_taken(resolved: "Resolved") -> Iterator[Diagnos
     total, taken = spec.training.total_steps, steps_taken(spec)
     if taken > MORE_STEPS * total:
         totals = " or ".join(f"{steps:,}" for steps in nearest_totals(spec))
-        yield resolved.error(
+        yield resolved.diagnostic(
             "W101",
-            resolved.said(("training", "total_steps"), ("update", "rollout_steps")),
+            resolved.first_explicit(("training", "total_steps"), ("update", "rollout_steps")),
             f"a run of {total:,} steps takes {taken:,}: {iterations_in_words(spec)}",
             why=why_rounded(spec),
             help=f"set training.total_steps to {totals}, or lower update.rollout_steps",

@@ -17,7 +17,7 @@ def always_needs_a_compiler(resolved: "Document") -> Iterator[Diagnostic]:
     """W206: a run of `compile: always` ends at its start where there is no compiler."""
     spec: Any = resolved.spec  # of any kind
     if spec.training.compile == "always" and not has_compiler():
-        yield resolved.error(
+        yield resolved.diagnostic(
             "W206",
             PATH,
             f"`training.compile` is always, and no C++ compiler is found here ({wanted()})",
@@ -30,7 +30,7 @@ def what_is_lost(resolved: "Document", decisions: Sequence["Decision"]) -> Itera
     """W206: what would be compiled, if there were a compiler."""
     lost = [decision for decision in decisions if decision.lacks_compiler]
     if lost:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "W206",
             PATH,
             f"no C++ compiler is found here ({wanted()}), so this run is slower than it could be",

@@ -49,28 +49,28 @@ class Document:
         node = find(self.root, path)
         return Origin(node.origin, node.span) if node is not None else Origin("default")
 
-    def advice(self, found: Iterable[Diagnostic]) -> list[Diagnostic]:
+    def unsuppressed(self, found: Iterable[Diagnostic]) -> list[Diagnostic]:
         """The warnings that `# ppoc: allow` leaves; none for a lock."""
         if self.is_lock:
             return []
         return ordered(d for d in found if not allowed(d, self.source_text))
 
-    def said(self, *paths: Path) -> Path:
+    def first_explicit(self, *paths: Path) -> Path:
         """The first of some paths whose value is the spec's own; of none, the first."""
         kinds = ("spec", "extends", "override")
         return next((path for path in paths if self.origin(path).kind in kinds), paths[0])
 
-    def error(
+    def diagnostic(
         self, code: str, path: Path, message: str, *, why: str = "", help: str = ""
     ) -> Diagnostic:
         """A diagnostic about the value at a path, or the nearest place above it."""
         return Diagnostic(code, message, nearest(self.root, path), why=why, help=help)
 
-    def refusal(
+    def spec_error(
         self, code: str, path: Path, message: str, help: str = "", why: str = ""
     ) -> SpecError:
-        """The error to raise for the one diagnostic that `error` makes of the same arguments."""
-        return SpecError([self.error(code, path, message, why=why, help=help)])
+        """The error to raise for the one problem that `diagnostic` makes of the same arguments."""
+        return SpecError([self.diagnostic(code, path, message, why=why, help=help)])
 
 
 @dataclass(frozen=True)

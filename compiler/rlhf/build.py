@@ -33,7 +33,7 @@ def compile_rlhf(resolved: RlhfResolved) -> Program:
     decisions = choose_compiling(spec, facts)
     compiled = {stage for stage, decision in decisions.items() if decision.choice == COMPILED}
     chosen = tuple(decisions.values())
-    lost = resolved.advice(what_is_lost(resolved, chosen))
+    lost = resolved.unsuppressed(what_is_lost(resolved, chosen))
     return Program(
         emit(spec, files, dict(_places(resolved)), compiled),
         values_of(resolved, {roles[role]: name for role, name in files.items()}),

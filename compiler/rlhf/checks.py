@@ -23,7 +23,7 @@ def stages_are_in_order(resolved: "RlhfResolved") -> Iterator[Diagnostic]:
     stages = resolved.spec.stages
     ordered = [stage for stage in STAGES if stage in stages]
     if stages != ordered:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E402",
             ("stages",),
             f"the stages are {', '.join(stages)}",
@@ -38,14 +38,14 @@ def stages_have_what_they_start_from(resolved: "RlhfResolved") -> Iterator[Diagn
     stages, start = spec.stages, spec.start
     of_sft = [s for s in stages if s == "ppo" or (s == "reward" and spec.reward.start == "sft")]
     if "sft" not in stages and of_sft and start.policy is None:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E403",
             ("stages",),
             f"{of_sft[0]} starts from a supervised policy, and there is none",
             help="add sft, or name a run folder that has one: `start: {policy: runs/my-model-1}`",
         )
     if "ppo" in stages and "reward" not in stages and start.reward is None:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E403",
             ("stages",),
             "ppo needs a reward model, and there is none",
@@ -53,7 +53,7 @@ def stages_have_what_they_start_from(resolved: "RlhfResolved") -> Iterator[Diagn
         )
     for what, stage in (("policy", "sft"), ("reward", "reward")):
         if getattr(start, what) is not None and stage in stages:
-            yield resolved.error(
+            yield resolved.diagnostic(
                 "E403",
                 ("start", what),
                 f"`start.{what}` says where the {what} comes from, and the stage {stage} makes one",
@@ -66,14 +66,14 @@ def there_is_one_model(resolved: "RlhfResolved") -> Iterator[Diagnostic]:
     model = resolved.spec.model
     if (model.id is None) == (model.config is None):
         both = model.id is not None
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E404",
             ("model", "config") if both else ("model",),
             "both `id` and `config` say what the model is" if both else "no model is given",
             help="keep one of them" if both else "such as `id: gpt2`, or `config: {layers: 2}`",
         )
     elif model.revision is not None and model.id is None:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E404",
             ("model", "revision"),
             "a new model has no revision",
@@ -84,18 +84,22 @@ def there_is_one_model(resolved: "RlhfResolved") -> Iterator[Diagnostic]:
     width, heads = model.config.hidden_size, model.config.heads
     if width % heads:
         near = ", ".join(str(n * heads) for n in (width // heads, width // heads + 1) if n)
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E404",
-            resolved.said(("model", "config", "hidden_size"), ("model", "config", "heads")),
+            resolved.first_explicit(
+                ("model", "config", "hidden_size"), ("model", "config", "heads")
+            ),
             f"{heads} heads cannot share a width of {width} evenly",
             help=f"the nearest widths that they can: {near}",
         )
         return
     step = ROTARY.get(model.config.architecture, 1)
     if width // heads % step:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E404",
-            resolved.said(("model", "config", "hidden_size"), ("model", "config", "heads")),
+            resolved.first_explicit(
+                ("model", "config", "hidden_size"), ("model", "config", "heads")
+            ),
             f"heads of {width // heads} numbers have no rotary positions",
             why=f"those of {model.config.architecture} turn pairs of numbers of a head",
             help=f"take a width such as {(width // heads // step + 1) * step * heads}",
@@ -120,9 +124,11 @@ def lengths_within(resolved: "RlhfResolved", context: int) -> Iterator[Diagnosti
         if stage not in spec.stages and not (stage == "sft" and "reward" in spec.stages):
             continue
         if prompt + length > context:
-            yield resolved.error(
+            yield resolved.diagnostic(
                 "E405",
-                resolved.said(path, ("data", "max_prompt_tokens"), ("model", "config", "context")),
+                resolved.first_explicit(
+                    path, ("data", "max_prompt_tokens"), ("model", "config", "context")
+                ),
                 f"prompts of {prompt} and responses of {length} tokens do not fit {context}",
                 why=f"the model reads {context} tokens, prompt and response together",
                 help=f"lower `{'.'.join(path)}`, or `data.max_prompt_tokens`, by "
@@ -135,9 +141,9 @@ def minibatches_divide_the_rollout(resolved: "RlhfResolved") -> Iterator[Diagnos
     ppo = resolved.spec.ppo
     if "ppo" in resolved.spec.stages and ppo.rollout_size % ppo.minibatch_size:
         sizes = nearest_divisors(ppo.rollout_size, ppo.minibatch_size)
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E101",
-            resolved.said(("ppo", "minibatch_size"), ("ppo", "rollout_size")),
+            resolved.first_explicit(("ppo", "minibatch_size"), ("ppo", "rollout_size")),
             f"minibatches of {ppo.minibatch_size} do not divide a rollout of "
             f"{ppo.rollout_size} responses",
             why="every minibatch has the same size, so that each gradient step counts alike",
@@ -151,9 +157,9 @@ def episodes_are_nearly_those_taken(resolved: "RlhfResolved") -> Iterator[Diagno
     if "ppo" in resolved.spec.stages and taken > MORE_STEPS * ppo.episodes:
         below = taken - ppo.rollout_size
         totals = f"{below:,} or {taken:,}" if below else f"{taken:,}"
-        yield resolved.error(
+        yield resolved.diagnostic(
             "W101",
-            resolved.said(("ppo", "episodes"), ("ppo", "rollout_size")),
+            resolved.first_explicit(("ppo", "episodes"), ("ppo", "rollout_size")),
             f"a run of {ppo.episodes:,} responses takes {taken:,}: rollouts of "
             f"{ppo.rollout_size:,}",
             why="the last rollout is as large as the others",
@@ -165,9 +171,9 @@ def a_target_moves_something(resolved: "RlhfResolved") -> Iterator[Diagnostic]:
     """E406: β is multiplied to follow the target, and 0 stays 0."""
     kl = resolved.spec.ppo.kl
     if kl.target is not None and kl.beta == 0:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E406",
-            resolved.said(("ppo", "kl", "beta"), ("ppo", "kl", "target")),
+            resolved.first_explicit(("ppo", "kl", "beta"), ("ppo", "kl", "target")),
             "β = 0 cannot follow a KL target",
             why="β grows and shrinks by factors (Ziegler et al. 2019), and 0 times any is 0",
             help="give `ppo.kl.beta` a first value such as 0.1, or remove the target",
@@ -194,7 +200,7 @@ def _inherits(resolved: "RlhfResolved") -> bool:
 
 
 def _no_data(resolved: "RlhfResolved", what: str, key: str) -> Diagnostic:
-    return resolved.error(
+    return resolved.diagnostic(
         "E407",
         ("data",) if resolved.origin(("data",)).kind != "default" else ("stages",),
         f"{what}, and no file has them",
@@ -216,7 +222,7 @@ def objectives_are_formulas(resolved: "RlhfResolved") -> Iterator[Diagnostic]:
     yield from wrong
     own_clip = resolved.origin(("ppo", "losses", "value", "clip")).kind != "default"
     if not wrong and own_clip and value.clip and not value_objective(ppo).uses("value_clip"):
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E201",
             ("ppo", "losses", "value", "clip"),
             "the formula of the value objective has no `value_clip`",
@@ -226,7 +232,7 @@ def objectives_are_formulas(resolved: "RlhfResolved") -> Iterator[Diagnostic]:
         for name in parameters:
             alike = [other for other in parameters if other.upper() == name.upper()]
             if name in reserved(which) or alike[0] != name:
-                yield resolved.error(
+                yield resolved.diagnostic(
                     "E201",
                     ("ppo", "losses", which, "parameters", name),
                     f"the parameter `{name}` has a meaning, or differs from another in case only",

@@ -95,11 +95,13 @@ def _survey_file(resolved: RlhfResolved, name: str) -> tuple[Facts | None, list[
     except (OSError, FormatError) as error:
         message = f"cannot read {shown(path)}: {getattr(error, 'strerror', None) or error}"
         help = "a path is relative to the file that has it, and of a flag to the current folder"
-        return None, [resolved.error("E410", ("data", name), message, help=help)]
+        return None, [resolved.diagnostic("E410", ("data", name), message, help=help)]
     if left:
         where = ("data", name)
         message = f"{left:,} more lines of {path.name} have faults such as those shown"
-        found.append(resolved.error("E411", where, message, help="mend the first ones, look again"))
+        found.append(
+            resolved.diagnostic("E411", where, message, help="mend the first ones, look again")
+        )
     facts = Facts(
         path,
         digest.hexdigest(),
@@ -220,8 +222,8 @@ def _enough(resolved: RlhfResolved, name: str, facts: Facts) -> Iterator[Diagnos
     if facts.examples == 0:
         message = f"{facts.path.name} has nothing to learn from"
         help = "add lines, or look at `data.overlong`" if facts.longest_prompt else "add lines"
-        yield resolved.error("E414", where, message, help=help)
+        yield resolved.diagnostic("E414", where, message, help=help)
     elif facts.prompts < 2 and held_out:
         message = f"{facts.path.name} has one prompt, so none can be held out"
         help = "add lines with other prompts, or set `data.held_out: 0`"
-        yield resolved.error("E414", where, message, help=help)
+        yield resolved.diagnostic("E414", where, message, help=help)

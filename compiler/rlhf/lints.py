@@ -26,7 +26,7 @@ def nothing_holds_the_policy(resolved: "RlhfResolved") -> Iterator[Diagnostic]:
     """W401: a policy is rewarded by a model that is right only near its data."""
     kl = resolved.spec.ppo.kl
     if "ppo" in resolved.spec.stages and kl.beta == 0:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "W401",
             ("ppo", "kl", "beta"),
             "no KL penalty keeps the policy near the one it starts from",
@@ -41,7 +41,7 @@ def the_penalty_is_large(resolved: "RlhfResolved") -> Iterator[Diagnostic]:
     kl, rewards = resolved.spec.ppo.kl, resolved.spec.ppo.rewards
     normal = rewards.normalize and kl.target is None
     if "ppo" in resolved.spec.stages and normal and kl.beta > LARGE_BETA:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "W402",
             ("ppo", "kl", "beta"),
             f"β = {kl.beta:g} holds the policy where it is",
@@ -54,7 +54,7 @@ def the_reward_model_sees_its_data_often(resolved: "RlhfResolved") -> Iterator[D
     """W403: a pretrained model learns its preferences by heart."""
     spec = resolved.spec
     if "reward" in spec.stages and spec.model.id and spec.reward.epochs > REWARD_EPOCHS:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "W403",
             ("reward", "epochs"),
             f"{spec.reward.epochs} epochs over the preferences",
@@ -68,7 +68,7 @@ def the_policy_moves_fast(resolved: "RlhfResolved") -> Iterator[Diagnostic]:
     spec = resolved.spec
     whole = spec.model.id is not None and spec.model.lora is None
     if "ppo" in spec.stages and whole and spec.ppo.optimizer.lr > FAST:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "W404",
             ("ppo", "optimizer", "lr"),
             f"all weights of a pretrained model learn at {spec.ppo.optimizer.lr:g}",
@@ -84,9 +84,9 @@ def a_new_model_learns_slowly(resolved: "RlhfResolved") -> Iterator[Diagnostic]:
         return
     for stage, optimizer in (("sft", spec.sft.optimizer), ("reward", spec.reward.optimizer)):
         if stage in spec.stages and optimizer.lr < SLOW:
-            yield resolved.error(
+            yield resolved.diagnostic(
                 "W405",
-                resolved.said((stage, "optimizer", "lr"), ("model", "config")),
+                resolved.first_explicit((stage, "optimizer", "lr"), ("model", "config")),
                 f"random weights learn at {optimizer.lr:g}, a rate for pretrained ones",
                 why="at this rate a new model hardly leaves its random start",
                 help=f"try `{stage}.optimizer.lr: 1e-3`",
@@ -98,7 +98,7 @@ def later_tokens_count_less(resolved: "RlhfResolved") -> Iterator[Diagnostic]:
     """W406: the score comes at the end, so that a discount favours short responses."""
     gamma = resolved.spec.ppo.advantage.gamma
     if "ppo" in resolved.spec.stages and gamma < 1:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "W406",
             ("ppo", "advantage", "gamma"),
             f"γ = {gamma:g} discounts the score by the length of the response",
@@ -111,7 +111,7 @@ def what_never_ends_is_scored(resolved: "RlhfResolved") -> Iterator[Diagnostic]:
     """W407: the reward model saw responses that end."""
     rewards = resolved.spec.ppo.rewards
     if "ppo" in resolved.spec.stages and rewards.missing_end is None:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "W407",
             ("ppo", "rewards", "missing_end"),
             "responses that are cut off are scored like whole ones",
@@ -127,7 +127,7 @@ def tokens_are_not_the_policys(resolved: "RlhfResolved") -> Iterator[Diagnostic]
         return
     for key in ("top_k", "top_p"):
         if getattr(generation, key) not in (None, 1):
-            yield resolved.error(
+            yield resolved.diagnostic(
                 "W408",
                 ("ppo", "generation", key),
                 f"`{key}` draws from another distribution than the policy's",
@@ -139,7 +139,7 @@ def tokens_are_not_the_policys(resolved: "RlhfResolved") -> Iterator[Diagnostic]
 def nothing_is_held_out(resolved: "RlhfResolved") -> Iterator[Diagnostic]:
     """W409: a model judged on what it learnt from."""
     if resolved.spec.data.held_out == 0:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "W409",
             ("data", "held_out"),
             "nothing is held out, so the comparison is on prompts that were learnt from",
@@ -154,9 +154,11 @@ def the_value_function_learns_slower(resolved: "RlhfResolved") -> Iterator[Diagn
     if "ppo" in resolved.spec.stages and ppo.value_optimizer is not None:
         rate = ppo.value_optimizer.lr
         if rate < ppo.optimizer.lr:
-            yield resolved.error(
+            yield resolved.diagnostic(
                 "W201",
-                resolved.said(("ppo", "value_optimizer", "lr"), ("ppo", "optimizer", "lr")),
+                resolved.first_explicit(
+                    ("ppo", "value_optimizer", "lr"), ("ppo", "optimizer", "lr")
+                ),
                 f"the value function learns slower ({rate:g}) than the policy "
                 f"({ppo.optimizer.lr:g})",
                 why=f"advantages are only as good as the values they come from ({LECTURE})",
@@ -169,7 +171,7 @@ def many_epochs_without_a_limit(resolved: "RlhfResolved") -> Iterator[Diagnostic
     ppo = resolved.spec.ppo
     limited = ppo.target_kl is not None or policy_objective(ppo).uses("kl")
     if "ppo" in resolved.spec.stages and ppo.epochs > MANY_EPOCHS and not limited:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "W203",
             ("ppo", "epochs"),
             f"{ppo.epochs} epochs over each rollout, and no limit on the KL divergence",

@@ -103,7 +103,7 @@ def too_large(resolved: RlhfResolved, sizes: Sizes) -> Iterator[Diagnostic]:
         "activations": "smaller batches, shorter texts, or `dtype: bfloat16`",
         "cache": "a smaller ppo.rollout_size or shorter texts",
     }.get(largest, "a smaller model, or low-rank changes: `model.lora: {rank: 8}`")
-    yield resolved.error(
+    yield resolved.diagnostic(
         "W410",
         ("model",),
         f"{needed.stage} takes about {needed.total / GIB:.1f} GiB, and this machine has "

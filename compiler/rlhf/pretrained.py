@@ -54,7 +54,7 @@ def _not_here(resolved: RlhfResolved, named: str, folder: Path) -> Iterator[Diag
 
 
 def _wrong(resolved: RlhfResolved, message: str, help: str) -> Diagnostic:
-    return resolved.error("E415", ("model", "id"), message, help=help)
+    return resolved.diagnostic("E415", ("model", "id"), message, help=help)
 
 
 def _weights(
@@ -69,7 +69,7 @@ def _weights(
     except (OSError, FormatError) as error:
         pickled = any(folder.glob("*.bin")) or any(folder.glob("*.pt"))
         why = "its other files of weights are pickles, which can do anything when loaded"
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E415",
             ("model", "id"),
             f"{shown(folder)} cannot be loaded: {reason(error)}",
@@ -101,7 +101,7 @@ def _tokenizer_files(resolved: RlhfResolved, key: str, folder: Path) -> Iterator
     try:
         check_tokenizer(folder)
     except (OSError, FormatError) as error:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E415",
             ("model", key),
             f"the tokenizer of {shown(folder)} cannot be loaded: {reason(error)}",
@@ -172,12 +172,12 @@ def starts(resolved: RlhfResolved) -> Iterator[Diagnostic]:
         if other.failed or other.resolved is None:
             message = f"{shown(folder)} is no run folder, for its spec.lock.yaml is not one"
             help = "give a folder that `ppoc run` wrote, relative to this file"
-            yield resolved.error("E416", ("start", what), message, help=help)
+            yield resolved.diagnostic("E416", ("start", what), message, help=help)
             continue
         if other.resolved.kind is not resolved.kind:
             message = f"{shown(folder)} is the run of an agent in an environment"
             help = "give the run folder of a spec of `kind: rlhf`"
-            yield resolved.error("E416", ("start", what), message, help=help)
+            yield resolved.diagnostic("E416", ("start", what), message, help=help)
             continue
         yield from _fit(resolved, other.resolved, what, folder)
 
@@ -186,7 +186,7 @@ def _fit(resolved: RlhfResolved, other: Any, what: str, folder: Path) -> Iterato
     """E417: another vocabulary, or weights of other shapes."""
     ours, theirs = vocabulary_of(resolved), vocabulary_of(other)
     if ours != theirs:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E417",
             ("start", what),
             f"the {what} of {folder.name} reads other tokens: {theirs}, not {ours}",
@@ -197,7 +197,7 @@ def _fit(resolved: RlhfResolved, other: Any, what: str, folder: Path) -> Iterato
         mine, its = resolved.spec.model.model_dump(), other.spec.model.model_dump()
         keys = [key for key in mine if mine[key] != its[key] and key not in ("id", "tokenizer")]
         if keys:
-            yield resolved.error(
+            yield resolved.diagnostic(
                 "E417",
                 ("start", what),
                 f"the policy of {folder.name} is another model: `{keys[0]}` is "

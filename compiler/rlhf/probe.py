@@ -30,7 +30,7 @@ def look(resolved: RlhfResolved) -> tuple[RlhfFacts, list[Diagnostic]]:
     found += [*wrong, *own_tokenizer(resolved), *starts(resolved)]
     if sizes is None:
         return RlhfFacts(files), found
-    found += resolved.advice(too_large(resolved, sizes))
+    found += resolved.unsuppressed(too_large(resolved, sizes))
     return RlhfFacts(files, sizes, memory(resolved, sizes)), found
 
 

@@ -33,7 +33,7 @@ def plan_for(resolved: Resolved, facts: EnvFacts) -> Plan:
         plan.networks  # noqa: B018 - building them checks them
     except NetworkError as error:
         help = "take larger images (`env.resize`), or other `convolutions`"
-        found.append(resolved.error("E117", (*ACTOR, "body"), str(error), help=help))
+        found.append(resolved.diagnostic("E117", (*ACTOR, "body"), str(error), help=help))
     if found:
         raise SpecError(found)
     return plan
@@ -47,19 +47,19 @@ def methods_know_the_actions(resolved: Resolved, plan: Plan) -> Iterator[Diagnos
     if plan.learns_action_values and not simple:
         message = f"the estimator q does not know how to average over {kind} actions like these"
         help = "use `estimator: gae`"
-        yield resolved.error("E116", ("advantage", "estimator"), message, help=help)
+        yield resolved.diagnostic("E116", ("advantage", "estimator"), message, help=help)
     if plan.searches and plan.facts.action_kind not in ("discrete", "continuous"):
         message = f"the cross-entropy method does not take {kind} actions"
-        yield resolved.error("E116", ("algorithm",), message, help="use `algorithm: ppo`")
+        yield resolved.diagnostic("E116", ("algorithm",), message, help="use `algorithm: ppo`")
     if plan.searches and resolved.spec.networks.actor.body != "mlp":
         message = "the cross-entropy method does not take images"
-        yield resolved.error("E116", (*ACTOR, "body"), message, help="use `algorithm: ppo`")
+        yield resolved.diagnostic("E116", (*ACTOR, "body"), message, help="use `algorithm: ppo`")
 
 
 def images_are_scaled_already(resolved: Resolved, plan: Plan) -> Iterator[Diagnostic]:
     """E122: running statistics of pixels."""
     if plan.facts.images and resolved.spec.env.normalize.observations:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E122",
             ("env", "normalize", "observations"),
             "images are scaled to [0, 1] already",
@@ -75,7 +75,7 @@ def masks_are_of_choices(resolved: Resolved, plan: Plan) -> Iterator[Diagnostic]
     ):
         message = f"the actions of `{resolved.spec.env.id}` are no choices that a mask could forbid"
         help = "remove `action_masks`"
-        yield resolved.error("E123", ("env", "action_masks"), message, help=help)
+        yield resolved.diagnostic("E123", ("env", "action_masks"), message, help=help)
 
 
 def distributions_fit_the_actions(resolved: Resolved, plan: Plan) -> Iterator[Diagnostic]:
@@ -86,19 +86,19 @@ def distributions_fit_the_actions(resolved: Resolved, plan: Plan) -> Iterator[Di
         path = (*ACTOR, key)
         if not continuous and not plan.searches and given(resolved, path):
             message = f"`{key}` means nothing to {plan.facts.action_kind} actions"
-            yield resolved.error("E124", path, message, help=f"remove `{key}`")
+            yield resolved.diagnostic("E124", path, message, help=f"remove `{key}`")
     bounds = (*plan.facts.action_low, *plan.facts.action_high)
     if continuous and actor.distribution != "gaussian" and any(abs(b) >= NO_BOUND for b in bounds):
         message = f"`{actor.distribution}` needs bounds, and an action here has none"
         help = "use `distribution: gaussian`"
-        yield resolved.error("E124", (*ACTOR, "distribution"), message, help=help)
+        yield resolved.diagnostic("E124", (*ACTOR, "distribution"), message, help=help)
     if (
         continuous
         and actor.distribution not in GAUSSIANS
         and given(resolved, (*ACTOR, "log_std_init"))
     ):
         message = "a Beta distribution has no standard deviation"
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E124", (*ACTOR, "log_std_init"), message, help="remove `log_std_init`"
         )
 
@@ -116,7 +116,7 @@ def scaled_actions_are_gaussian_and_bounded(resolved: Resolved, plan: Plan) -> I
         message = "`action_scaling: bounds` needs bounds, and the actions here have none"
     else:
         return
-    yield resolved.error("E124", path, message, help="remove `action_scaling`")
+    yield resolved.diagnostic("E124", path, message, help="remove `action_scaling`")
 
 
 CHECKS = (

@@ -15,7 +15,7 @@ def evaluations_play_whole_games(resolved: "Resolved") -> Iterator[Diagnostic]:
     """E122: environments that end an episode with a life are none to evaluate in."""
     env, evaluation = resolved.spec.env, resolved.spec.evaluation
     if evaluation.share_envs == "always" and env.atari is not None and env.atari.episodic_life:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E122",
             ("evaluation", "share_envs"),
             "in the environments of training an episode ends with a life",
@@ -28,7 +28,7 @@ def episodes_may_never_end(resolved: "Resolved", facts: "EnvFacts") -> Iterator[
     """W212: an episode that no time limit ends is cut, at a length that nobody chose."""
     if facts.time_limit is not None or resolved.spec.evaluation.max_steps is not None:
         return
-    yield resolved.error(
+    yield resolved.diagnostic(
         "W212",
         ("env", "id"),
         f"`{resolved.spec.env.id}` has no time limit, so an episode may never end",

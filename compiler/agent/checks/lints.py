@@ -21,9 +21,9 @@ def the_critic_learns_slower(resolved: "Resolved") -> Iterator[Diagnostic]:
     """W201: an actor that outruns its critic follows advantages of an older policy."""
     optimizer = resolved.spec.optimizer
     if optimizer.trust_region is None and optimizer.critic.lr < optimizer.actor.lr:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "W201",
-            resolved.said(("optimizer", "critic", "lr"), ("optimizer", "actor", "lr")),
+            resolved.first_explicit(("optimizer", "critic", "lr"), ("optimizer", "actor", "lr")),
             f"the critic learns slower ({optimizer.critic.lr:g}) than the actor "
             f"({optimizer.actor.lr:g})",
             why=f"advantages are only as good as the values they come from ({LECTURE})",
@@ -38,7 +38,7 @@ def networks_are_larger_than_needed(resolved: "Resolved") -> Iterator[Diagnostic
         if network is None or (name == "critic" and getattr(network, "share", None)):
             continue
         if len(network.layers) > DEEP or max(network.layers, default=0) > WIDE:
-            yield resolved.error(
+            yield resolved.diagnostic(
                 "W202",
                 ("networks", name, "layers"),
                 f"the {name} has {len(network.layers)} hidden layers of up to "
@@ -56,7 +56,7 @@ def many_epochs_without_a_limit(resolved: "Resolved") -> Iterator[Diagnostic]:
     limited = spec.update.target_kl is not None or spec.optimizer.trust_region is not None
     if spec.update.epochs <= MANY_EPOCHS or limited or policy_objective(spec).uses("kl"):
         return
-    yield resolved.error(
+    yield resolved.diagnostic(
         "W203",
         ("update", "epochs"),
         f"{spec.update.epochs} epochs over each batch, and no limit on the KL divergence",
@@ -71,7 +71,7 @@ def gae_is_off(resolved: "Resolved") -> Iterator[Diagnostic]:
     chosen = resolved.origin(("advantage", "lambda")).kind in ("spec", "extends", "override")
     if advantage.estimator == "gae" and advantage.lambda_ in (0.0, 1.0) and chosen:
         what = "one-step TD errors" if advantage.lambda_ == 0 else "returns minus values"
-        yield resolved.error(
+        yield resolved.diagnostic(
             "W204",
             ("advantage", "lambda"),
             f"λ = {advantage.lambda_:g} turns GAE off: advantages are {what}",
@@ -85,7 +85,7 @@ def rewards_are_large(resolved: "Resolved", largest: float) -> Iterator[Diagnost
     env = resolved.spec.env
     clipped = env.atari is not None and env.atari.clip_rewards
     if largest > LARGE_REWARD and not env.normalize.rewards and not clipped:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "W205",
             ("env", "id"),
             f"random steps met rewards of {largest:.3g}, and rewards are not normalised",

@@ -28,7 +28,7 @@ def a_shared_critic_has_no_parts_of_its_own(resolved: "Resolved") -> Iterator[Di
     plain = actor.body == "mlp" and actor.memory is None
     if plain and (critic.share == "body" or not actor.layers):
         missing = "hidden layers" if critic.share == "actor" else "convolutions or memory"
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E108",
             (*CRITIC, "share"),
             f"the actor has no {missing} to share",
@@ -39,7 +39,7 @@ def a_shared_critic_has_no_parts_of_its_own(resolved: "Resolved") -> Iterator[Di
         shared += ["layers", "activation", "init"]
     for key in shared:
         if given(resolved, (*CRITIC, key)):
-            yield resolved.error(
+            yield resolved.diagnostic(
                 "E108",
                 (*CRITIC, key),
                 f"the critic shares the actor's {_what(critic.share)}, so `{key}` means nothing",
@@ -61,24 +61,26 @@ def bodies_have_their_parts(resolved: "Resolved") -> Iterator[Diagnostic]:
         path = ("networks", name)
         if network.body == "cnn" and not network.convolutions:
             help = "add `convolutions: [[32, 8, 4], [64, 4, 2]]`, or take `body: nature-cnn`"
-            yield resolved.error("E117", (*path, "body"), "`cnn` needs `convolutions`", help=help)
+            yield resolved.diagnostic(
+                "E117", (*path, "body"), "`cnn` needs `convolutions`", help=help
+            )
         if network.convolutions and network.body != "cnn":
             message = f"`{network.body}` has no convolutions of yours"
             help = "write `body: cnn`, or remove `convolutions`"
-            yield resolved.error("E117", (*path, "convolutions"), message, help=help)
+            yield resolved.diagnostic("E117", (*path, "convolutions"), message, help=help)
         if network.features is not None and network.body not in CONVOLUTIONAL:
             message = f"`{network.body}` has no layer after its convolutions"
             help = "remove `features`; the widths of hidden layers are `layers`"
-            yield resolved.error("E117", (*path, "features"), message, help=help)
+            yield resolved.diagnostic("E117", (*path, "features"), message, help=help)
         if (network.body == "custom") != (network.code is not None):
             key = "body" if network.body == "custom" else "code"
             message = "`body: custom` and `code` need each other"
             help = "give both, such as `body: custom` with `code: my_package.networks:body`"
-            yield resolved.error("E117", (*path, key), message, help=help)
+            yield resolved.diagnostic("E117", (*path, key), message, help=help)
     if "critic" in both and networks.actor.memory is None:
         images = [network.body != "mlp" for network in both.values()]
         if images[0] != images[1]:
-            yield resolved.error(
+            yield resolved.diagnostic(
                 "E117",
                 (*CRITIC, "body"),
                 "actor and critic look at the same observations, and only one takes images",
@@ -98,11 +100,11 @@ def memory_fits_the_method(resolved: "Resolved") -> Iterator[Diagnostic]:
         if critic is not None and critic.memory is not None:
             message = "only the critic has a memory"
             help = "give `networks.actor.memory` too, or remove the critic's"
-            yield resolved.error("E118", (*CRITIC, "memory"), message, help=help)
+            yield resolved.diagnostic("E118", (*CRITIC, "memory"), message, help=help)
         if update.sequence_length is not None:
             message = "without a memory, sequence_length means nothing"
             help = "remove it, or give `networks.actor.memory`"
-            yield resolved.error("E118", ("update", "sequence_length"), message, help=help)
+            yield resolved.diagnostic("E118", ("update", "sequence_length"), message, help=help)
         return
     for name, there in {
         "a trust region": spec.optimizer.trust_region,
@@ -114,11 +116,11 @@ def memory_fits_the_method(resolved: "Resolved") -> Iterator[Diagnostic]:
         if there is not None:
             message = f"{name} does not work with a memory"
             help = "remove one of the two; PPO and A2C learn memories"
-            yield resolved.error("E118", place, message, help=help)
+            yield resolved.diagnostic("E118", place, message, help=help)
     if critic is not None and critic.share is None and networks.actor.body != "mlp":
         message = "with a memory over images, the critic shares the actor's body"
         help = "write `critic: {share: body, layers: []}`"
-        yield resolved.error("E118", CRITIC, message, help=help)
+        yield resolved.diagnostic("E118", CRITIC, message, help=help)
     yield from _sequences(resolved)
 
 
@@ -131,7 +133,7 @@ def _sequences(resolved: "Resolved") -> Iterator[Diagnostic]:
     whole = update.minibatch_size == "all"
     minibatch = update.rollout_steps if whole else update.minibatch_size
     if steps % length or int(minibatch) % length:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E118",
             ("update", "sequence_length"),
             f"sequences of {length} steps do not divide {steps} steps and minibatches of "
@@ -151,13 +153,13 @@ def optimizers_have_their_numbers(resolved: "Resolved") -> Iterator[Diagnostic]:
             if one.kind != kind and given(resolved, path):
                 message = f"`{key}` means nothing to {one.kind}"
                 help = f"remove it, or write `kind: {kind}`"
-                yield resolved.error("E120", path, message, help=help)
+                yield resolved.diagnostic("E120", path, message, help=help)
     if optimizer.trust_region is not None or resolved.spec.networks.critic is None:
         return
     keys = ("kind", *kinds)
     differ = [k for k in keys if getattr(optimizer.actor, k) != getattr(optimizer.critic, k)]
     for key in differ:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E120",
             ("optimizer", "critic", key),
             f"actor and critic have one optimiser, and two values of `{key}`",
@@ -182,11 +184,11 @@ def schedules_go_forward(resolved: "Resolved") -> Iterator[Diagnostic]:
         if progress != sorted(set(progress)) or progress[-1] > 1:
             message = f"the progress of the points is {', '.join(f'{p:g}' for p in progress)}"
             help = "write [progress, factor] pairs with progress rising from 0 to 1"
-            yield resolved.error("E121", path, message, help=help)
+            yield resolved.diagnostic("E121", path, message, help=help)
     if spec.losses.value.schedule != "constant" and spec.optimizer.trust_region is not None:
         message = "beside a trust region the value function has a step of its own"
         help = "schedule `optimizer.critic` instead"
-        yield resolved.error("E121", ("losses", "value", "schedule"), message, help=help)
+        yield resolved.diagnostic("E121", ("losses", "value", "schedule"), message, help=help)
 
 
 def preprocessing_is_said_once(resolved: "Resolved") -> Iterator[Diagnostic]:
@@ -203,7 +205,7 @@ def preprocessing_is_said_once(resolved: "Resolved") -> Iterator[Diagnostic]:
             message = f"`atari` has a {key.replace('_', ' ')} of its own"
             inner = "screen_size" if key == "resize" else key
             help = f"remove `{key}`; see `atari.{inner}`"
-            yield resolved.error("E122", ("env", key), message, help=help)
+            yield resolved.diagnostic("E122", ("env", key), message, help=help)
 
 
 def masks_reach_the_actor(resolved: "Resolved") -> Iterator[Diagnostic]:
@@ -229,7 +231,7 @@ def masks_reach_the_actor(resolved: "Resolved") -> Iterator[Diagnostic]:
     ):
         if there:
             message = f"action masks do not work with {what} yet"
-            yield resolved.error("E123", place, message, help=help)
+            yield resolved.diagnostic("E123", place, message, help=help)
 
 
 def distributions_have_their_numbers(resolved: "Resolved") -> Iterator[Diagnostic]:
@@ -239,11 +241,11 @@ def distributions_have_their_numbers(resolved: "Resolved") -> Iterator[Diagnosti
     if actor.distribution == "beta" and actor.std != "independent":
         message = "a Beta distribution has no standard deviation"
         help = f"remove `std: {actor.std}`, or take `distribution: gaussian`"
-        yield resolved.error("E124", (*path, "std"), message, help=help)
+        yield resolved.diagnostic("E124", (*path, "std"), message, help=help)
     if actor.resample_every is not None and actor.std != "gsde":
         message = "noise is drawn at every step unless it is a function of the state"
         help = "remove `resample_every`, or write `std: gsde`"
-        yield resolved.error("E124", (*path, "resample_every"), message, help=help)
+        yield resolved.diagnostic("E124", (*path, "resample_every"), message, help=help)
 
 
 NETWORK_CHECKS = (

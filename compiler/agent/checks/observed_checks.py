@@ -21,7 +21,7 @@ def advice_on(resolved: Resolved, facts: EnvFacts) -> Iterator[Diagnostic]:
     yield from _flattened_images(resolved, observed)
     yield from _large_observations(resolved, observed)
     if observed.outside:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "W208",
             ID,
             f"an observation of `{resolved.spec.env.id}` is outside its space: {observed.outside}",
@@ -40,7 +40,7 @@ def refuse_masks(resolved: Resolved, observed: Observed) -> None:
         message = f"`{resolved.spec.env.id}` allows no action {observed.forbidden}"
         why = "a policy has to take one, also where an episode should be over"
         help = "let its mask allow an action in each state that is not the last of an episode"
-        raise SpecError([resolved.error("E125", ID, message, why=why, help=help)])
+        raise SpecError([resolved.diagnostic("E125", ID, message, why=why, help=help)])
 
 
 def _flattened_images(resolved: Resolved, observed: Observed) -> Iterator[Diagnostic]:
@@ -58,9 +58,9 @@ def _flattened_images(resolved: Resolved, observed: Observed) -> Iterator[Diagno
             "leave it out, or give the image alone, by a wrapper or an option of the environment: "
             "there are no networks for single keys yet"
         )
-        yield resolved.error(
+        yield resolved.diagnostic(
             "W209",
-            resolved.said(BODY, ID),
+            resolved.first_explicit(BODY, ID),
             f"{what} is flattened to {prod(part.shape):,} inputs"
             + (f" from {part.low:g} to {part.high:g}" if raw else ""),
             why="fully connected layers do not know which pixels are neighbours"
@@ -78,7 +78,7 @@ def _large_observations(resolved: Resolved, observed: Observed) -> Iterator[Diag
         name = f"`{part.name}` " if part.name else ""
         seen = "" if isnan(part.largest) else f"random steps met {part.largest:.4g}"
         bounds = f"its bounds are {part.low:.4g} and {part.high:.4g}"
-        yield resolved.error(
+        yield resolved.diagnostic(
             "W207",
             ID,
             f"observations {name}are large and not normalised: {seen or bounds}",

@@ -25,9 +25,9 @@ def minibatches_divide_the_rollout(resolved: "Resolved") -> Iterator[Diagnostic]
     if update.minibatch_size != "all" and samples % update.minibatch_size:
         sizes = nearest_divisors(samples, update.minibatch_size)
         what = "a buffer" if update.buffer else "a rollout"
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E101",
-            resolved.said(("update", "minibatch_size"), ("update", "rollout_steps")),
+            resolved.first_explicit(("update", "minibatch_size"), ("update", "rollout_steps")),
             f"minibatches of {update.minibatch_size} do not divide {what} of {samples} steps",
             why="every minibatch has the same size, so that the update compiles to one shape",
             help=f"the nearest sizes that do: {', '.join(map(str, sizes))}",
@@ -39,9 +39,9 @@ def environments_divide_the_rollout(resolved: "Resolved") -> Iterator[Diagnostic
     steps, envs = resolved.spec.update.rollout_steps, resolved.spec.env.num_envs
     if steps % envs:
         near = sorted({max(1, steps // envs) * envs, (steps // envs + 1) * envs})
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E102",
-            resolved.said(("update", "rollout_steps"), ("env", "num_envs")),
+            resolved.first_explicit(("update", "rollout_steps"), ("env", "num_envs")),
             f"{envs} environments cannot share {steps} steps evenly",
             why="rollout_steps counts the steps of all environments together",
             help=f"the nearest numbers that they can: {', '.join(map(str, near))}",
@@ -53,7 +53,7 @@ def advantages_need_two_samples(resolved: "Resolved") -> Iterator[Diagnostic]:
     advantage, update = resolved.spec.advantage, resolved.spec.update
     whole = update.minibatch_size == "all"
     if advantage.normalize and (update.rollout_steps if whole else update.minibatch_size) == 1:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E109",
             ("update", "rollout_steps" if whole else "minibatch_size"),
             "advantages are normalised within a minibatch, and this one has one sample",
@@ -70,9 +70,9 @@ def some_estimators_need_a_critic(resolved: "Resolved") -> Iterator[Diagnostic]:
     estimator = resolved.spec.advantage.estimator
     if estimator in needs and resolved.spec.networks.critic is None:
         name, why = needs[estimator]
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E104",
-            resolved.said(("advantage", "estimator"), ("networks", "critic")),
+            resolved.first_explicit(("advantage", "estimator"), ("networks", "critic")),
             f"{name} needs a critic",
             why=f"{why}, and `networks.critic` is null",
             help="give `networks.critic`, or use `estimator: reward-to-go`",
@@ -84,7 +84,7 @@ def returns_have_no_critic(resolved: "Resolved") -> Iterator[Diagnostic]:
     spec = resolved.spec
     without_critic = spec.advantage.estimator not in ("gae", "q")
     if without_critic and spec.networks.critic is not None:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E110",
             ("networks", "critic"),
             f"nothing reads the critic: `{spec.advantage.estimator}` is computed from rewards",
@@ -92,7 +92,7 @@ def returns_have_no_critic(resolved: "Resolved") -> Iterator[Diagnostic]:
             help="set `networks.critic: null`, or use `estimator: gae` with `lambda: 1`",
         )
     if spec.advantage.estimator == "gae" and spec.advantage.baseline != "none":
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E110",
             ("advantage", "baseline"),
             "GAE has a baseline already: the value function",
@@ -104,9 +104,9 @@ def returns_need_whole_episodes(resolved: "Resolved") -> Iterator[Diagnostic]:
     """E111: a return that the end of a rollout cuts short is no return."""
     spec = resolved.spec
     if spec.advantage.estimator not in ("gae", "q") and spec.update.sampling != "episodes":
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E111",
-            resolved.said(("advantage", "estimator"), ("update", "sampling")),
+            resolved.first_explicit(("advantage", "estimator"), ("update", "sampling")),
             f"`{spec.advantage.estimator}` needs whole episodes",
             why="without a critic nothing stands for the rewards after the end of a rollout",
             help="set `update.sampling: episodes`",
@@ -120,7 +120,7 @@ def a_trust_region_needs_a_critic_of_its_own(resolved: "Resolved") -> Iterator[D
         return
     critic = spec.networks.critic
     if critic is None or critic.share is not None:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E112",
             ("optimizer", "trust_region"),
             "a trust region needs a critic with a network of its own",
@@ -128,7 +128,7 @@ def a_trust_region_needs_a_critic_of_its_own(resolved: "Resolved") -> Iterator[D
             help="give `networks.critic` its own layers",
         )
     if spec.update.target_kl is not None:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E112",
             ("update", "target_kl"),
             "a trust region has its own KL limit, so target_kl means nothing",
@@ -140,14 +140,14 @@ def adaptive_values_have_a_target(resolved: "Resolved") -> Iterator[Diagnostic]:
     """E113: a value that follows the KL divergence needs a target, a target a value."""
     optimizer, policy = resolved.spec.optimizer, resolved.spec.losses.policy
     if policy.kl_target is not None and "kl_weight" not in policy.parameters:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E113",
             ("losses", "policy", "kl_target"),
             "kl_target moves the parameter kl_weight, and there is none",
             help="use `objective: kl-penalty` with `parameters: {kl_weight: 1.0}`",
         )
     if policy.kl_target is not None and optimizer.trust_region is not None:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E113",
             ("losses", "policy", "kl_target"),
             "a trust region has its own KL limit, so kl_target means nothing",
@@ -157,13 +157,13 @@ def adaptive_values_have_a_target(resolved: "Resolved") -> Iterator[Diagnostic]:
     path = ("optimizer", "actor", "schedule")
     if actor.schedule == "adaptive" and actor.kl_target is None:
         help = "add `kl_target: 0.01` beside it"
-        yield resolved.error("E113", path, "an adaptive rate needs a kl_target", help=help)
+        yield resolved.diagnostic("E113", path, "an adaptive rate needs a kl_target", help=help)
     for name, one in (("actor", actor), ("critic", critic)):
         target = ("optimizer", name, "kl_target")
         if one.kl_target is None or one.schedule == "adaptive":
             continue
         if resolved.origin(target).kind != INHERITED:
-            yield resolved.error(
+            yield resolved.diagnostic(
                 "E113",
                 target,
                 f"kl_target means nothing to a rate that is {one.schedule}",
@@ -171,7 +171,7 @@ def adaptive_values_have_a_target(resolved: "Resolved") -> Iterator[Diagnostic]:
             )
     adaptive_region = actor.schedule == "adaptive" and optimizer.trust_region is not None
     if critic.schedule == "adaptive" or adaptive_region:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E113",
             ("optimizer", "critic", "schedule") if critic.schedule == "adaptive" else path,
             "only the rate of a policy that takes gradient steps follows its KL divergence",
@@ -189,7 +189,7 @@ def a_buffer_is_weighed(resolved: "Resolved") -> Iterator[Diagnostic]:
         return
     place = ("update", "buffer", "importance")
     if spec.advantage.estimator == "return":
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E115",
             ("advantage", "estimator"),
             "the return of a whole episode has no per-decision weights",
@@ -199,7 +199,7 @@ def a_buffer_is_weighed(resolved: "Resolved") -> Iterator[Diagnostic]:
     if buffer.importance == "products":
         return
     if buffer.clip is not None:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E115",
             ("update", "buffer", "clip"),
             "`clip` limits products, and there are none",
@@ -207,7 +207,7 @@ def a_buffer_is_weighed(resolved: "Resolved") -> Iterator[Diagnostic]:
         )
     one_step = spec.advantage.lambda_ == 0 and spec.advantage.estimator == "gae"
     if not one_step and spec.advantage.estimator != "q":
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E115",
             place,
             "one ratio a sample corrects one decision, and the advantage spans several",
@@ -218,7 +218,7 @@ def a_buffer_is_weighed(resolved: "Resolved") -> Iterator[Diagnostic]:
     except FormulaError:  # told by another check
         return
     if not weighed:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E115",
             place,
             f"nothing weighs old samples: `{spec.losses.policy.objective}` has no ratio",
@@ -245,7 +245,7 @@ def objectives_are_formulas(resolved: "Resolved") -> Iterator[Diagnostic]:
     if wrong or losses.value.clip is None:
         return
     if not value_objective(resolved.spec).uses("value_clip"):
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E201",
             ("losses", "value", "clip"),
             "the formula of the value objective has no `value_clip`",
@@ -268,7 +268,7 @@ def parameters_have_names_of_their_own(resolved: "Resolved") -> Iterator[Diagnos
             if first == name and name not in reserved(which):
                 continue
             what = f"differs from `{first}` in case only" if first != name else "has a meaning"
-            yield resolved.error(
+            yield resolved.diagnostic(
                 "E201",
                 ("losses", which, "parameters", name),
                 f"the parameter `{name}` {what}",

@@ -33,7 +33,7 @@ def a_search_has_no_gradients(resolved: "Resolved") -> Iterator[Diagnostic]:
         return
     for path in OF_GRADIENTS:
         if resolved.origin(path).kind in ("spec", "extends", "override"):
-            yield resolved.error(
+            yield resolved.diagnostic(
                 "E114",
                 path,
                 f"the cross-entropy method does not use `{'.'.join(path)}`",
@@ -42,7 +42,7 @@ def a_search_has_no_gradients(resolved: "Resolved") -> Iterator[Diagnostic]:
             )
     elites = int(resolved.spec.env.num_envs * region.elite_fraction)
     if elites < 2:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "E114",
             ("env", "num_envs"),
             f"{resolved.spec.env.num_envs} candidates leave {elites} to refit to",

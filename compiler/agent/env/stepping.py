@@ -64,7 +64,7 @@ def take_steps(
         return walk.walk(lives)
     except _FaultError as fault:
         message = f"`{resolved.spec.env.id}` {fault}"
-        raise resolved.refusal("E130", ID, message, fault.help) from None
+        raise resolved.spec_error("E130", ID, message, fault.help) from None
 
 
 class _Walk:
@@ -87,7 +87,7 @@ class _Walk:
         if lives and not true(lambda: "lives" in info):
             message = f"`EpisodicLife` needs `lives` in the info of `{self._resolved.spec.env.id}`"
             path = ("env", "atari") if self._resolved.spec.env.atari else ("env", "wrappers")
-            raise self._resolved.refusal("E122", path, message, "leave it out")
+            raise self._resolved.spec_error("E122", path, message, "leave it out")
         largest = 0.0
         for number in range(1, RANDOM_STEPS + 1):
             mask = self._mask(info)
@@ -195,7 +195,7 @@ class _Walk:
 
     def _refused(self, message: str) -> SpecError:
         help = f"give an entry for each of {sum(self._choices)} actions, 1 where it may be taken"
-        return self._resolved.refusal("E123", ("env", "action_masks"), message, help)
+        return self._resolved.spec_error("E123", ("env", "action_masks"), message, help)
 
 
 def _number(value: Any) -> float | None:
