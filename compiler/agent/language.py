@@ -133,6 +133,7 @@ class Memory(BaseModel):
     size: Annotated[int, Field(ge=1, le=8192)] = Field(128, description="Hidden units H.")
 
 
+CONVOLUTIONAL = ("nature-cnn", "impala-cnn", "cnn")  # bodies for images
 Convolution = Annotated[
     list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=3, max_length=3)
 ]

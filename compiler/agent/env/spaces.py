@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ppoc.compiler.agent.checks.network_checks import CONVOLUTIONAL
 from ppoc.compiler.agent.env.facts import EnvFacts, Layers, Outline
+from ppoc.compiler.agent.language import CONVOLUTIONAL
 from ppoc.compiler.agent.resolved import Resolved
 
 ID = ("env", "id")

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from ppoc.compiler.agent.checks.observed_checks import refuse_masks
 from ppoc.compiler.agent.env.blame import told
 from ppoc.compiler.agent.env.facts import Layers
 from ppoc.compiler.agent.env.isolation import Desk
@@ -93,7 +92,7 @@ class _Walk:
             mask = self._mask(info)
             self._watch.take(number - 1, observation, mask)
             if mask is not None:
-                refuse_masks(self._resolved, self._watch.found())
+                self._check_mask()
             action = self._sample(mask)
             doing = f"step {number}, with action {short(action)}"
             with self._desk.doing(f"E130 {doing}", self._step_seconds):
@@ -192,6 +191,15 @@ class _Walk:
             message = f"the action mask of `{env_id}` has {row.size} entries, not {size}"
             raise self._refused(message)
         return row
+
+    def _check_mask(self) -> None:
+        """Refuse an environment whose mask allows nothing."""
+        forbidden = self._watch.found().forbidden
+        if forbidden:
+            message = f"`{self._resolved.spec.env.id}` allows no action {forbidden}"
+            why = "a policy has to take one, also where an episode should be over"
+            help = "let its mask allow an action in each state that is not the last of an episode"
+            raise self._resolved.spec_error("E125", ID, message, help, why=why)
 
     def _refused(self, message: str) -> SpecError:
         help = f"give an entry for each of {sum(self._choices)} actions, 1 where it may be taken"

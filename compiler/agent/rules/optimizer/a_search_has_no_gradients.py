@@ -1,12 +1,10 @@
-"""Rules of the cross-entropy method."""
+"""E114: values of the gradient's machinery beside the cross-entropy method."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import Diagnostic
-
-if TYPE_CHECKING:
-    from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.front.rules import rule
 
 # Keys that a search without gradients has no use for.
 OF_GRADIENTS = (
@@ -26,8 +24,8 @@ OF_GRADIENTS = (
 )
 
 
-def a_search_has_no_gradients(resolved: "Resolved") -> Iterator[Diagnostic]:
-    """E114: values of the gradient's machinery beside the cross-entropy method."""
+@rule("E114", "env.num_envs", "optimizer.cross_entropy.elite_fraction")
+def a_search_has_no_gradients(resolved: Resolved) -> Iterator[Diagnostic]:
     region = resolved.spec.optimizer.cross_entropy
     if region is None or resolved.is_lock:
         return
