@@ -1,6 +1,9 @@
 """`ppoc explain SPEC`: what a spec optimises, as mathematics with the numbers filled in."""
 
-from ppoc.compiler.agent.language import Advantage, AgentSpec, Buffer, CrossEntropy, TrustRegion
+from ppoc.compiler.agent.language import AgentSpec
+from ppoc.compiler.agent.language.losses import Advantage
+from ppoc.compiler.agent.language.optimizer import CrossEntropy, TrustRegion
+from ppoc.compiler.agent.language.update import Buffer
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.agent.schedule_words import over_the_run, rows
 from ppoc.compiler.formula.explanation import block, symbols

@@ -7,7 +7,9 @@ from ppoc.compiler.formula.explanation import block, symbols
 from ppoc.compiler.formula.notation import latex
 from ppoc.compiler.formula.objectives import policy_objective, value_objective
 from ppoc.compiler.formula.schedules import Row
-from ppoc.compiler.rlhf.language import Kl, Ppo, Reward, RlhfSpec
+from ppoc.compiler.rlhf.language import RlhfSpec
+from ppoc.compiler.rlhf.language.ppo import Kl, Ppo
+from ppoc.compiler.rlhf.language.stages import Reward
 from ppoc.compiler.rlhf.memory import GIB, memory
 from ppoc.compiler.rlhf.pretrained import known_sizes
 from ppoc.compiler.rlhf.resolved import RlhfResolved

@@ -10,7 +10,7 @@ from ppoc.compiler.agent.env.facts import Layers
 from ppoc.compiler.agent.env.isolation import Desk
 from ppoc.compiler.agent.env.trust import CodeError, import_code, named_in
 from ppoc.compiler.agent.env.wrapping import tuples, wrapped
-from ppoc.compiler.agent.language import Environment
+from ppoc.compiler.agent.language.env import Environment
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.front.suggest import did_you_mean

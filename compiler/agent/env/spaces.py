@@ -3,7 +3,7 @@
 from typing import Any
 
 from ppoc.compiler.agent.env.facts import EnvFacts, Layers, Outline
-from ppoc.compiler.agent.language import CONVOLUTIONAL
+from ppoc.compiler.agent.language.networks import CONVOLUTIONAL
 from ppoc.compiler.agent.resolved import Resolved
 
 ID = ("env", "id")

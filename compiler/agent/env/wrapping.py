@@ -6,7 +6,7 @@ from typing import Any
 from ppoc.compiler.agent.env.blame import told
 from ppoc.compiler.agent.env.facts import Layers
 from ppoc.compiler.agent.env.trust import imported
-from ppoc.compiler.agent.language import Environment
+from ppoc.compiler.agent.language.env import Environment
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.front.suggest import did_you_mean

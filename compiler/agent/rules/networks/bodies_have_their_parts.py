@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.agent.language import CONVOLUTIONAL, Network
+from ppoc.compiler.agent.language.networks import CONVOLUTIONAL, Network
 from ppoc.compiler.agent.networks.layers import NetworkError
 from ppoc.compiler.agent.plan import Plan
 from ppoc.compiler.agent.resolved import Resolved

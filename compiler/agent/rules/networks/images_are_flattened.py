@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import prod
 
 from ppoc.compiler.agent.env.facts import EnvFacts
-from ppoc.compiler.agent.language import CONVOLUTIONAL
+from ppoc.compiler.agent.language.networks import CONVOLUTIONAL
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import Phase, rule

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import rule
-from ppoc.compiler.rlhf.language import STAGES
+from ppoc.compiler.rlhf.language.values import STAGES
 from ppoc.compiler.rlhf.resolved import RlhfResolved
 
 
