@@ -61,6 +61,7 @@ FEATURES: tuple[type[Feature], ...] = (
     advantages.ActionValues,
     advantages.ActionValuesOfChoices,
     advantages.ActionValueResiduals,
+    advantages.DecisionRatios,
     advantages.PerDecisionImportance,
     advantages.EpisodeReturns,
     advantages.LogProbsOfBatch,
