@@ -18,10 +18,11 @@ class Advantage(BaseModel):
     """The weight of the score function."""
 
     model_config = ConfigDict(**STRICT, populate_by_name=True)
-    estimator: Literal["gae", "q", "reward-to-go", "return"] = Field(
+    estimator: Literal["gae", "v-trace", "q", "reward-to-go", "return"] = Field(
         "gae",
-        description="gae: generalised advantage estimation (Schulman et al. 2016). q: the critic "
-        "is an action-value function Q(s, a) and weighs the score itself. Without a critic "
+        description="gae: generalised advantage estimation (Schulman et al. 2016). v-trace: "
+        "that of a buffer's rollouts, by truncated ratios π/μ (Espeholt et al. 2018). q: the "
+        "critic is an action-value function Q(s, a) and weighs the score itself. Without a critic "
         "reward-to-go, or the return of the whole episode.",
     )
     baseline: Literal["none", "mean"] = Field(
@@ -31,6 +32,12 @@ class Advantage(BaseModel):
     gamma: Fraction = Field(0.99, description="Discount factor γ.")
     lambda_: Fraction = Field(
         0.95, alias="lambda", description="λ of GAE: 0 is the TD error, 1 return minus value."
+    )
+    rho_clip: Positive = Field(
+        1.0, description="ρ̄ of V-trace: the largest ratio that a TD error counts by."
+    )
+    c_clip: Positive = Field(
+        1.0, description="c̄ of V-trace: the largest ratio that later TD errors are traced by."
     )
     normalize: bool = Field(
         True, description="Scale advantages to mean 0 and deviation 1 in each minibatch."
@@ -111,6 +118,17 @@ def _gae(advantage: Advantage, products: bool) -> str:
     )
 
 
+def _vtrace(advantage: Advantage, products: bool) -> str:
+    gamma, lam = f"{advantage.gamma:g}", f"{advantage.lambda_:g}"
+    return (
+        "advantage: V-trace (Espeholt et al. 2018, eq. 1)\n"
+        "    vₜ = V(sₜ) + ρ̂ₜ (rₜ + γ V(sₜ₊₁) − V(sₜ)) + γ cₜ (vₜ₊₁ − V(sₜ₊₁)),   Rₜ = vₜ\n"
+        f"    Âₜ = ρ̂ₜ (rₜ + γ vₜ₊₁ − V(sₜ)),   γ = {gamma}\n"
+        f"    ρ̂ₜ = min({advantage.rho_clip:g}, ρₜ),   cₜ = {lam}·min({advantage.c_clip:g}, ρₜ)\n"
+        "    V(sₜ₊₁) is 0 after a terminal state, and kept after a time limit"
+    )
+
+
 def _action_values(advantage: Advantage, products: bool) -> str:
     return (
         "advantage: the action value itself (Sutton et al. 1999, theorem 1)\n"
@@ -132,6 +150,26 @@ def _returns(advantage: Advantage, products: bool) -> str:
         f"advantage: {advantage.estimator}, of episodes that end within the iteration\n"
         f"    Âₜ = Σₖ γᵏ rₖ₊{first}{baseline},   {gamma}"
     )
+
+
+def _refuses_other_weights(buffer: Buffer | None) -> Sequence[Refusal]:
+    if buffer is None:
+        return (
+            Refusal(
+                ("advantage", "estimator"),
+                "V-trace weighs rollouts of older policies, and there is no buffer of them",
+                "add `update.buffer: {}`, or use `estimator: gae`, which it is without one",
+            ),
+        )
+    if buffer.clip is not None:
+        return (
+            Refusal(
+                ("update", "buffer", "clip"),
+                "`clip` limits products over an episode, and V-trace truncates each ratio",
+                "set `advantage.rho_clip` and `advantage.c_clip`",
+            ),
+        )
+    return ()
 
 
 def _refuses_weights(buffer: Buffer | None) -> Sequence[Refusal]:
@@ -158,6 +196,20 @@ ESTIMATORS = {
             Constant("LAMBDA", advantage.lambda_, "λ of GAE: 0 for the TD error, 1 for the return"),
         ),
         one_decision=lambda advantage: advantage.lambda_ == 0,
+    ),
+    "v-trace": Estimator(
+        "V-trace",
+        "V-trace",
+        _vtrace,
+        critic="it sums the TD errors r + γ V(s′) − V(s)",
+        subtracts_values=True,
+        constants=lambda advantage: (
+            Constant("LAMBDA", advantage.lambda_, "λ, a factor of c"),
+            Constant("RHO_CLIP", advantage.rho_clip, "ρ̄: 1 for the values of a policy near π"),
+            Constant("C_CLIP", advantage.c_clip, "c̄"),
+        ),
+        sample_weight=None,
+        refuses=_refuses_other_weights,
     ),
     "q": Estimator(
         "`q`",

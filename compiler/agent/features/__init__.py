@@ -57,6 +57,7 @@ FEATURES: tuple[type[Feature], ...] = (
     scaling.DeviceScaling,
     scaling.SearchScaling,
     advantages.Gae,
+    advantages.VTrace,
     advantages.RewardToGo,
     advantages.ActionValues,
     advantages.ActionValuesOfChoices,

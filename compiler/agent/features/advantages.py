@@ -52,6 +52,21 @@ class Gae(Estimator):
         }
 
 
+class VTrace(Estimator):
+    """Values and advantages by truncated ratios (Espeholt et al. 2018)."""
+
+    template = "advantages/vtrace"
+    estimators = ("v-trace",)
+
+    def words(self) -> Mapping[str, Any]:
+        return {
+            **super().words(),
+            "target_note": Code("v of [VT]"),
+            "value_targets": "targets",
+            "residuals": Code("batch.advantages"),
+        }
+
+
 class RewardToGo(Estimator):
     """Sums of rewards, from a step on or of its whole episode."""
 
