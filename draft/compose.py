@@ -1,9 +1,9 @@
 """From claims to a spec that passes the checks, of whichever kind the request is."""
 
-from ppoc.draft import agent_spec
-from ppoc.draft.claims import Reading
-from ppoc.draft.drafts import Draft, NothingToDraftError
+from ppoc.draft.agent import compose as agent_spec
 from ppoc.draft.rlhf import compose as rlhf_spec
+from ppoc.draft.spec.drafts import Draft, NothingToDraftError
+from ppoc.draft.text.claims import Reading
 
 
 def compose(reading: Reading, name: str | None = None) -> Draft:

@@ -5,13 +5,13 @@ from typing import Any
 
 from ppoc.compiler.front.spec import Document
 from ppoc.compiler.rlhf.resolved import RlhfResolved
+from ppoc.draft.agent.fields import values_of
+from ppoc.draft.agent.reader import read
+from ppoc.draft.agent.reading.points import in_words
 from ppoc.draft.compose import compose
-from ppoc.draft.drafts import NothingToDraftError
-from ppoc.draft.facts import values_of
-from ppoc.draft.glossary import glossary
-from ppoc.draft.points import in_words
-from ppoc.draft.reader import read
 from ppoc.draft.rlhf.describe import describe as describe_rlhf
+from ppoc.draft.spec.drafts import NothingToDraftError
+from ppoc.draft.text.glossary import glossary
 
 ALGORITHMS = {
     "ppo": "PPO",

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ppoc.draft.claims import Claim, Note, Reading
-from ppoc.draft.quantities import LOST
-from ppoc.draft.reader import read
+from ppoc.draft.agent.reader import read
+from ppoc.draft.agent.reading.quantities import LOST
+from ppoc.draft.models.settings import EngineFailedError, Settings
 from ppoc.draft.rlhf import reader as rlhf
-from ppoc.draft.settings import EngineFailedError, Settings
+from ppoc.draft.text.claims import Claim, Note, Reading
 
 
 def understand(request: str, chosen: Settings, known: Mapping[str, Any] | None = None) -> Reading:
@@ -21,9 +21,9 @@ def understand(request: str, chosen: Settings, known: Mapping[str, Any] | None =
     if chosen.kind == "offline":
         return reading
     try:
-        from ppoc.draft.grounding import AGENT
+        from ppoc.draft.models.grounding import AGENT
+        from ppoc.draft.models.symbolic import ask
         from ppoc.draft.rlhf.asked import RLHF
-        from ppoc.draft.symbolic import ask
 
         asked = RLHF if reading.kind == "rlhf" else AGENT
         claims, notes = ask(request, chosen, asked=asked)

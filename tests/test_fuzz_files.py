@@ -26,7 +26,7 @@ from ppoc.compiler.formula.objectives import policy_objective
 from ppoc.compiler.front.diagnostics import SpecError, render
 from ppoc.compiler.output.manifest import FolderError, read_manifest
 from ppoc.compiler.resolve import resolve, resolve_text
-from ppoc.draft.grounding import answer_paths, grounded
+from ppoc.draft.models.grounding import answer_paths, grounded
 from ppoc.formats.reading import FormatError
 from ppoc.importing.rl_zoo import convert
 from ppoc.importing.sb3 import read_model, read_statistics

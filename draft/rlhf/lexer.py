@@ -4,10 +4,10 @@ import re
 from dataclasses import replace
 from functools import cache
 
-from ppoc.draft.glossary import WORD, even
-from ppoc.draft.lexer import NOTHING, Item, Meanings, in_clauses, list_at
-from ppoc.draft.numbers import Number, Word, digits_at, scale_of, words_at
+from ppoc.draft.agent.lexer import NOTHING, Item, Meanings, in_clauses, list_at
 from ppoc.draft.rlhf.terms import model_at, terms
+from ppoc.draft.text.glossary import WORD, even
+from ppoc.draft.text.numbers import Number, Word, digits_at, scale_of, words_at
 
 FILE = re.compile(r"[\w~./-]*\w\.(?:jsonl|json|ndjson|csv|parquet|txt)\b")
 RUN = re.compile(r"(?:\.{0,2}/)?(?:[\w.-]+/)*runs/[\w./-]*\w")
@@ -71,7 +71,7 @@ def _corrected(word: str) -> str:
     from rapidfuzz import process
     from rapidfuzz.distance import OSA
 
-    from ppoc.draft.glossary import glossary
+    from ppoc.draft.text.glossary import glossary
 
     if len(word) < 5 or not word.isascii() or even(word) in terms().known:
         return word

@@ -1,6 +1,6 @@
 """Schedules of points of a stage's rate: `SFT: the rate follows the points [0, 1], [1, 0.1]`."""
 
-from ppoc.draft.points import pairs
+from ppoc.draft.agent.reading.points import pairs
 from ppoc.draft.rlhf import stages
 from ppoc.draft.rlhf.request import RlhfRequest
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ppoc.draft.claims import Claim, Note, Reading
-from ppoc.draft.lexer import Item
-from ppoc.draft.request import MAX_CHARACTERS, RequestError
+from ppoc.draft.agent.lexer import Item
+from ppoc.draft.agent.request import MAX_CHARACTERS, RequestError
 from ppoc.draft.rlhf.fields import takes
 from ppoc.draft.rlhf.lexer import lex
+from ppoc.draft.text.claims import Claim, Note, Reading
 
 REACH = 5  # items before a term in which a negation is of it
 

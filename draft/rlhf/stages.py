@@ -2,7 +2,7 @@
 
 import re
 
-from ppoc.draft.lexer import Item
+from ppoc.draft.agent.lexer import Item
 from ppoc.draft.rlhf import files
 from ppoc.draft.rlhf.request import RlhfRequest
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ppoc.draft.attach import context
-from ppoc.draft.claims import Claim, Note, Reading
-from ppoc.draft.glossary import glossary
-from ppoc.draft.lexer import Item, lex
+from ppoc.draft.agent.lexer import Item, lex
+from ppoc.draft.text.attach import context
+from ppoc.draft.text.claims import Claim, Note, Reading
+from ppoc.draft.text.glossary import glossary
 
 MAX_CHARACTERS = 4000  # a page
 AFTERWARDS = ("off", "disabled", "false", "none")  # negations that follow what they negate

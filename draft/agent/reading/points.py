@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from ppoc.draft.facts import takes
-from ppoc.draft.glossary import glossary
-from ppoc.draft.lexer import Item
-from ppoc.draft.request import Request
+from ppoc.draft.agent.fields import takes
+from ppoc.draft.agent.lexer import Item
+from ppoc.draft.agent.request import Request
+from ppoc.draft.text.glossary import glossary
 
 BETWEEN = (",", ";", ":", "and", "of", "the", "=")
 

@@ -18,8 +18,8 @@ import httpx
 from symai.backend.base import Engine
 from symai.backend.engines.neurosymbolic._prompts import render_chat_system_prompt
 
-from ppoc.draft.deadline import Deadline
-from ppoc.draft.settings import EngineFailedError, Settings
+from ppoc.draft.models.deadline import Deadline
+from ppoc.draft.models.settings import EngineFailedError, Settings
 
 MAX_ANSWER = 1_000_000  # bytes
 LONGEST_WAIT = 20.0  # seconds that a server may ask for between attempts

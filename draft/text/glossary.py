@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from ppoc.draft.numbers import vocabulary
+from ppoc.draft.text.numbers import vocabulary
 
 WORD = re.compile(
     r"[\u3400-\u9fff]|[^\W\d_\u3400-\u9fff](?:[^\W_\u3400-\u9fff]|(?<=[^\W\d_])['’](?=[^\W\d_]))*"
@@ -30,7 +30,7 @@ def glossary() -> Glossary:
     """The glossary of this folder, read once."""
     from ruamel.yaml import YAML
 
-    text = (files("ppoc.draft") / "glossary.yaml").read_text(encoding="utf-8")
+    text = (files("ppoc.draft.text") / "glossary.yaml").read_text(encoding="utf-8")
     data = YAML(typ="safe", pure=True).load(text)
     exact: dict[tuple[str, ...], set[tuple[str, str]]] = {}
     evened: dict[tuple[str, ...], set[tuple[str, str]]] = {}

@@ -3,12 +3,12 @@
 import re
 from typing import Any
 
-from ppoc.draft.attach import is_memory
-from ppoc.draft.facts import STAND_IN, takes, zoo, zoo_values
-from ppoc.draft.glossary import glossary
-from ppoc.draft.lexer import Item
-from ppoc.draft.networks import both_roles
-from ppoc.draft.request import Request
+from ppoc.draft.agent.fields import STAND_IN, takes, zoo, zoo_values
+from ppoc.draft.agent.lexer import Item
+from ppoc.draft.agent.reading.networks import both_roles
+from ppoc.draft.agent.request import Request
+from ppoc.draft.text.attach import is_memory
+from ppoc.draft.text.glossary import glossary
 
 _LITERALS: dict[str, Any] = {
     "True": True,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from ppoc.compiler.agent.env.probe import list_environments, package_of
-from ppoc.draft import atari
-from ppoc.draft.glossary import glossary, tokens
+from ppoc.draft.agent import atari
+from ppoc.draft.text.glossary import glossary, tokens
 
 _ID = re.compile(r"(?:[\w.]+[/:])?[A-Za-z][\w]*-v\d+\b")
 _SUFFIXES = ("Continuous", "Hardcore", "Standup")

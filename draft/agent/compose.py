@@ -13,11 +13,19 @@ from ppoc.compiler.agent.env.probe import probe
 from ppoc.compiler.agent.resolved import as_agent
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.resolve import resolve_text
-from ppoc.draft import atari, images, write
-from ppoc.draft.claims import Claim, Note, Reading, plain
-from ppoc.draft.drafts import ROUNDS, Draft, NothingToDraftError, Value, adapt
-from ppoc.draft.environments import newest_of
-from ppoc.draft.facts import STAND_IN, default_of, field_table, preset_values, zoo, zoo_values
+from ppoc.draft.agent import atari, images
+from ppoc.draft.agent.environments import newest_of
+from ppoc.draft.agent.fields import (
+    STAND_IN,
+    default_of,
+    field_table,
+    preset_values,
+    zoo,
+    zoo_values,
+)
+from ppoc.draft.spec import write
+from ppoc.draft.spec.drafts import ROUNDS, Draft, NothingToDraftError, Value, adapt
+from ppoc.draft.text.claims import Claim, Note, Reading, plain
 
 NORMALIZE = "env.normalize.observations", "env.normalize.rewards"
 

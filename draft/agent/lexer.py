@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from ppoc.draft import environments
-from ppoc.draft.glossary import WORD, corrected, even, glossary
-from ppoc.draft.numbers import (
+from ppoc.draft.agent import environments
+from ppoc.draft.text.glossary import WORD, corrected, even, glossary
+from ppoc.draft.text.numbers import (
     Number,
     Word,
     chinese_at,

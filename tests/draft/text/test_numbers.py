@@ -2,7 +2,7 @@
 
 import pytest
 
-from ppoc.draft.lexer import lex
+from ppoc.draft.agent.lexer import lex
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ppoc.draft.glossary import glossary
-from ppoc.draft.lexer import Item
+from ppoc.draft.agent.lexer import Item
+from ppoc.draft.text.glossary import glossary
 
 REACH = 30  # items between a number and its term, at most
 LIMIT = 5.0  # above it, a number and a term have nothing to do with each other

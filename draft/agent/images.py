@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ppoc.draft.atari import INSTALL, is_atari
-from ppoc.draft.claims import Claim, Note, Reading
-from ppoc.draft.drafts import Value
-from ppoc.draft.facts import STAND_IN, preset_values, takes, zoo_values
-from ppoc.draft.request import Request
+from ppoc.draft.agent.atari import INSTALL, is_atari
+from ppoc.draft.agent.fields import STAND_IN, preset_values, takes, zoo_values
+from ppoc.draft.agent.request import Request
+from ppoc.draft.spec.drafts import Value
+from ppoc.draft.text.claims import Claim, Note, Reading
 
 LIKE = "ppo/pong"  # the spec of the zoo that other games follow
 OF_PPO = ("losses.", "optimizer.", "update.")

@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ppoc.draft.claims import Note, plain
-from ppoc.draft.drafts import Value
-from ppoc.draft.facts import field_table
+from ppoc.draft.agent.fields import field_table
+from ppoc.draft.spec.drafts import Value
+from ppoc.draft.text.claims import Note, plain
 
 COLUMN = 34  # of the comments
 SECTIONS = {

@@ -12,8 +12,8 @@ import pytest
 
 pytest.importorskip("symai", reason="needs ppoc[draft]")
 
-from ppoc.draft.settings import EngineFailedError, Settings
-from ppoc.draft.transport import MAX_ANSWER, CompatibleEngine
+from ppoc.draft.models.settings import EngineFailedError, Settings
+from ppoc.draft.models.transport import MAX_ANSWER, CompatibleEngine
 
 LIMIT = 0.5  # seconds
 SLACK = 3.0  # of a busy machine

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.spec import Document
-from ppoc.draft.claims import Note
+from ppoc.draft.text.claims import Note
 
 Origin = Literal["request", "adapted", "default"]
 ROUNDS = 30  # of leaving out what the compiler refuses

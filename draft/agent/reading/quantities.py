@@ -4,13 +4,13 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from ppoc.draft.claims import Claim
-from ppoc.draft.facts import is_whole, preset_values, takes
-from ppoc.draft.glossary import glossary
-from ppoc.draft.lexer import Item
-from ppoc.draft.networks import both_roles
-from ppoc.draft.relations import Proportion, scaled
-from ppoc.draft.request import Request
+from ppoc.draft.agent.fields import is_whole, preset_values, takes
+from ppoc.draft.agent.lexer import Item
+from ppoc.draft.agent.reading.networks import both_roles
+from ppoc.draft.agent.reading.relations import Proportion, scaled
+from ppoc.draft.agent.request import Request
+from ppoc.draft.text.claims import Claim
+from ppoc.draft.text.glossary import glossary
 
 MANY_SEEDS = 100
 SHORTEST = 1000  # steps of a run, unless it is to train `for` fewer

@@ -7,15 +7,16 @@ what is said without numbers have files of their own. What cannot be expressed b
 from collections.abc import Mapping
 from typing import Any
 
-from ppoc.draft import environments, images, phrases, quantities
-from ppoc.draft.attach import attach
-from ppoc.draft.claims import Reading
-from ppoc.draft.facts import STAND_IN
-from ppoc.draft.lexer import Item
-from ppoc.draft.networks import read_layers
-from ppoc.draft.points import read_points
-from ppoc.draft.relations import read_relations
-from ppoc.draft.request import Request
+from ppoc.draft.agent import environments, images
+from ppoc.draft.agent.fields import STAND_IN
+from ppoc.draft.agent.lexer import Item
+from ppoc.draft.agent.reading import phrases, quantities
+from ppoc.draft.agent.reading.networks import read_layers
+from ppoc.draft.agent.reading.points import read_points
+from ppoc.draft.agent.reading.relations import read_relations
+from ppoc.draft.agent.request import Request
+from ppoc.draft.text.attach import attach
+from ppoc.draft.text.claims import Reading
 
 
 class Reader(Request):

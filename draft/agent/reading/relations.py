@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from ppoc.draft.facts import is_whole, preset_values, takes
-from ppoc.draft.lexer import Item
-from ppoc.draft.request import Request
+from ppoc.draft.agent.fields import is_whole, preset_values, takes
+from ppoc.draft.agent.lexer import Item
+from ppoc.draft.agent.request import Request
 
 DOWN = {"reduce", "lower", "decrease", "cut", "drop", "shrink", "divide", "reduced", "lowered"}
 UP = {"increase", "raise", "grow", "boost", "multiply", "increased", "raised"}

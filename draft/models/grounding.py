@@ -13,14 +13,14 @@ from typing import Any, get_args
 from ppoc.compiler.agent.presets import presets
 from ppoc.compiler.front.diagnostics import SpecError, render
 from ppoc.compiler.resolve import resolve_text
-from ppoc.draft import write
-from ppoc.draft.agent_spec import with_defaults
-from ppoc.draft.claims import Claim, Reading
-from ppoc.draft.drafts import Value
-from ppoc.draft.facts import field_table, takes
-from ppoc.draft.glossary import glossary
-from ppoc.draft.lexer import Item, lex
-from ppoc.draft.reader import read
+from ppoc.draft.agent.compose import with_defaults
+from ppoc.draft.agent.fields import field_table, takes
+from ppoc.draft.agent.lexer import Item, lex
+from ppoc.draft.agent.reader import read
+from ppoc.draft.spec import write
+from ppoc.draft.spec.drafts import Value
+from ppoc.draft.text.claims import Claim, Reading
+from ppoc.draft.text.glossary import glossary
 
 # Fields that take a list or a mapping, of which a model gives nothing but widths of layers.
 UNASKED = ("env.wrappers", "env.atari")

