@@ -54,9 +54,9 @@ def draft(
 
     What the request says and a spec cannot hold is listed. The result passes `ppoc check`.
     """
-    from ppoc.draft.agent.request import RequestError
     from ppoc.draft.models.settings import EngineError, settings
     from ppoc.draft.spec.drafts import NothingToDraftError
+    from ppoc.draft.text.claims import RequestError
 
     if as_json:
         terminal.only_results()
@@ -111,9 +111,9 @@ def _drafted(text: str, out: Path | None, settings: Any, as_json: bool) -> "Draf
 def _edited(text: str, path: Path, settings: Any) -> "Edited":
     from ppoc.compiler.front.source import read
     from ppoc.compiler.resolve import resolve
-    from ppoc.draft.agent.fields import values_of
     from ppoc.draft.edit import edit
     from ppoc.draft.engines import understand
+    from ppoc.draft.spec.paths import values_of
 
     known = values_of(resolve(path))
     return edit(read(path), path, understand(text, settings, known))

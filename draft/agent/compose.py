@@ -43,7 +43,7 @@ def compose(reading: Reading, name: str | None = None) -> Draft:
     for _ in range(ROUNDS):
         full = with_defaults(values, name)
         full = fitted(full, preset_values(full["algorithm"].value), notes)
-        text = write.spec(reading.request, full, notes)
+        text = write.spec(reading.request, full, notes, list(field_table()))
         try:
             resolved = as_agent(resolve_text(text, "spec.yaml"))
             facts = probe(resolved, choose_backend=False)
@@ -204,7 +204,7 @@ def _culprit(values: dict[str, Value], full: dict[str, Value], text: str, first:
             continue
         rest = {p: v for p, v in full.items() if p != path}
         try:
-            resolve_text(write.spec("", rest, []), "spec.yaml")
+            resolve_text(write.spec("", rest, [], list(field_table())), "spec.yaml")
         except SpecError as error:
             if any(d.code == first.code and d.message == first.message for d in error.diagnostics):
                 continue

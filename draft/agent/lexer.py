@@ -1,60 +1,19 @@
 """A request as a row of items: numbers, terms of the glossary, environments, words, punctuation."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from ppoc.draft.agent import environments
 from ppoc.draft.text.glossary import WORD, corrected, even, glossary
-from ppoc.draft.text.numbers import (
-    Number,
-    Word,
-    chinese_at,
-    digits_at,
-    language_of,
-    scale_of,
-    words_at,
-)
+from ppoc.draft.text.items import NOTHING, Item, Meanings, in_clauses, list_at
+from ppoc.draft.text.number_words import Word, language_of, scale_of, words_at
+from ppoc.draft.text.numbers import Number, chinese_at, digits_at
 
-Meanings = frozenset[tuple[str, str]]
-NOTHING: Meanings = frozenset()
 # Letters that are symbols only in their own case and before an equals sign.
 _SYMBOLS = {"T": "steps_per_env", "N": "num_envs", "M": "minibatch_size", "K": "epochs"}
 _SYMBOL = re.compile(r"([TNMK])\s*=\s*(?=\d)")
-_LIST = re.compile(r"[\[({]\s*(-?[\d.][\w.+-]*(?:\s*[,;]\s*-?[\d.][\w.+-]*)+)\s*,?\s*[\])}]")
 _SAME = str.maketrans(",。;:=()%！？、“”‘’", ",.;:=()%!?,\"\"''")
 SEPARATORS = (",", "and", "but", "while", "und", "et", "y", "|", "/")
-
-
-@dataclass(frozen=True)
-class Item:
-    """A piece of the request and what it may mean."""
-
-    start: int
-    end: int
-    text: str  # in small letters, spelling corrected
-    meanings: Meanings = NOTHING
-    number: Number | None = None
-    sentence: int = 0
-    clause: int = 0
-    length: int = field(default=1, compare=False)  # words it is made of
-
-    def names(self, kind: str) -> list[str]:
-        """Its meanings of a kind."""
-        return sorted(name for own, name in self.meanings if own == kind)
-
-    def cue(self, *names: str) -> bool:
-        """Whether the item is one of some cues."""
-        return any(("cue", name) in self.meanings for name in names)
-
-    def quantity(self, *names: str) -> bool:
-        """Whether the item is a term for one of some quantities, or for any."""
-        found = self.names("quantity")
-        return bool(set(found) & set(names)) if names else bool(found)
-
-    @property
-    def is_word(self) -> bool:
-        return self.text[:1].isalpha()
 
 
 def lex(request: str) -> list[Item]:
@@ -114,17 +73,6 @@ def _piece(request: str, text: str, at: int) -> Item | None:
     if word:
         return Item(at, word.end(), corrected(word[0]))
     return Item(at, at + 1, text[at])
-
-
-def list_at(text: str, at: int) -> Number | None:
-    """The numbers in brackets that begin at a place, as one of `many`."""
-    many = _LIST.match(text, at)
-    if many is None:
-        return None
-    pieces = [piece.strip() for piece in re.split("[,;]", many[1])]
-    values = tuple(n.value for n in (digits_at(p, 0) for p in pieces if p) if n is not None)
-    whole = len(values) == sum(map(bool, pieces))
-    return Number(values[0], at, many.end(), values) if whole else None
 
 
 def _longest(raw: list[Item], at: int, language: str) -> tuple[Item, int]:
@@ -227,20 +175,6 @@ def _misspelt_environments(items: list[Item], text: str) -> list[Item]:
     return items
 
 
-def in_clauses(items: list[Item], separates: Callable[[list[Item], int], bool]) -> list[Item]:
-    """Items numbered by sentence, and by clause, of which `separates` tells where one begins."""
-    sentence = clause = 0
-    found: list[Item] = []
-    for at, item in enumerate(items):
-        if _ends_sentence(items, at):
-            sentence += 1
-            clause += 1
-        elif separates(items, at):
-            clause += 1
-        found.append(replace(item, sentence=sentence, clause=clause))
-    return found
-
-
 def _separates(items: list[Item], at: int) -> bool:
     return items[at].text in SEPARATORS and not _joins_roles(items, at)
 
@@ -250,13 +184,3 @@ def _joins_roles(items: list[Item], at: int) -> bool:
     following = [i for i in items[at + 1 : at + 3] if i.text not in ("the", "a")]
     sides = [items[at - 1], *following[:1]] if at else []
     return len(sides) == 2 and all(i.cue("actor", "critic") for i in sides)
-
-
-def _ends_sentence(items: list[Item], at: int) -> bool:
-    item = items[at]
-    if item.text in (";", "!", "?", "\n"):
-        return True
-    if item.text != ".":
-        return False
-    following = items[at + 1] if at + 1 < len(items) else None
-    return following is None or following.start > item.end

@@ -9,14 +9,16 @@ from typing import Any
 
 from ppoc.draft.agent import environments, images
 from ppoc.draft.agent.fields import STAND_IN
-from ppoc.draft.agent.lexer import Item
-from ppoc.draft.agent.reading import phrases, quantities
+from ppoc.draft.agent.reading import amounts, leftovers, phrases, quantities
 from ppoc.draft.agent.reading.networks import read_layers
 from ppoc.draft.agent.reading.points import read_points
 from ppoc.draft.agent.reading.relations import read_relations
+from ppoc.draft.agent.reading.settled import settled
 from ppoc.draft.agent.request import Request
 from ppoc.draft.text.attach import attach
 from ppoc.draft.text.claims import Reading
+from ppoc.draft.text.glossary import glossary
+from ppoc.draft.text.items import Item
 
 
 class Reader(Request):
@@ -27,23 +29,23 @@ class Reader(Request):
         phrases.read_base(self)
         self._algorithm()
         self._environment()
-        quantities.read_citations(self)
+        leftovers.read_citations(self)
         images.read_resize(self)
         read_points(self)
         read_layers(self)
         read_relations(self)
         self._quantities()
-        quantities.read_leftovers(self)
+        leftovers.read_leftovers(self)
         phrases.read_choices(self)
-        quantities.read_implied(self)
+        amounts.read_implied(self)
         phrases.read_switches(self)
         phrases.read_normalization(self)
         phrases.read_schedules(self)
-        quantities.read_amounts(self)
-        quantities.read_sizes(self)
+        amounts.read_amounts(self)
+        amounts.read_sizes(self)
         phrases.read_unsupported(self)
-        quantities.read_unused(self)
-        self.reading.claims = images.settled(self, quantities.settled(self))
+        amounts.read_unused(self)
+        self.reading.claims = images.settled(self, settled(self))
         return self.reading
 
     def _algorithm(self) -> None:
@@ -108,8 +110,8 @@ class Reader(Request):
                       f"`-s env.id={other}` runs the other")  # fmt: skip
 
     def _quantities(self) -> None:
-        self.attached = attach(self.items, self.free)
-        quantities.replaced_numbers(self)
+        self.attached = attach(self.items, self.free, glossary().data["quantities"])
+        leftovers.replaced_numbers(self)
         for term, numbers in sorted(self.attached.items()):
             self.free -= set(numbers)
             quantities.read_quantity(self, term, numbers)

@@ -3,17 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ppoc.draft.agent.lexer import Item, lex
-from ppoc.draft.text.attach import context
+from ppoc.draft.agent.context import context
+from ppoc.draft.agent.lexer import lex
 from ppoc.draft.text.claims import Claim, Note, Reading
 from ppoc.draft.text.glossary import glossary
+from ppoc.draft.text.items import Item
 
-MAX_CHARACTERS = 4000  # a page
 AFTERWARDS = ("off", "disabled", "false", "none")  # negations that follow what they negate
-
-
-class RequestError(Exception):
-    """A request that cannot be read at all."""
 
 
 class Request:
@@ -24,8 +20,6 @@ class Request:
     """
 
     def __init__(self, request: str, known: Mapping[str, Any] | None = None) -> None:
-        if len(request) > MAX_CHARACTERS:
-            raise RequestError(f"the request has more than {MAX_CHARACTERS:,} characters")
         self.reading = Reading(request)
         self.items = context(lex(request))
         self.free = {i for i, item in enumerate(self.items) if item.number is not None}

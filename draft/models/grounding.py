@@ -7,23 +7,13 @@ algorithm or environment must be one that the reader finds too.
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from ppoc.compiler.agent.presets import presets
 from ppoc.compiler.front.diagnostics import SpecError, render
-from ppoc.compiler.resolve import resolve_text
-from ppoc.draft.agent.compose import with_defaults
-from ppoc.draft.agent.fields import field_table, takes
-from ppoc.draft.agent.lexer import Item, lex
-from ppoc.draft.agent.reader import read
-from ppoc.draft.spec import write
 from ppoc.draft.spec.drafts import Value
 from ppoc.draft.text.claims import Claim, Reading
-from ppoc.draft.text.glossary import glossary
-
-# Fields that take a list or a mapping, of which a model gives nothing but widths of layers.
-UNASKED = ("env.wrappers", "env.atari")
+from ppoc.draft.text.items import Item
 
 
 @dataclass(frozen=True)
@@ -39,26 +29,12 @@ class Asked:
     read: Callable[[str], Reading]
     takes: Callable[[str, Any], str | None]
     check: Callable[[dict[str, Value]], None]  # raises SpecError
+    # Choices of fields that the language leaves open.
+    listed: Mapping[str, Callable[[], list[Any]]] = field(default_factory=dict)
 
 
-def answer_paths() -> list[str]:
-    """The fields a model is asked for: those with words in the glossary."""
-    data = glossary().data
-    found = ["algorithm", "env.id"]
-    for entry in data["quantities"].values():
-        path = entry["path"]
-        found += [path] if path else []
-        if path and (entry.get("per_role") or entry.get("both")):
-            found.append(path.replace(".actor.", ".critic."))
-    for path, entry in data["choices"].items():
-        found += [path, *([path.replace(".actor.", ".critic.")] if entry.get("per_role") else [])]
-    found += [path for path in data["switches"] if path != "networks.critic"]
-    return [path for path in dict.fromkeys(found) if path in field_table() and path not in UNASKED]
-
-
-def json_schema(request: str, paths: Sequence[str], asked: Asked | None = None) -> dict[str, Any]:
+def json_schema(request: str, paths: Sequence[str], asked: Asked) -> dict[str, Any]:
     """A JSON Schema of answers in which each number is one of the request's: nothing to invent."""
-    asked = asked or AGENT
     numbers = numbers_of(request, asked)
     properties: dict[str, Any] = {}
     for path in paths:
@@ -92,11 +68,11 @@ def field_name(path: str) -> str:
     return path.replace(".", "__")
 
 
-def choices_of(path: str, asked: Asked | None = None) -> list[Any] | None:
+def choices_of(path: str, asked: Asked) -> list[Any] | None:
     """The values of a field that has a few, or None."""
-    if path == "algorithm":
-        return list(presets())
-    annotation = (asked or AGENT).table()[path].annotation
+    if path in asked.listed:
+        return asked.listed[path]()
+    annotation = asked.table()[path].annotation
     if annotation is bool:
         return [True, False]
     literals = [v for part in (annotation, *get_args(annotation)) for v in _literals(part)]
@@ -109,9 +85,9 @@ def _literals(part: Any) -> tuple[Any, ...]:
     return get_args(part) if "Literal" in str(part)[:16] else ()
 
 
-def numbers_of(request: str, asked: Asked | None = None) -> list[float]:
+def numbers_of(request: str, asked: Asked) -> list[float]:
     """Every number that a request has, in digits or words."""
-    items = (asked or AGENT).lex(request)
+    items = asked.lex(request)
     found = [item.number for item in items if item.number is not None]
     return list(dict.fromkeys(v for n in found for v in (n.value, *n.many)))
 
@@ -123,10 +99,9 @@ def values_in(answer: Any, paths: Sequence[str]) -> dict[str, Any]:
 
 
 def grounded(
-    answer: Any, request: str, paths: Sequence[str], asked: Asked | None = None
+    answer: Any, request: str, paths: Sequence[str], asked: Asked
 ) -> tuple[list[Claim], list[tuple[str, Any, str]]]:
     """The values of an answer that the request says and the language takes; the others, and why."""
-    asked = asked or AGENT
     claims: list[Claim] = []
     rejected: list[tuple[str, Any, str]] = []
     evidence = answer.evidence if isinstance(answer.evidence, dict) else {}
@@ -176,9 +151,7 @@ def _means(path: str, value: Any, request: str, asked: Asked) -> bool:
     return claim is not None and claim.value == value
 
 
-def objections(
-    answer: Any, request: str, paths: Sequence[str], asked: Asked | None = None
-) -> list[str]:
+def objections(answer: Any, request: str, paths: Sequence[str], asked: Asked) -> list[str]:
     """Objections to an answer: words the request does not have, and the compiler's diagnostics."""
     claims, rejected = grounded(answer, request, paths, asked)
     wrong = [
@@ -186,7 +159,7 @@ def objections(
     ]
     values = {c.path: Value(c.path, c.value, "request") for c in claims}
     try:
-        (asked or AGENT).check(values)
+        asked.check(values)
     except SpecError as error:
         wrong.append(render(error.diagnostics))
     return wrong
@@ -198,20 +171,3 @@ def answer_of(claims: Sequence[Claim], request: str, paths: Sequence[str]) -> st
     values: dict[str, Any] = {field_name(claim.path): claim.value for claim in own}
     evidence = {field_name(claim.path): request[claim.start : claim.end] for claim in own}
     return json.dumps({**values, "evidence": evidence})
-
-
-def _check(values: dict[str, Value]) -> None:
-    resolve_text(write.spec("", with_defaults(values, None), []), "spec.yaml")
-
-
-AGENT = Asked(
-    "a reinforcement-learning agent",
-    field_table,
-    answer_paths,
-    ("algorithm", "env.id"),
-    (),
-    lex,
-    read,
-    takes,
-    _check,
-)

@@ -20,7 +20,6 @@ from pydantic import Field, create_model
 from ppoc.compiler.front.suggest import did_you_mean
 from ppoc.draft.models.deadline import Deadline
 from ppoc.draft.models.grounding import (
-    AGENT,
     Asked,
     answer_of,
     choices_of,
@@ -46,9 +45,9 @@ RETRIES = {"tries": TRIES, "delay": 0.01, "max_delay": 0.1, "backoff": 1.0, "jit
 def ask(
     request: str,
     chosen: Settings,
+    asked: Asked,
     engine: Any = None,
     paths: Sequence[str] | None = None,
-    asked: Asked = AGENT,
 ) -> tuple[list[Claim], list[Note]]:
     """The grounded and valid claims that a model reads in a request, and notes of the rest.
 

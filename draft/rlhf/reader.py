@@ -8,9 +8,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ppoc.draft.agent.lexer import Item
-from ppoc.draft.agent.reading.quantities import LOST
-from ppoc.draft.agent.request import MAX_CHARACTERS
 from ppoc.draft.rlhf import files, stages
 from ppoc.draft.rlhf.fields import defaults, takes
 from ppoc.draft.rlhf.lexer import lex
@@ -19,7 +16,8 @@ from ppoc.draft.rlhf.request import RlhfRequest
 from ppoc.draft.rlhf.stages import STAGES
 from ppoc.draft.rlhf.terms import terms
 from ppoc.draft.text.attach import attach
-from ppoc.draft.text.claims import Claim, Note, Reading
+from ppoc.draft.text.claims import LOST, MAX_CHARACTERS, Claim, Note, Reading
+from ppoc.draft.text.items import Item
 from ppoc.draft.text.numbers import Number
 
 ADAPTIVE_TARGET = 6.0  # nats, of Ziegler et al. 2019, where a request only says `adaptive`

@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ppoc.draft.agent.fields import field_table
 from ppoc.draft.spec.drafts import Value
 from ppoc.draft.text.claims import Note, plain
 
@@ -42,10 +41,9 @@ def spec(
     request: str,
     values: "Mapping[str, Value]",
     notes: Sequence[Note],
-    order: Sequence[str] | None = None,
+    order: Sequence[str],
 ) -> str:
-    """The whole text; `values` by dotted path, in the `order` of a language, or of an agent's."""
-    order = list(field_table()) if order is None else order
+    """The whole text; `values` by dotted path, in the `order` of a language."""
     paths = sorted(values, key=lambda path: (_rank(order, path), path))
     lines: list[str] = [*_header(request, notes)] if request else []
     above: list[str] = []

@@ -4,6 +4,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Kind = Literal["cannot", "question", "adapted", "run"]
+MAX_CHARACTERS = 4000  # of a request: a page
+LOST = "this number belongs to nothing that ppoc knows"
+
+
+class RequestError(Exception):
+    """A request that cannot be read at all."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +37,21 @@ class Note:
 
 @dataclass
 class Reading:
-    """All that a reader made of a request."""
+    """All that a reader made of a request.
+
+    Raises:
+        RequestError: the request is too long.
+    """
 
     request: str
     claims: list[Claim] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     base: str | None = None  # a spec of the zoo that the request starts from
     kind: str = "control"  # of the spec that is asked for
+
+    def __post_init__(self) -> None:
+        if len(self.request) > MAX_CHARACTERS:
+            raise RequestError(f"the request has more than {MAX_CHARACTERS:,} characters")
 
     def words(self, start: int, end: int) -> str:
         """Words of the request, on one line."""

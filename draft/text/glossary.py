@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from ppoc.draft.text.numbers import vocabulary
+from ppoc.draft.text.number_words import vocabulary
 
 WORD = re.compile(
     r"[\u3400-\u9fff]|[^\W\d_\u3400-\u9fff](?:[^\W_\u3400-\u9fff]|(?<=[^\W\d_])['’](?=[^\W\d_]))*"

@@ -1,8 +1,8 @@
 """Sizes of networks: `two layers of 64`, `2x256`, `[400, 300]`, `actor 64 64`, `64-64 policy`."""
 
 from ppoc.draft.agent.fields import preset_values
-from ppoc.draft.agent.lexer import Item
 from ppoc.draft.agent.request import Request
+from ppoc.draft.text.items import Item
 
 DEFAULT_WIDTH, DEFAULT_COUNT = 64, 2  # networks.actor.layers of the language
 MOST = 16

@@ -3,12 +3,12 @@
 import re
 from typing import Any
 
+from ppoc.draft.agent.context import is_memory
 from ppoc.draft.agent.fields import STAND_IN, takes, zoo, zoo_values
-from ppoc.draft.agent.lexer import Item
 from ppoc.draft.agent.reading.networks import both_roles
 from ppoc.draft.agent.request import Request
-from ppoc.draft.text.attach import is_memory
 from ppoc.draft.text.glossary import glossary
+from ppoc.draft.text.items import Item
 
 _LITERALS: dict[str, Any] = {
     "True": True,

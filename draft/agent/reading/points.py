@@ -1,13 +1,10 @@
 """Schedules of points: `the learning rate follows the points [0, 1], [0.5, 0.1], [1, 0]`."""
 
-from collections.abc import Iterator, Sequence
-
 from ppoc.draft.agent.fields import takes
-from ppoc.draft.agent.lexer import Item
 from ppoc.draft.agent.request import Request
 from ppoc.draft.text.glossary import glossary
-
-BETWEEN = (",", ";", ":", "and", "of", "the", "=")
+from ppoc.draft.text.items import Item
+from ppoc.draft.text.points import pairs
 
 
 def read_points(reader: Request) -> None:
@@ -31,22 +28,6 @@ def read_points(reader: Request) -> None:
             reader.note("cannot", item, f"`{path}`: {problem}", reader.items[places[-1]])
         reader.free -= set(places)
         reader.settled_terms.add(place)
-
-
-def in_words(schedule: list[list[float]]) -> str:
-    """A schedule's points of progress and factor, as they are read again."""
-    pairs = [", ".join(f"{x:.0f}" if x.is_integer() else f"{x!r}" for x in p) for p in schedule]
-    return f"the points {', '.join(f'[{pair}]' for pair in pairs)}"
-
-
-def pairs(items: Sequence[Item], start: int) -> Iterator[int]:
-    """Where pairs of numbers stand, one after the other."""
-    for at in range(start, len(items)):
-        number = items[at].number
-        if number is not None and len(number.many) == 2 and not number.repeated:
-            yield at
-        elif items[at].text not in BETWEEN:
-            return
 
 
 def _followed(items: list[Item], at: int) -> tuple[int, str] | None:

@@ -3,8 +3,8 @@
 from typing import Any
 
 from ppoc.draft.agent.fields import is_whole, preset_values, takes
-from ppoc.draft.agent.lexer import Item
 from ppoc.draft.agent.request import Request
+from ppoc.draft.text.items import Item
 
 DOWN = {"reduce", "lower", "decrease", "cut", "drop", "shrink", "divide", "reduced", "lowered"}
 UP = {"increase", "raise", "grow", "boost", "multiply", "increased", "raised"}

@@ -17,7 +17,7 @@ from ppoc.compiler.pages import pages
 from ppoc.compiler.resolve import resolve
 from ppoc.compiler.rlhf.build import compile_rlhf
 from ppoc.compiler.rlhf.language import RlhfSpec
-from ppoc.draft.agent.fields import of_model
+from ppoc.draft.spec.paths import of_model
 
 FEW, MANY = 60, 3000
 TINY = ROOT / "specs" / "rlhf" / "tiny.yaml"

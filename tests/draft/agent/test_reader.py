@@ -3,7 +3,7 @@
 import pytest
 
 from ppoc.draft.agent.reader import read
-from ppoc.draft.agent.request import MAX_CHARACTERS, RequestError
+from ppoc.draft.text.claims import MAX_CHARACTERS, RequestError
 
 
 def fields(request, known=None):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ppoc.draft.agent.asked import AGENT
 from ppoc.draft.agent.reader import read
 from ppoc.draft.compose import compose
 from ppoc.draft.engines import joined
@@ -49,8 +50,10 @@ def settings():
     ],
 )
 def test_answers_are_valid_and_grounded(settings, request_):
-    claims, notes = ask(request_, settings, paths=FIELDS)
-    assert all(claim.path in FIELDS and claim.value in numbers_of(request_) for claim in claims)
+    claims, notes = ask(request_, settings, AGENT, paths=FIELDS)
+    assert all(
+        claim.path in FIELDS and claim.value in numbers_of(request_, AGENT) for claim in claims
+    )
     reading = read(request_)
     draft = compose(joined(reading, claims, notes))
     for claim in reading.claims:

@@ -7,14 +7,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from ppoc.draft.agent.asked import AGENT
+
 pytest.importorskip("symai", reason="needs ppoc[draft]")
 
 from ppoc.compiler.resolve import resolve_text
 from ppoc.draft.agent.reader import read
-from ppoc.draft.agent.reading.quantities import LOST
 from ppoc.draft.compose import compose
 from ppoc.draft.engines import understand
 from ppoc.draft.models.settings import EngineError, settings
+from ppoc.draft.text.claims import LOST
 
 REQUEST = "Train PPO on Hopper with clip 0.1; the policy ought to be a wee bit sloppy, say 0.003"
 
@@ -205,7 +207,7 @@ def test_the_offline_reader_is_an_engine_too():
     assert with_contract.text == alone.text
     from ppoc.draft.models.symbolic import ask
 
-    claims, notes = ask(text, chosen)
+    claims, notes = ask(text, chosen, AGENT)
     assert {c.path: c.value for c in claims} == {c.path: c.value for c in read(text).claims}
     assert notes == []
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from ppoc.draft.agent.fields import values_of
 from ppoc.draft.compose import compose
 from ppoc.draft.edit import edit
 from ppoc.draft.engines import read_offline
 from ppoc.draft.rlhf.compose import missing_files
 from ppoc.draft.spec.drafts import NothingToDraftError
+from ppoc.draft.spec.paths import values_of
 
 
 def values(request):
