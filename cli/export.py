@@ -44,7 +44,7 @@ def export(
     from ppoc.exporting import formats, hub
     from ppoc.exporting.policy import ExportError
     from ppoc.runtime.envs.vector import EnvironmentFailure
-    from ppoc.runtime.run.checkpoint import CheckpointError
+    from ppoc.runtime.records.checkpoint import CheckpointError
     from ppoc.runtime.run.failures import RunError
 
     target = out or folder / ("hub" if form == "hub" else formats.FILES[form])
@@ -67,8 +67,8 @@ def export(
 
 
 def _save_language_model(folder: Path, target: Path, trust: bool, modified: bool) -> None:
+    from ppoc.runtime.records.checkpoint import CheckpointError
     from ppoc.runtime.rlhf.saving import save_newest
-    from ppoc.runtime.run.checkpoint import CheckpointError
     from ppoc.runtime.run.failures import RunError
 
     module = import_module(folder, modified=modified, trust=trust)

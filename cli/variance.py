@@ -91,7 +91,7 @@ def _measure(
 
 
 def _parameters(run: Path) -> Any:
-    from ppoc.runtime.run.checkpoint import CheckpointError
+    from ppoc.runtime.records.checkpoint import CheckpointError
     from ppoc.runtime.run.failures import RunError
     from ppoc.runtime.run.run import load_newest
 

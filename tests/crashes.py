@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
 
 # A fork of a process that has imported torch already starts in milliseconds.
 _CONTEXT = multiprocessing.get_context("forkserver")

@@ -31,13 +31,13 @@ from ppoc.draft.models.grounding import grounded
 from ppoc.formats.reading import FormatError
 from ppoc.importing.rl_zoo import convert
 from ppoc.importing.sb3 import read_model, read_statistics
-from ppoc.runtime.evaluation import evaluations
 from ppoc.runtime.evaluation.curves import read_curve
-from ppoc.runtime.run import checkpoint as checkpoints
-from ppoc.runtime.run.checkpoint import CheckpointError
+from ppoc.runtime.records import checkpoint as checkpoints
+from ppoc.runtime.records import evaluations
+from ppoc.runtime.records.checkpoint import CheckpointError
+from ppoc.runtime.records.metrics import read_rows
 from ppoc.runtime.run.launch import load_module
 from ppoc.runtime.run.layout import Groups, check_training, whole_steps
-from ppoc.runtime.run.metrics import read_rows
 from ppoc.runtime.run.results import read_result
 
 ROOT = Path(__file__).parents[1]

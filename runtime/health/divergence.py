@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ppoc.runtime.health.symptoms import EXPLODED_KL
 from ppoc.runtime.learning.structure import flat
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.run.failures import RunError
 
 FOLDER = "failure"

@@ -3,9 +3,9 @@
 from pathlib import Path
 from types import ModuleType
 
+from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.rlhf.learning import demonstrations, mean_accuracy, mean_loss, preferences
 from ppoc.runtime.rlhf.stage import load_tokenizer
-from ppoc.runtime.run import checkpoint as checkpoints
 from ppoc.runtime.run.failures import RunError
 
 

@@ -18,7 +18,7 @@ from ppoc.formats.documents import read_document
 from ppoc.formats.files import read_lines, write_whole
 from ppoc.formats.reading import FormatError
 from ppoc.formats.text import lines
-from ppoc.runtime.evaluation import evaluations
+from ppoc.runtime.records import evaluations
 from ppoc.runtime.rlhf.comparison import Comparison, compare, table
 from ppoc.runtime.rlhf.stage import Stage
 from ppoc.runtime.rlhf.start import inherit

@@ -15,7 +15,7 @@ from ppoc.formats.reading import FormatError
 from ppoc.formats.text import lines
 from ppoc.runtime.envs.answers import in_words, shortened
 from ppoc.runtime.envs.vector import STOPS, EnvironmentFailure, Interrupted
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
 
 EXIT_CODE = 3
 TRACEBACK = "error.txt"

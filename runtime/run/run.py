@@ -16,7 +16,6 @@ from torch import Tensor
 from ppoc.formats.files import open_to_write, remove_parts, sync_folder
 from ppoc.runtime.envs.replay import Recorder, ReplayError
 from ppoc.runtime.envs.vector import EnvironmentFailure, Floats, VectorEnv
-from ppoc.runtime.evaluation import evaluations
 from ppoc.runtime.evaluation.evaluate import (
     Policy,
     Terms,
@@ -36,10 +35,11 @@ from ppoc.runtime.health.divergence import (
 from ppoc.runtime.health.monitor import Monitor, Watch, append
 from ppoc.runtime.health.trend import Trend
 from ppoc.runtime.learning.compiled import Function, compile_step
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
+from ppoc.runtime.records import evaluations
+from ppoc.runtime.records.metrics import MetricsWriter
 from ppoc.runtime.run.failures import RunError
 from ppoc.runtime.run.layout import Groups, check_training, whole_steps
-from ppoc.runtime.run.metrics import MetricsWriter
 from ppoc.runtime.run.progress import Mode, progress
 from ppoc.runtime.run.signals import StopSignals
 from ppoc.runtime.run.surroundings import changes, surroundings

@@ -13,7 +13,7 @@ import time
 import pytest
 import torch
 
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.run.failures import RunError
 from ppoc.runtime.run.launch import evaluate_run, execute
 

@@ -19,7 +19,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
 
 TESTS = Path(__file__).parents[1]
 PPOC = [sys.executable, "-m", "ppoc.cli"]

@@ -6,8 +6,8 @@ import shutil
 import pytest
 import torch
 
-from ppoc.runtime.run import checkpoint as checkpoints
-from ppoc.runtime.run.checkpoint import CheckpointError
+from ppoc.runtime.records import checkpoint as checkpoints
+from ppoc.runtime.records.checkpoint import CheckpointError
 from ppoc.runtime.run.failures import RunError
 from ppoc.runtime.run.launch import evaluate_run, execute
 

@@ -19,8 +19,8 @@ import torch
 from conftest import ROOT
 
 import crashes
-from ppoc.runtime.evaluation import evaluations
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
+from ppoc.runtime.records import evaluations
 from ppoc.runtime.run.launch import execute, load_module
 
 TINY = (
