@@ -6,9 +6,9 @@ import shutil
 import pytest
 import torch
 
+from ppoc.runtime.errors import RunError
 from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.records.checkpoint import CheckpointError
-from ppoc.runtime.run.failures import RunError
 from ppoc.runtime.run.launch import evaluate_run, execute
 
 SHORT = (

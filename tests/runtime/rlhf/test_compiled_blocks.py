@@ -9,9 +9,9 @@ import torch
 pytest.importorskip("transformers")
 
 from ppoc.runtime import rlhf
+from ppoc.runtime.errors import RunError
 from ppoc.runtime.rlhf import compiled
 from ppoc.runtime.rlhf.forward import hidden_states
-from ppoc.runtime.run.failures import RunError
 
 
 def model(architecture="gpt2", dropout=0.1):
