@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from conftest import ZOO
 
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.resolve import resolve_text
@@ -12,6 +11,7 @@ from ppoc.draft.compose import compose
 from ppoc.draft.edit import edit, set_value
 from ppoc.draft.spec.drafts import NothingToDraftError
 from ppoc.draft.spec.paths import values_of
+from zoo import ZOO
 
 SPEC = """\
 # Mine.

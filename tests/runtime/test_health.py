@@ -4,8 +4,8 @@ import json
 import math
 
 import pytest
-from conftest import check_changes
 
+from changes import check_changes
 from ppoc.runtime.health import monitor as health
 from ppoc.runtime.health.monitor import Monitor
 from ppoc.runtime.health.symptoms import SYMPTOMS

@@ -45,7 +45,7 @@ KINDS = {
 @pytest.fixture(scope="module")
 def halves(tmp_path_factory):
     """Module and run folder, of which the last checkpoint is gone, for each kind."""
-    from conftest import zoo_module
+    from zoo import zoo_module
 
     made = {}
 

@@ -6,7 +6,6 @@ import random
 import shutil
 
 import pytest
-from conftest import ROOT
 from typer.testing import CliRunner
 
 from ppoc.cli.app import app
@@ -16,6 +15,7 @@ from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.rlhf.launch import execute
 from ppoc.runtime.rlhf.stage import Stage
 from rlhf_toy import write_toy
+from zoo import ROOT
 
 pytest.importorskip("transformers")
 
