@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from conftest import VARIANTS, ZOO
 from pydantic import BaseModel
 
 from ppoc.compiler.agent.env.facts import EnvFacts
@@ -27,6 +26,7 @@ from ppoc.compiler.kinds import KINDS
 from ppoc.compiler.pages import pages
 from ppoc.compiler.resolve import resolve, resolve_text
 from ppoc.compiler.rlhf.probe import RlhfFacts
+from zoo import VARIANTS, ZOO
 
 YAML = re.compile(r"```yaml\n(.*?)```\n", re.DOTALL)
 DISCRETE = EnvFacts("", "gymnasium", (4,), "discrete", 2)

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
+from ppoc.compiler.agent.estimators import Advantage
 from ppoc.compiler.agent.evaluation import Evaluation
 from ppoc.compiler.agent.language.env import Environment
-from ppoc.compiler.agent.language.losses import Advantage, Losses
+from ppoc.compiler.agent.language.losses import Losses
 from ppoc.compiler.agent.language.networks import Networks
 from ppoc.compiler.agent.language.optimizer import Optimizers
 from ppoc.compiler.agent.language.training import Training

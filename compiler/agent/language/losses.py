@@ -1,41 +1,17 @@
-"""The sections `advantage` and `losses`: what is learnt from a rollout."""
+"""The section `losses`: the terms of the loss."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from ppoc.compiler.front.values import (
     SCHEDULE,
     STRICT,
     Formula,
-    Fraction,
     OptionName,
     Positive,
     Schedule,
 )
-
-
-class Advantage(BaseModel):
-    """The weight of the score function."""
-
-    model_config = ConfigDict(**STRICT, populate_by_name=True)
-    estimator: Literal["gae", "q", "reward-to-go", "return"] = Field(
-        "gae",
-        description="gae: generalised advantage estimation (Schulman et al. 2016). q: the critic "
-        "is an action-value function Q(s, a) and weighs the score itself. Without a critic "
-        "reward-to-go, or the return of the whole episode.",
-    )
-    baseline: Literal["none", "mean"] = Field(
-        "none",
-        description="What reward-to-go and return are compared with; mean: of the whole batch.",
-    )
-    gamma: Fraction = Field(0.99, description="Discount factor γ.")
-    lambda_: Fraction = Field(
-        0.95, alias="lambda", description="λ of GAE: 0 is the TD error, 1 return minus value."
-    )
-    normalize: bool = Field(
-        True, description="Scale advantages to mean 0 and deviation 1 in each minibatch."
-    )
 
 
 class PolicyLoss(BaseModel):

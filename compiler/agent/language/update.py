@@ -4,25 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from ppoc.compiler.agent.estimators import Buffer
 from ppoc.compiler.front.values import STRICT, Count, Positive
-
-
-class Buffer(BaseModel):
-    """Earlier rollouts that are learnt from again, re-weighted by importance."""
-
-    model_config = STRICT
-    rollouts: Annotated[int, Field(ge=2, le=10_000)] = Field(
-        4, description="The newest rollouts that are learnt from, this iteration's among them."
-    )
-    importance: Literal["products", "ratio"] = Field(
-        "products",
-        description="products: each reward and each sample counts by the product of π/μ over the "
-        "decisions before it, μ being the policy that acted. ratio: the objective's ratio is "
-        "π/μ of the one decision.",
-    )
-    clip: Positive | None = Field(
-        None, description="The largest product a sample may count by; null: any, without bias."
-    )
 
 
 class Update(BaseModel):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ppoc.compiler.agent.estimators import estimator_of
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import rule
@@ -10,7 +11,7 @@ from ppoc.compiler.front.rules import rule
 @rule("E111", "advantage.estimator", "update.sampling")
 def returns_need_whole_episodes(resolved: Resolved) -> Iterator[Diagnostic]:
     spec = resolved.spec
-    if spec.advantage.estimator not in ("gae", "q") and spec.update.sampling != "episodes":
+    if estimator_of(spec.advantage).critic is None and spec.update.sampling != "episodes":
         yield resolved.diagnostic(
             "E111",
             resolved.first_explicit(("advantage", "estimator"), ("update", "sampling")),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ppoc.compiler.agent.estimators import estimator_of
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.formula.objectives import policy_objective
 from ppoc.compiler.formula.parser import FormulaError
@@ -21,19 +22,13 @@ from ppoc.compiler.front.rules import rule
 )
 def a_buffer_is_weighed(resolved: Resolved) -> Iterator[Diagnostic]:
     spec, buffer = resolved.spec, resolved.spec.update.buffer
-    if buffer is None:
+    estimator = estimator_of(spec.advantage)
+    for refusal in estimator.refuses(buffer):
+        where, what = refusal.path, refusal.message
+        yield resolved.diagnostic("E115", where, what, why=refusal.why, help=refusal.help)
+    if buffer is None or buffer.importance == "products":
         return
     place = ("update", "buffer", "importance")
-    if spec.advantage.estimator == "return":
-        yield resolved.diagnostic(
-            "E115",
-            ("advantage", "estimator"),
-            "the return of a whole episode has no per-decision weights",
-            why="a reward before a decision says nothing about it, whoever made it",
-            help="use `estimator: reward-to-go`, which counts each reward once",
-        )
-    if buffer.importance == "products":
-        return
     if buffer.clip is not None:
         yield resolved.diagnostic(
             "E115",
@@ -41,8 +36,7 @@ def a_buffer_is_weighed(resolved: Resolved) -> Iterator[Diagnostic]:
             "`clip` limits products, and there are none",
             help="set `importance: products`, or clip the ratio in the objective",
         )
-    one_step = spec.advantage.lambda_ == 0 and spec.advantage.estimator == "gae"
-    if not one_step and spec.advantage.estimator != "q":
+    if not estimator.one_decision(spec.advantage):
         yield resolved.diagnostic(
             "E115",
             place,
