@@ -18,9 +18,10 @@ from ppoc.compiler.front.merge import (
     override,
     with_name,
 )
+from ppoc.compiler.front.node import Node
 from ppoc.compiler.front.recovery import recovered
 from ppoc.compiler.front.rules import Phase
-from ppoc.compiler.front.source import Node, parse, read
+from ppoc.compiler.front.source import parse, read
 from ppoc.compiler.front.spec import Document, Examined, SpecKind
 from ppoc.compiler.front.suggest import did_you_mean
 from ppoc.compiler.front.validate import described, explain

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from ppoc.compiler.front.diagnostics import Diagnostic, Span, SpecError, ordered
+from ppoc.compiler.front.node import Node
 from ppoc.compiler.front.program import Program
 from ppoc.compiler.front.rules import Phase, Rule, needs
-from ppoc.compiler.front.source import Node
 
 Path = tuple[str, ...]  # of a value, key by key
 EXPLICIT = ("spec", "extends", "override")  # origins of values that somebody wrote
