@@ -4,6 +4,7 @@ nox                      # lint, types, imports, tests
 nox -s lint types
 nox -s tests -- tests/compiler -x -q
 nox -s slow -- tests/runtime/test_resume.py
+nox -s coverage -- tests/compiler
 """
 
 from pathlib import Path
@@ -54,3 +55,13 @@ def slow(session: nox.Session) -> None:
     """Tests that take minutes; name the files that you changed."""
     session.install("-e", ".[test]")
     session.run("pytest", "-m", "slow", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Lines and branches that the tests reach; of some of them, of what they test."""
+    session.install("-e", ".[test]")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *(session.posargs or ["-n", "auto"]))
+    session.run("coverage", "combine")
+    session.run("coverage", "report")
