@@ -28,11 +28,13 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Types, strict. An ordinary install: mypy does not follow an editable one."""
+    """Types, strict but of tests. An ordinary install: mypy does not follow an editable one."""
     session.install(".[test]")
     session.chdir(session.create_tmp())  # where no folder is taken for a package
     names = [word for name in PACKAGES for word in ("-p", f"ppoc.{name}")]
     session.run("mypy", "--config-file", CONFIG, *names)
+    session.chdir(Path(CONFIG).parent)
+    session.run("mypy", "tests")
 
 
 @nox.session
