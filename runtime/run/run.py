@@ -228,8 +228,8 @@ class Run:
     def replay(self, envs: Recorder) -> Floats | None:
         """Bring environments back to where a stopped run had them; the observations they end at.
 
-        None where new episodes are to begin: at a start, after a checkpoint of the schedule, and
-        where the environments, run again, do not end where they were.
+        None where new episodes are to begin: at a start, where they were to begin anyway, and where
+        the environments, run again, do not end where they were.
         """
         kept = self.checkpoint.get("replay") if self.checkpoint else None
         if kept is None:

@@ -404,12 +404,10 @@ def train(run: runtime.Run) -> None:
         episodes.load(run.checkpoint["episodes"])
     learner = Learner(*(tensor.to(run.device) for tensor in learner))
     step = run.watch(update)  # too few updates in this run to earn back the time to compile it
-    # None at a start, and where the schedule has new episodes begin.
-    observations = run.replay(envs)
+    observations = run.replay(envs)  # None where new episodes begin, as at a start
 
     for iteration in run.iterations(NUM_ITERATIONS, BATCH_SIZE):
-        if iteration % CHECKPOINT_EVERY == 0 or observations is None:
-            # Interrupted or not, so that a resumed run takes the path of one that never stopped.
+        if observations is None:
             observations = envs.reset(runtime.derive_seed(SEED, iteration))
             episodes.discard_partial()
         rng = np.random.default_rng((SEED, iteration))
@@ -449,8 +447,7 @@ def train(run: runtime.Run) -> None:
                 parameters=runtime.unflatten(learner.params, SHAPES),
                 optimizer={"m": learner.m, "v": learner.v, "step": learner.step},
                 episodes=episodes.state(),
-                # Between two resets of the schedule, environments are resumed where they are.
-                replay=envs.state() if (iteration + 1) % CHECKPOINT_EVERY else {},
+                replay=envs.state(),
             )
 
 

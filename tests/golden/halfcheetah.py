@@ -40,6 +40,7 @@ MINIBATCH_SIZE = 64  # M
 NUM_ITERATIONS = 489  # the last of them 576 steps
 TOTAL_STEPS = 1_000_000  # of the environments together
 CHECKPOINT_EVERY = 49  # iterations
+RESTART_EVERY = 128  # iterations, after which all episodes begin anew
 EVALUATE_EVERY = 49  # iterations
 EVALUATION_EPISODES = 20
 EVALUATION_DETERMINISTIC = True
@@ -424,12 +425,10 @@ def train(run: runtime.Run) -> None:
         scale_rewards.load(run.checkpoint["rewards"])
     learner = Learner(*(tensor.to(run.device) for tensor in learner))
     step = run.watch(run.compile(update))
-    # None at a start, and where the schedule has new episodes begin.
-    observations = run.replay(envs)
+    observations = run.replay(envs)  # None where new episodes begin, as at a start
 
     for iteration in run.iterations(NUM_ITERATIONS, BATCH_SIZE, TOTAL_STEPS):
-        if iteration % CHECKPOINT_EVERY == 0 or observations is None:
-            # Interrupted or not, so that a resumed run takes the path of one that never stopped.
+        if observations is None:
             observations = envs.reset(runtime.derive_seed(SEED, iteration))
             episodes.discard_partial()
             scale_rewards.reset_returns()
@@ -476,6 +475,9 @@ def train(run: runtime.Run) -> None:
             w = runtime.as_arrays(learner.params, SHAPES)
             chosen = policy(w, normalize)
             run.evaluate(steps, make_envs, chosen, EVALUATION_EPISODES, SEED + 1 + iteration)
+        if (iteration + 1) % RESTART_EVERY == 0:
+            envs.forget()  # envpool seeds no single environment: all begin anew, as at a start
+            observations = None
         if run.checkpoint_due(iteration, CHECKPOINT_EVERY):
             run.save(
                 steps,
@@ -484,8 +486,7 @@ def train(run: runtime.Run) -> None:
                 episodes=episodes.state(),
                 observations=normalize.state(),
                 rewards=scale_rewards.state(),
-                # Between two resets of the schedule, environments are resumed where they are.
-                replay=envs.state() if (iteration + 1) % CHECKPOINT_EVERY else {},
+                replay=envs.state(),
             )
 
 
