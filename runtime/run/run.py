@@ -3,10 +3,10 @@
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn, Self, cast
+from typing import Any, NoReturn, Protocol, Self, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -47,6 +47,16 @@ from ppoc.runtime.run.surroundings import changes, surroundings
 LOCK_SECONDS = 2.0  # a run that was killed a moment ago may still hold its folder
 
 Checkpoint = Mapping[str, Mapping[str, Tensor]]
+State = Callable[[], Mapping[str, Tensor | NDArray[Any]]]
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """An object whose state a checkpoint holds."""
+
+    def state(self) -> Mapping[str, Tensor | NDArray[Any]]: ...
+
+    def load(self, state: Any) -> None: ...
 
 
 def choose_device(name: str) -> torch.device:
@@ -121,6 +131,7 @@ class Run:
         self._module = module
         self._recordings: list[Recording] = []
         self._opened: list[VectorEnv] = []
+        self._owned: dict[str, State] = {}
         self._on_divergence = getattr(module, "ON_DIVERGENCE", "stop")
         monitor = monitor or Monitor(Trend(vars(module) if module else {}))
         self._watch = Watch(folder, monitor, self.message)
@@ -329,18 +340,33 @@ class Run:
         evaluations.append(self.folder, {"steps": steps, **summary._asdict()})
         self.message(f"evaluation at {steps:,} steps: {describe(summary)}")
 
+    def owns(self, **things: Stateful | State) -> None:
+        """Make things part of each checkpoint, by the names of their groups.
+
+        One that has `state()` and `load(state)` goes on from the checkpoint that the run resumes. A
+        function says the tensors of a value that `train` loads itself, and replaces by others.
+        """
+        for name, thing in things.items():
+            if isinstance(thing, Stateful):
+                if self.checkpoint is not None:
+                    thing.load(self.checkpoint[name])
+                self._owned[name] = thing.state
+            else:
+                self._owned[name] = thing
+
     def checkpoint_due(self, iteration: int, every: int) -> bool:
         """Whether to save after this iteration: on schedule, at the end, and before stopping."""
         done = iteration + 1
         return done % every == 0 or done == self._count or self._signals.requested
 
     def save(self, steps: int, **groups: Mapping[str, Tensor | NDArray[Any]]) -> None:
-        """Write a checkpoint of named groups of tensors, atomically.
+        """Write a checkpoint of what the run owns, and of groups that are given, atomically.
 
         Raises:
             DivergenceError: one of them is not finite. Nothing is written: no run could go on from
                 it, and those before it are kept for longer.
         """
+        groups = {**{name: state() for name, state in self._owned.items()}, **groups}
         tensors = {
             f"{group}.{name}": tensor
             for group, part in groups.items()

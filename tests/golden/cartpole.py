@@ -401,9 +401,14 @@ def train(run: runtime.Run) -> None:
     if run.checkpoint is not None:
         params = runtime.flatten(run.checkpoint["parameters"], SHAPES)
         learner = Learner(params, **run.checkpoint["optimizer"])
-        episodes.load(run.checkpoint["episodes"])
     learner = Learner(*(tensor.to(run.device) for tensor in learner))
     step = run.watch(update)  # too few updates in this run to earn back the time to compile it
+    run.owns(
+        parameters=lambda: runtime.unflatten(learner.params, SHAPES),
+        optimizer=lambda: {"m": learner.m, "v": learner.v, "step": learner.step},
+        episodes=episodes,
+        replay=envs.state,
+    )
     observations = run.replay(envs)  # None where new episodes begin, as at a start
 
     for iteration in run.iterations(NUM_ITERATIONS, BATCH_SIZE):
@@ -442,13 +447,7 @@ def train(run: runtime.Run) -> None:
             },
         )
         if run.checkpoint_due(iteration, CHECKPOINT_EVERY):
-            run.save(
-                steps,
-                parameters=runtime.unflatten(learner.params, SHAPES),
-                optimizer={"m": learner.m, "v": learner.v, "step": learner.step},
-                episodes=episodes.state(),
-                replay=envs.state(),
-            )
+            run.save(steps)
 
 
 if __name__ == "__main__":

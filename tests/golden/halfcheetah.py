@@ -420,11 +420,16 @@ def train(run: runtime.Run) -> None:
     if run.checkpoint is not None:
         params = runtime.flatten(run.checkpoint["parameters"], SHAPES)
         learner = Learner(params, **run.checkpoint["optimizer"])
-        episodes.load(run.checkpoint["episodes"])
-        normalize.load(run.checkpoint["observations"])
-        scale_rewards.load(run.checkpoint["rewards"])
     learner = Learner(*(tensor.to(run.device) for tensor in learner))
     step = run.watch(run.compile(update))
+    run.owns(
+        parameters=lambda: runtime.unflatten(learner.params, SHAPES),
+        optimizer=lambda: {"m": learner.m, "v": learner.v, "step": learner.step},
+        episodes=episodes,
+        observations=normalize,
+        rewards=scale_rewards,
+        replay=envs.state,
+    )
     observations = run.replay(envs)  # None where new episodes begin, as at a start
 
     for iteration in run.iterations(NUM_ITERATIONS, BATCH_SIZE, TOTAL_STEPS):
@@ -479,15 +484,7 @@ def train(run: runtime.Run) -> None:
             envs.forget()  # envpool seeds no single environment: all begin anew, as at a start
             observations = None
         if run.checkpoint_due(iteration, CHECKPOINT_EVERY):
-            run.save(
-                steps,
-                parameters=runtime.unflatten(learner.params, SHAPES),
-                optimizer={"m": learner.m, "v": learner.v, "step": learner.step},
-                episodes=episodes.state(),
-                observations=normalize.state(),
-                rewards=scale_rewards.state(),
-                replay=envs.state(),
-            )
+            run.save(steps)
 
 
 if __name__ == "__main__":

@@ -449,22 +449,28 @@ def train(run: runtime.Run) -> None:
     learner = initial_learner(SEED)
     moments = tensor_statistics.no_moments(3)
     reward_scale = tensor_statistics.no_reward_scale(NUM_ENVS)
+    state = None
     if run.checkpoint is not None:
         params = runtime.flatten(run.checkpoint["parameters"], SHAPES)
         learner = Learner(params, **run.checkpoint["optimizer"])
         episodes = tensor_statistics.load_episodes(run.checkpoint["episodes"])
         moments = tensor_statistics.Moments(**run.checkpoint["observations"])
         reward_scale = tensor_statistics.RewardScale(**run.checkpoint["rewards"])
+        state = runtime.move(tensor_envs.State(**run.checkpoint["environments"]), run.device)
     learner, episodes = (runtime.move(x, run.device) for x in (learner, episodes))
     moments = runtime.move(moments, run.device)
     reward_scale = runtime.move(reward_scale, run.device)
-    state = None
-    if run.checkpoint is not None and "environments" in run.checkpoint:
-        state = tensor_envs.State(**run.checkpoint["environments"])
-        state = runtime.move(state, run.device)
     generator = torch.Generator(run.device)
     chunk = run.compile(collect, required=True)
     step = run.watch(run.compile(update, required=True))
+    run.owns(
+        parameters=lambda: runtime.unflatten(learner.params, SHAPES),
+        optimizer=lambda: {"m": learner.m, "v": learner.v, "step": learner.step},
+        episodes=lambda: episodes.state(),
+        observations=lambda: moments._asdict(),
+        rewards=lambda: reward_scale._asdict(),
+        environments=lambda: state._asdict(),
+    )
 
     for iteration in run.iterations(NUM_ITERATIONS, BATCH_SIZE, TOTAL_STEPS):
         generator.manual_seed(runtime.derive_seed(SEED, iteration))
@@ -506,15 +512,7 @@ def train(run: runtime.Run) -> None:
             },
         )
         if run.checkpoint_due(iteration, CHECKPOINT_EVERY):
-            run.save(
-                steps,
-                parameters=runtime.unflatten(learner.params, SHAPES),
-                optimizer={"m": learner.m, "v": learner.v, "step": learner.step},
-                episodes=episodes.state(),
-                observations=moments._asdict(),
-                rewards=reward_scale._asdict(),
-                environments=state._asdict(),
-            )
+            run.save(steps)
 
 
 if __name__ == "__main__":
