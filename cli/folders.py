@@ -89,7 +89,7 @@ def import_module(folder: Path, *, modified: bool, trust: bool) -> ModuleType:
 def import_text(folder: Path, text: str) -> ModuleType:
     """The module of a folder, whose text may be run, imported; else the command ends."""
     from ppoc.compiler.output.manifest import MODULE
-    from ppoc.runtime.run.failures import RunError
+    from ppoc.runtime.errors import RunError
     from ppoc.runtime.run.launch import load_module
 
     try:

@@ -3,11 +3,11 @@
 import csv
 
 import pytest
-from conftest import zoo_module
 
 import toys  # noqa: F401 - registers the environments
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.run.launch import execute
+from zoo import zoo_module
 
 STEPS = 1024  # eight iterations
 SHORT = (
