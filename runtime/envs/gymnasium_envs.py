@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ppoc.runtime.envs.answers import SCALARS, check_answer, flag_of, in_words, opened, reward_of
 from ppoc.runtime.envs.located import Located
 from ppoc.runtime.envs.observations import AnswerError, check_observation
+from ppoc.runtime.envs.seeds import episode_seed
 from ppoc.runtime.envs.single import make_one
 from ppoc.runtime.envs.vector import (
     STOPS,
@@ -19,7 +20,6 @@ from ppoc.runtime.envs.vector import (
     Layers,
     Running,
     Step,
-    episode_seed,
     kept_as,
 )
 

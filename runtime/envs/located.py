@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ppoc.runtime.envs.answers import in_words, shortened
 from ppoc.runtime.envs.observations import AnswerError
+from ppoc.runtime.envs.seeds import episode_seed
 from ppoc.runtime.envs.vector import (
     STOPS,
     EnvironmentFailure,
@@ -17,7 +18,6 @@ from ppoc.runtime.envs.vector import (
     Running,
     Step,
     VectorEnv,
-    episode_seed,
 )
 
 

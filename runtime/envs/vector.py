@@ -68,11 +68,6 @@ class Running(NamedTuple):
     """[N], steps since each running episode began."""
 
 
-def episode_seed(seed: int, index: int, episode: int) -> int:
-    """A seed below 2³¹ of one episode of one environment, unrelated to those of all others."""
-    return int(np.random.SeedSequence((seed, index, episode)).generate_state(1)[0]) >> 1
-
-
 class VectorEnv(Protocol):
     """N copies of one environment with flat observations; ended episodes reset in the same step."""
 

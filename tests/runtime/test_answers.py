@@ -12,7 +12,8 @@ from answering import AT, FINE, NAME, ended, paid, seen
 from ppoc.runtime.envs.answers import reward_of, shortened
 from ppoc.runtime.envs.make import make
 from ppoc.runtime.envs.observations import AnswerError
-from ppoc.runtime.envs.vector import EnvironmentFailure, Interrupted, episode_seed
+from ppoc.runtime.envs.seeds import episode_seed
+from ppoc.runtime.envs.vector import EnvironmentFailure, Interrupted
 from ppoc.runtime.envs.wrappers import AppendActionMask
 from ppoc.runtime.evaluation.evaluate import evaluate
 from ppoc.runtime.evaluation.video import VideoError, record

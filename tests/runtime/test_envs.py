@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from ppoc.runtime.envs.make import make
-from ppoc.runtime.envs.vector import EnvironmentFailure, Step, VectorEnv, episode_seed
+from ppoc.runtime.envs.seeds import episode_seed
+from ppoc.runtime.envs.vector import EnvironmentFailure, Step, VectorEnv
 
 pytestmark = pytest.mark.filterwarnings("ignore:compiler attribute:RuntimeWarning")
 

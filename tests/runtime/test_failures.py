@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ppoc.runtime.envs.make import make
-from ppoc.runtime.envs.vector import Interrupted, episode_seed
+from ppoc.runtime.envs.seeds import episode_seed
+from ppoc.runtime.envs.vector import Interrupted
 from ppoc.runtime.errors import RunError
 from ppoc.runtime.evaluation.video import record
 from ppoc.runtime.run.failures import explained, in_one_message

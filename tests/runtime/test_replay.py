@@ -7,7 +7,7 @@ import pytest
 from ppoc.runtime.envs import replay
 from ppoc.runtime.envs.make import make
 from ppoc.runtime.envs.replay import Recorder, ReplayError
-from ppoc.runtime.envs.vector import episode_seed
+from ppoc.runtime.envs.seeds import episode_seed
 
 pytestmark = pytest.mark.filterwarnings("ignore:compiler attribute:RuntimeWarning")
 
