@@ -24,7 +24,7 @@ class ReplayError(RuntimeError):
     """Environments did not come to where they were; the text says what was expected of them."""
 
 
-class Recorder:
+class ActionReplayEnv:
     """A `VectorEnv` that keeps the actions of the running episodes."""
 
     def __init__(self, envs: VectorEnv) -> None:

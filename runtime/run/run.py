@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppoc.formats.files import open_to_write, remove_parts, sync_folder
-from ppoc.runtime.envs.replay import Recorder, ReplayError
+from ppoc.runtime.envs.replay import ActionReplayEnv, ReplayError
 from ppoc.runtime.envs.vector import EnvironmentFailure, Floats, VectorEnv
 from ppoc.runtime.errors import RunError
 from ppoc.runtime.evaluation.evaluate import (
@@ -27,7 +27,7 @@ from ppoc.runtime.evaluation.evaluate import (
 from ppoc.runtime.health.divergence import (
     LIMITS,
     DivergenceError,
-    Recording,
+    UpdateLog,
     not_finite,
     offence,
     rollbacks_of,
@@ -123,7 +123,7 @@ class Run:
         self._display: Any = None
         self._messages: list[str] = []
         self._module = module
-        self._recordings: list[Recording] = []
+        self._update_logs: list[UpdateLog] = []
         self._opened: list[VectorEnv] = []
         self._owned: dict[str, State] = {}
         self._on_divergence = getattr(module, "ON_DIVERGENCE", "stop")
@@ -216,8 +216,8 @@ class Run:
         self.first_iteration = first  # modules of earlier versions begin new episodes there
         for iteration in range(first, count):
             yield iteration
-            for recording in self._recordings:
-                recording.forget()
+            for log in self._update_logs:
+                log.forget()
             if self._signals.requested and self._saved_steps == self._steps:
                 break
         self._signals.graceful = False
@@ -230,7 +230,7 @@ class Run:
         else:
             self._display.message(text, health)
 
-    def replay(self, envs: Recorder) -> Floats | None:
+    def replay(self, envs: ActionReplayEnv) -> Floats | None:
         """Bring environments back to where a stopped run had them; the observations they end at.
 
         None where new episodes are to begin: at a start, where they were to begin anyway, and where
@@ -252,10 +252,10 @@ class Run:
         """A compiled form of `update`, as `compile_step` makes it."""
         return compile_step(update, self.message, required=required)
 
-    def watch(self, step: Function) -> Function:
+    def log_updates(self, step: Function) -> Function:
         """The update, or a compiled form of it, remembering an iteration's calls."""
-        self._recordings.append(Recording(step))
-        return cast(Function, self._recordings[-1])
+        self._update_logs.append(UpdateLog(step))
+        return cast(Function, self._update_logs[-1])
 
     def log(self, steps: int, metrics: Mapping[str, float], tokens: int | None = None) -> None:
         """Record the metrics of an iteration that ended at `steps` environment steps.
@@ -282,16 +282,16 @@ class Run:
             return
         if (found := offence(metrics, self.limits)) is not None:
             self._diverge(steps, *found)
-        for recording in self._recordings:
-            if (value := recording.lost) is not None:
+        for log in self._update_logs:
+            if (value := log.lost) is not None:
                 self._diverge(steps, "a parameter", value)
 
     def _diverge(self, steps: int, metric: str, value: float) -> NoReturn:
         """Keep the update that did it, and end the run, whether for good or to go back."""
         dump = None
         if self._module is not None:
-            for recording in self._recordings:
-                dump = recording.dump(self._module, self.folder, steps, metric, value)
+            for log in self._update_logs:
+                dump = log.dump(self._module, self.folder, steps, metric, value)
         stage = f"{self.stage}: " if self.stage else ""
         text = f"{stage}{metric} became {value:.4g} at step {steps}"
         event = {"step": steps, "metric": metric, "text": text, "rollbacks": self.rollbacks}

@@ -412,7 +412,7 @@ def load_policy(
 def train(run: runtime.Run) -> None:
     """Alternate rollouts and updates, from the start or from the checkpoint the run resumes."""
     torch.set_num_threads(1)  # for networks this small, handing work to a second thread costs more
-    envs = runtime.Recorder(run.opened(make_envs(NUM_ENVS)))
+    envs = runtime.ActionReplayEnv(run.opened(make_envs(NUM_ENVS)))
     episodes = runtime.EpisodeTracker(NUM_ENVS)
     learner = initial_learner(SEED)
     normalize = new_normalizer()
@@ -421,7 +421,7 @@ def train(run: runtime.Run) -> None:
         params = runtime.flatten(run.checkpoint["parameters"], SHAPES)
         learner = Learner(params, **run.checkpoint["optimizer"])
     learner = Learner(*(tensor.to(run.device) for tensor in learner))
-    step = run.watch(run.compile(update))
+    step = run.log_updates(run.compile(update))
     run.owns(
         parameters=lambda: runtime.unflatten(learner.params, SHAPES),
         optimizer=lambda: {"m": learner.m, "v": learner.v, "step": learner.step},

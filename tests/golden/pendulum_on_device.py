@@ -462,7 +462,7 @@ def train(run: runtime.Run) -> None:
     reward_scale = runtime.move(reward_scale, run.device)
     generator = torch.Generator(run.device)
     chunk = run.compile(collect, required=True)
-    step = run.watch(run.compile(update, required=True))
+    step = run.log_updates(run.compile(update, required=True))
     run.owns(
         parameters=lambda: runtime.unflatten(learner.params, SHAPES),
         optimizer=lambda: {"m": learner.m, "v": learner.v, "step": learner.step},

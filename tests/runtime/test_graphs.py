@@ -8,7 +8,7 @@ from ppoc.runtime.learning import graphs
 
 @pytest.fixture
 def recorded(monkeypatch):
-    """Make a Recorded whose replay computes into the results of the recording, as a graph does."""
+    """Make a CudaGraphCall that computes into the results of its recording, as a graph does."""
 
     def record(run):
         results = run()
@@ -20,7 +20,7 @@ def recorded(monkeypatch):
         return results, replay
 
     monkeypatch.setattr(graphs, "record", record)
-    return graphs.Recorded
+    return graphs.CudaGraphCall
 
 
 @pytest.mark.parametrize("target_kl", ["null", "0.02"])

@@ -6,7 +6,7 @@ import pytest
 
 from ppoc.runtime.envs import replay
 from ppoc.runtime.envs.make import make
-from ppoc.runtime.envs.replay import Recorder, ReplayError
+from ppoc.runtime.envs.replay import ActionReplayEnv, ReplayError
 from ppoc.runtime.envs.seeds import episode_seed
 
 pytestmark = pytest.mark.filterwarnings("ignore:compiler attribute:RuntimeWarning")
@@ -36,7 +36,7 @@ def opened(name):
     env_id, arguments = CASES[name]
     for needed in {"envpool", "ale_py"} & {arguments["backend"], arguments.get("package")}:
         pytest.importorskip(needed)
-    return Recorder(make(env_id, 3, **arguments))
+    return ActionReplayEnv(make(env_id, 3, **arguments))
 
 
 def random_actions(envs, steps):
@@ -93,7 +93,7 @@ def test_every_episode_has_a_seed_of_its_own():
 
 
 def test_only_actions_of_running_episodes_are_kept(monkeypatch):
-    envs = Recorder(make("CartPole-v1", 2, backend="gymnasium"))
+    envs = ActionReplayEnv(make("CartPole-v1", 2, backend="gymnasium"))
     envs.reset(1)
     for action in random_actions(envs, 3000)[:, :2]:
         envs.step(action)
@@ -102,14 +102,16 @@ def test_only_actions_of_running_episodes_are_kept(monkeypatch):
 
 def test_an_endless_episode_is_kept_and_replayed_up_to_a_bound(monkeypatch):
     monkeypatch.setattr(replay, "LONGEST", 300)
-    envs = Recorder(make("Pendulum-v1", 2, backend="gymnasium", max_episode_steps=10_000))
+    envs = ActionReplayEnv(make("Pendulum-v1", 2, backend="gymnasium", max_episode_steps=9999))
     envs.reset(1)
     actions = np.zeros((2, 1), np.float32)
     for steps in range(1, 5000):
         envs.step(actions)
         if steps in (300, 301):
             state = envs.state()
-            again = Recorder(make("Pendulum-v1", 2, backend="gymnasium", max_episode_steps=10_000))
+            again = ActionReplayEnv(
+                make("Pendulum-v1", 2, backend="gymnasium", max_episode_steps=9999)
+            )
             if steps == 300:
                 again.replay(state)
             else:

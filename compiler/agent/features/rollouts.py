@@ -28,7 +28,7 @@ class HostEnvironments(Feature):
         lives = ", training=True" if ends_with_lives(self.plan) else ""
         made = f"run.opened(make_envs(NUM_ENVS{lives}))"
         recorded = HostContinuing.applies(self.plan)
-        return {"training_envs": Code(f"runtime.Recorder({made})" if recorded else made)}
+        return {"training_envs": Code(f"runtime.ActionReplayEnv({made})" if recorded else made)}
 
 
 class Environments(Feature):
