@@ -130,7 +130,7 @@ def test_an_iteration_waits_for_no_device(module_of, spec, monkeypatch):
 
         return call
 
-    for name in ("new_episodes", "draw", "draw_orders"):
+    for name in ("new_episodes", "draw", "draw_permutations"):
         monkeypatch.setattr(module, name, on_meta(getattr(module, name)))
     make = {"Generator": lambda *device: generator if device == (meta,) else torch.Generator()}
     monkeypatch.setattr(module, "torch", SimpleNamespace(**{**vars(torch), **make}))
@@ -178,12 +178,12 @@ def test_checkpoints_hold_what_those_of_the_host_hold(module_of, tmp_path):
     assert sampled[0] == sampled[1] != sampled[2]
 
 
-def test_orders_are_permutations(module_of):
+def test_draws_are_permutations(module_of):
     module = module_of(*SPECS["categorical"], ON_DEVICE)
-    orders = module.draw_orders(torch.Generator().manual_seed(2))
-    assert orders.shape == (module.EPOCHS, module.BATCH_SIZE)
-    assert torch.equal(orders.sort().values[0], torch.arange(module.BATCH_SIZE))
-    assert not torch.equal(orders[0], orders[1])
+    permutations = module.draw_permutations(torch.Generator().manual_seed(2))
+    assert permutations.shape == (module.EPOCHS, module.BATCH_SIZE)
+    assert torch.equal(permutations.sort().values[0], torch.arange(module.BATCH_SIZE))
+    assert not torch.equal(permutations[0], permutations[1])
 
 
 def test_noise_is_gumbel_or_normal(module_of):

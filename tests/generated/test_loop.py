@@ -36,7 +36,7 @@ def train(module_of, tmp_path, monkeypatch, *spec):
 
         return called
 
-    for name in ("collect", "make_batch", "improve", "update"):
+    for name in ("collect", "make_batch", "update_epochs", "update"):
         monkeypatch.setattr(module, name, record(name, getattr(module, name)))
     execute(module, tmp_path, device="cpu", mode="quiet")
     with (tmp_path / "metrics.csv").open(newline="") as file:
@@ -71,7 +71,7 @@ def test_what_is_logged_is_of_the_iteration(module_of, tmp_path, monkeypatch, sp
     ends = [row["episode_return"] for row in rows]
     finished, stopped, running = [], [], torch.zeros(module.NUM_ENVS)
     for i, (row, rollout) in enumerate(zip(rows, rollouts(calls), strict=True)):
-        learner, batch = calls["improve"][i][0][1:3]
+        learner, batch = calls["update_epochs"][i][0][1:3]
         p = module.runtime.unflatten(learner.params, module.SHAPES)
         of_action = (batch.actions,) if spec[0].startswith("q") else ()
         errors = batch.returns - module.critic(p, batch.observations, *of_action)

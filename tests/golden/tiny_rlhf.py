@@ -527,8 +527,8 @@ def train_ppo(run: rlhf.Stage) -> None:
         returns = advantages + values
         rollout = Rollout(tokens, mask, log_probs, values, whiten(advantages, mask), returns)
 
-        orders = np.concatenate([rng.permutation(ROLLOUT_SIZE) for _ in range(EPOCHS)])
-        rows_of = torch.from_numpy(orders).to(run.device).split(MINIBATCH_SIZE)
+        permutations = np.concatenate([rng.permutation(ROLLOUT_SIZE) for _ in range(EPOCHS)])
+        rows_of = torch.from_numpy(permutations).to(run.device).split(MINIBATCH_SIZE)
         updates = []
         for indices in rows_of:
             updates.append(update_ppo(policy, optimizer, minibatch(rollout, indices)))

@@ -41,7 +41,7 @@ def test_an_updates_recording_is_the_update(module_of, recorded, target_kl):
         step = step or recorded(module.update, (found, batch, indices, *rest))
         learner, *_, expected = module.update(learner, batch, indices, *rest)
         found, *_, metrics = step(found, batch, indices, *rest)
-        assert type(found) is module.Learner
+        assert type(found) is module.TrainState
         torch.testing.assert_close(metrics, expected, rtol=0, atol=0)
         torch.testing.assert_close(found, learner, rtol=0, atol=0)
 

@@ -151,7 +151,7 @@ class HostRollouts(Feature):
 
     def words(self) -> Mapping[str, Any]:
         plan = self.plan
-        weights = "w" if plan.networks.acts_in_numpy else "p"
+        weights = "weights" if plan.networks.acts_in_numpy else "p"
         normalize = "normalize, " if plan.spec.env.normalize.observations else ""
         lines = [
             f"rollout, observations = collect(envs, {weights}, {normalize}observations, noise)"
