@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppoc.compiler.agent.checks.observed_checks import advice_on
 from ppoc.compiler.agent.env.probe import probe
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
+from ppoc.compiler.front.rules import Phase
 from ppoc.compiler.front.source import GREEK
 from ppoc.compiler.front.spec import Document
 from ppoc.compiler.resolve import resolve_text
@@ -68,7 +68,7 @@ def edit(text: str, path: Path, reading: Reading) -> Edited:
     advice = []
     if isinstance(resolved, Resolved):
         facts = probe(resolved, choose_backend=False)
-        advice = resolved.advice(advice_on(resolved, facts))
+        advice = resolved.findings(Phase.PROBED, facts)
     return Edited(text, changed, left, notes, resolved, [*resolved.warnings, *advice])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from ppoc.compiler.agent.estimators import estimator_of
 from ppoc.compiler.agent.evaluation import MAX_STEPS
 from ppoc.compiler.agent.features.rollouts import HostRestarts
-from ppoc.compiler.agent.language import Optimizer, TrustRegion
+from ppoc.compiler.agent.language.optimizer import Optimizer, TrustRegion
 from ppoc.compiler.agent.last_iteration import last_batch
 from ppoc.compiler.agent.plan import Plan
 from ppoc.compiler.emission.constants import Constant

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from ppoc.compiler.emission.cxx import what_is_lost
 from ppoc.compiler.front.program import Program
+from ppoc.compiler.front.rules import Phase
 from ppoc.compiler.rlhf.constants import length_in_words, reference
 from ppoc.compiler.rlhf.emit import emit
 from ppoc.compiler.rlhf.language import RlhfSpec
@@ -33,7 +33,7 @@ def compile_rlhf(resolved: RlhfResolved) -> Program:
     decisions = choose_compiling(spec, facts)
     compiled = {stage for stage, decision in decisions.items() if decision.choice == COMPILED}
     chosen = tuple(decisions.values())
-    lost = resolved.advice(what_is_lost(resolved, chosen))
+    lost = resolved.findings(Phase.DECIDED, chosen)
     return Program(
         emit(spec, files, dict(_places(resolved)), compiled),
         values_of(resolved, {roles[role]: name for role, name in files.items()}),

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.program import Program
+from ppoc.compiler.front.rules import Phase, rules_in
 from ppoc.compiler.front.source import Node
 from ppoc.compiler.front.spec import Examined
 from ppoc.compiler.front.values import VERSION
-from ppoc.compiler.rlhf.checks import CHECKS
 from ppoc.compiler.rlhf.language import RlhfSpec
-from ppoc.compiler.rlhf.lints import LINTS
 from ppoc.compiler.rlhf.peers import PEERS
+from ppoc.compiler.rlhf.probe import RlhfFacts
 from ppoc.compiler.rlhf.resolved import RlhfResolved
 
 REQUIRED = {"ppoc": VERSION, "kind": "rlhf", "name": "model", "model": {}}
@@ -24,8 +24,7 @@ class RlhfKind:
     required = REQUIRED
     peers = PEERS
     resolved = RlhfResolved
-    checks = CHECKS
-    lints = LINTS
+    rules = rules_in("ppoc.compiler.rlhf.rules", "ppoc.compiler.emission.cxx")
 
     def layered(self, user: Node, found: list[Diagnostic]) -> Node:
         """The document itself: there are no presets."""
@@ -33,10 +32,9 @@ class RlhfKind:
 
     def probed(self, examined: Examined, *, trust: bool) -> Iterator[Diagnostic]:
         """Problems that the files of the spec show."""
-        from ppoc.compiler.rlhf.probe import look
-
-        assert isinstance(examined.resolved, RlhfResolved)
-        yield from look(examined.resolved)[1]
+        resolved = examined.resolved
+        assert isinstance(resolved, RlhfResolved)
+        yield from resolved.findings(Phase.PROBED, RlhfFacts(resolved))
 
     def compile(self, resolved: RlhfResolved, *, trust: bool = False) -> Program:
         """The module of all stages; raises as `compile_rlhf` does."""

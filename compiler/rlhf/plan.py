@@ -6,7 +6,8 @@ from functools import cached_property
 
 from ppoc.compiler.formula.objectives import Objective, policy_objective, value_objective
 from ppoc.compiler.rlhf.constants import reference
-from ppoc.compiler.rlhf.language import RlhfSpec, Stage
+from ppoc.compiler.rlhf.language import RlhfSpec
+from ppoc.compiler.rlhf.language.values import Stage
 
 
 @dataclass(frozen=True)
