@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ppoc.compiler.front.diagnostics import Diagnostic, Span, SpecError
-from ppoc.compiler.front.source import GREEK, MAX_DEPTH, Node, parse, read
+from ppoc.compiler.front.node import Node
+from ppoc.compiler.front.source import GREEK, MAX_DEPTH, parse, read
 from ppoc.compiler.front.values import VERSION
 from ppoc.compiler.front.versions import UPDATE, Format, VersionError
 
