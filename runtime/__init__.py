@@ -7,6 +7,7 @@ from ppoc.runtime.envs.replay import Recorder
 from ppoc.runtime.envs.vector import VectorEnv
 from ppoc.runtime.evaluation.episodes import EpisodeTracker
 from ppoc.runtime.evaluation.evaluate import RecurrentPolicy
+from ppoc.runtime.interface import AgentInterface
 from ppoc.runtime.learning import tensor_statistics
 from ppoc.runtime.learning.activations import elu, gelu, leaky_relu, silu, softplus
 from ppoc.runtime.learning.adaptive import follow_kl
@@ -28,6 +29,7 @@ from ppoc.runtime.run.launch import main
 from ppoc.runtime.run.run import Checkpoint, Run, derive_seed
 
 __all__ = [
+    "AgentInterface",
     "Checkpoint",
     "CustomBody",
     "EpisodeTracker",

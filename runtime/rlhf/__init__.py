@@ -1,5 +1,6 @@
 """The runtime of modules of `kind: rlhf`: data, tokens, models, generation, stages."""
 
+from ppoc.runtime.interface import LanguageModelInterface
 from ppoc.runtime.rlhf.compiled import compile_blocks
 from ppoc.runtime.rlhf.data import read_demonstrations
 from ppoc.runtime.rlhf.forward import hidden_states
@@ -48,6 +49,7 @@ from ppoc.runtime.rlhf.tokens import (
 )
 
 __all__ = [
+    "LanguageModelInterface",
     "Limits",
     "Padded",
     "Rankings",

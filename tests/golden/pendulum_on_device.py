@@ -517,5 +517,13 @@ def train(run: runtime.Run) -> None:
             )
 
 
+INTERFACE = runtime.AgentInterface(
+    name=NAME,
+    seed=SEED,
+    device=DEVICE,
+    stages={"train": train},
+)
+
+
 if __name__ == "__main__":
     runtime.main(sys.modules[__name__])

@@ -557,5 +557,17 @@ def train_ppo(run: rlhf.Stage) -> None:
             )
 
 
+INTERFACE = rlhf.LanguageModelInterface(
+    name=NAME,
+    seed=SEED,
+    device=DEVICE,
+    stages={
+        "sft": train_sft,
+        "reward": train_reward,
+        "ppo": train_ppo,
+    },
+)
+
+
 if __name__ == "__main__":
     rlhf.main(sys.modules[__name__])
