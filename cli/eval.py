@@ -1,16 +1,15 @@
 """`ppoc eval`: how good is a trained agent?"""
 
+from collections.abc import Collection
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any
 
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.folders import Modified, import_module, is_language_model
-from ppoc.cli.options import Debug, RunFolder, Trust
+from ppoc.cli.folders import Modified, RunFolder
+from ppoc.cli.options import Debug, RunPath, Trust
 
-KEYS = (("episodes",), ("deterministic",), ("max_steps",), ("num_envs",))
 EvaluationOverrides = Annotated[
     list[str] | None,
     typer.Option(
@@ -24,7 +23,7 @@ EvaluationOverrides = Annotated[
 
 
 def eval(
-    folder: RunFolder,
+    path: RunPath,
     episodes: Annotated[
         int | None,
         typer.Option(
@@ -68,92 +67,59 @@ def eval(
     The interval of the IQM is a 95% percentile bootstrap over episodes. Observation statistics are
     the checkpoint's own, so evaluation sees what training saw.
     """
-    from ppoc.runtime.evaluation.evaluate import describe
-    from ppoc.runtime.run.failures import RunError, explained
-    from ppoc.runtime.run.launch import evaluate_run, film_run
-
     if json:
         terminal.only_results()
-    module = import_module(folder, modified=modified, trust=trust)
-    given = {"episodes": episodes, "deterministic": deterministic, "max_steps": max_steps}
+    folder = RunFolder.open(path, modified=modified, trust=trust)
+    if video is not None:
+        folder.only_for("control", "--video")
+    if max_steps is not None:
+        folder.only_for("control", "--max-steps")
+    module = folder.module
+    from ppoc.runtime.run.failures import RunError, explained
+    from ppoc.runtime.run.kind import Wanted
+    from ppoc.runtime.run.trained import film_run
+
+    kind = folder.kind
+    values = _set(folder, overrides or [], kind.evaluation_keys)
+    if max_steps is not None:
+        values["max_steps"] = max_steps
     try:
-        if is_language_model(module):
-            if video is not None or max_steps is not None or overrides:
-                text = "--video, --max-steps and -s are for agents, and this is a language model"
-                terminal.fail(terminal.MISUSE, text)
-            _compare(module, folder, episodes, deterministic, seed, json)
-            return
-        terms = {
-            **_set(folder, overrides or []),
-            **{k: x for k, x in given.items() if x is not None},
-        }
-        with explained(folder, "the evaluation"):
-            summary = evaluate_run(module, folder, seed=seed, **terms)
-        terminal.put(
-            terminal.as_json(summary._asdict(), indent=None) if json else describe(summary)
-        )
+        kind.prepare(module)
+        with explained(path, "the evaluation"):
+            found = kind.evaluate(module, path, Wanted(episodes, deterministic, seed, values))
+        terminal.put(terminal.as_json(found.document, indent=None) if json else found.text)
         if video is not None:
-            with explained(folder, "the video"):
-                path = film_run(
+            if deterministic is None:
+                deterministic = values.get("deterministic")
+            with explained(path, "the video"):
+                film = film_run(
                     module,
-                    folder,
+                    path,
                     video,
-                    deterministic=terms.get("deterministic"),
+                    deterministic=deterministic,
                     seed=seed,
-                    max_steps=terms.get("max_steps"),
+                    max_steps=values.get("max_steps"),
                     message=terminal.say,
                 )
-            (terminal.say if json else terminal.put)(str(path))
+            (terminal.say if json else terminal.put)(str(film))
     except RunError as error:
         terminal.fail_by(error, debug=debug)
 
 
-def _set(folder: Path, overrides: list[str]) -> dict[str, Any]:
+def _set(folder: RunFolder, overrides: list[str], keys: Collection[str]) -> dict[str, Any]:
     """The values that overrides of the section `evaluation` set, checked as those of a spec."""
-    from ppoc.compiler.agent.resolved import as_agent
     from ppoc.compiler.front.merge import override
-    from ppoc.compiler.output.build import LOCK
-    from ppoc.compiler.resolve import resolve
 
     if not overrides:
         return {}
     paths = [path for flag in overrides for path, _ in override(flag).leaves()]
-    if other := [path for path in paths if path[:1] != ("evaluation",) or path[1:] not in KEYS]:
-        known = ", ".join(f"evaluation.{key}" for (key,) in KEYS)
-        text = f"`{'.'.join(other[0])}` cannot be set for an evaluation; {known} can"
+    known = [("evaluation", key) for key in keys]
+    if other := [path for path in paths if path not in known]:
+        can = ", ".join(".".join(path) for path in known)
+        text = f"`{'.'.join(other[0])}` cannot be set for an evaluation; {can} can"
         terminal.fail(terminal.MISUSE, text)
-    evaluation = as_agent(resolve(folder / LOCK, overrides)).spec.evaluation
+    evaluation: Any = folder.resolve(overrides).spec.evaluation
     values = {path[1]: getattr(evaluation, path[1]) for path in paths}
     if values.get("episodes") == 0:
         terminal.fail(terminal.MISUSE, "an evaluation of 0 episodes says nothing")
     return {key: value for key, value in values.items() if value is not None}
-
-
-def _compare(
-    module: ModuleType,
-    folder: Path,
-    prompts: int | None,
-    deterministic: bool | None,
-    seed: int | None,
-    json: bool,
-) -> None:
-    """Print how a language model answers, beside the one it was before PPO."""
-    from ppoc.runtime.rlhf.comparison import compare, table
-    from ppoc.runtime.rlhf.evaluation import evaluate
-    from ppoc.runtime.rlhf.launch import require
-    from ppoc.runtime.run.failures import explained
-
-    require(module)
-    if "ppo" in module.STAGES:
-        temperature = {None: None, True: 0.0, False: module.TEMPERATURE}[deterministic]
-        with explained(folder, "the evaluation"):
-            found = compare(module, folder, count=prompts, temperature=temperature, seed=seed)
-        document, text = found.document(), table(found)
-    else:
-        with explained(folder, "the evaluation"):
-            document = evaluate(module, folder)
-        text = "\n".join(
-            f"{stage}, held out: " + ", ".join(f"{key} {value:.4g}" for key, value in row.items())
-            for stage, row in document.items()
-        )
-    terminal.put(terminal.as_json(document, indent=None) if json else text)

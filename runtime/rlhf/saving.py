@@ -5,7 +5,7 @@ from types import ModuleType
 
 from ppoc.formats.folders import remove
 from ppoc.runtime.rlhf.chat import policy_stages
-from ppoc.runtime.rlhf.launch import require
+from ppoc.runtime.rlhf.kind import KIND
 from ppoc.runtime.rlhf.stage import load_tokenizer
 from ppoc.runtime.run.failures import RunError
 
@@ -18,7 +18,7 @@ def save_newest(module: ModuleType, root: Path, target: Path) -> None:
         CheckpointError: its checkpoints are damaged.
         OSError: the folder cannot be written.
     """
-    require(module)
+    KIND.prepare(module)
     stages = policy_stages(module, root)
     if not stages:
         raise RunError(f"{root} has no policy yet; train with `ppoc run` first")
