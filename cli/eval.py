@@ -118,7 +118,7 @@ def _set(folder: RunFolder, overrides: list[str], keys: Collection[str]) -> dict
         can = ", ".join(".".join(path) for path in known)
         text = f"`{'.'.join(other[0])}` cannot be set for an evaluation; {can} can"
         terminal.fail(terminal.MISUSE, text)
-    evaluation: Any = folder.resolve(overrides).spec.evaluation
+    evaluation: Any = vars(folder.resolve(overrides).spec)["evaluation"]
     values = {path[1]: getattr(evaluation, path[1]) for path in paths}
     if values.get("episodes") == 0:
         terminal.fail(terminal.MISUSE, "an evaluation of 0 episodes says nothing")

@@ -47,7 +47,8 @@ def check(
     examined = examine(path, overrides)
     found, resolved = examined.found, examined.resolved
     if probe and resolved is not None:
-        probed = partial(resolved.kind.probed, examined, trust=trust)
+        right = not examined.failed
+        probed = partial(resolved.kind.probed, resolved, right=right, trust=trust)
         found = ordered([*found, *checked(probed, whole=examined.whole)])
     return Report(path, found)
 

@@ -7,18 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppoc.compiler.agent.checks.observed_checks import advice_on
-from ppoc.compiler.agent.env.probe import probe
-from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.front.source import GREEK
 from ppoc.compiler.front.spec import Document
 from ppoc.compiler.resolve import resolve_text
-from ppoc.draft.agent_spec import fitted
 from ppoc.draft.claims import Note, Reading, plain
 from ppoc.draft.drafts import NothingToDraftError, Value
 from ppoc.draft.facts import field_table, is_whole, values_of
-from ppoc.draft.rlhf.compose import fitted as fitted_rlhf
+from ppoc.draft.kinds import KINDS
 from ppoc.draft.write import scalar
 
 
@@ -63,13 +59,9 @@ def edit(text: str, path: Path, reading: Reading) -> Edited:
             changes[claim.path] = Value(claim.path, claim.value, "request", words, plain(claim.how))
     if not changes and not any(note.kind == "run" for note in notes):
         raise NothingToDraftError(notes)
-    fit = fitted_rlhf if reading.kind == "rlhf" else fitted
-    changes = fit(changes, known, notes)
+    changes = KINDS[reading.kind].fitted(changes, known, notes)
     changed, resolved, left = _applied(text, path, changes, notes)
-    advice = []
-    if isinstance(resolved, Resolved):
-        facts = probe(resolved, choose_backend=False)
-        advice = resolved.advice(advice_on(resolved, facts))
+    advice = KINDS[resolved.kind.name].advice(resolved)
     return Edited(text, changed, left, notes, resolved, [*resolved.warnings, *advice])
 
 
@@ -98,8 +90,7 @@ def _checked(text: str, path: Path, values: Sequence[Value]) -> tuple[str, Docum
     for value in values:
         text = set_value(text, value.path, value.value, value.comment())
     resolved = resolve_text(text, str(path))
-    if isinstance(resolved, Resolved):
-        probe(resolved, choose_backend=False)
+    KINDS[resolved.kind.name].advice(resolved)  # raises where the environment is not as it says
     return text, resolved
 
 

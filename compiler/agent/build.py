@@ -14,7 +14,6 @@ from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.emission.cxx import what_is_lost
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.front.program import Program
-from ppoc.compiler.front.spec import Examined
 
 
 def compile_agent(resolved: Resolved, *, trust: bool = False) -> Program:
@@ -47,17 +46,15 @@ def compile_agent(resolved: Resolved, *, trust: bool = False) -> Program:
     )
 
 
-def environment_problems(examined: Examined, *, trust: bool) -> Iterator[Diagnostic]:
-    """Problems of a spec that its environment shows, as far as the rest of it is right."""
-    resolved = examined.resolved
-    assert isinstance(resolved, Resolved)
+def environment_problems(resolved: Resolved, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
+    """Problems of a spec that its environment shows; all of them where the rest of it is right."""
     try:
         facts = probe(resolved, choose_backend=False, trust=trust)
-        if not examined.failed:
+        if right:
             plan_for(resolved, facts)
     except SpecError as error:
         yield from error.diagnostics
         return
-    if not examined.failed:
+    if right:
         yield from resolved.advice(advice_on(resolved, facts))
         yield from resolved.advice(episodes_may_never_end(resolved, facts))

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ppoc.compiler.agent.evaluation import Evaluation
+from ppoc.compiler.formula.objectives import ObjectivesMixin
 from ppoc.compiler.front.values import (
     SCHEDULE,
     STRICT,
@@ -468,7 +469,7 @@ class Training(BaseModel):
     )
 
 
-class AgentSpec(BaseModel):
+class AgentSpec(ObjectivesMixin, BaseModel):
     """An agent: what it acts in, what it is made of, and how it learns."""
 
     model_config = STRICT

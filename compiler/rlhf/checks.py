@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from ppoc.compiler.formula.objectives import policy_objective, reserved, value_objective
+from ppoc.compiler.formula.objectives import reserved
 from ppoc.compiler.formula.problems import formula_errors
 from ppoc.compiler.front.advice import MORE_STEPS
 from ppoc.compiler.front.diagnostics import Diagnostic
@@ -208,14 +208,14 @@ def objectives_are_formulas(resolved: "RlhfResolved") -> Iterator[Diagnostic]:
     policy, value = ppo.losses.policy, ppo.losses.value
     above = ("ppo", "losses")
     yield from formula_errors(
-        resolved, "policy", policy.objective, lambda: policy_objective(ppo).tree, above
+        resolved, "policy", policy.objective, lambda: ppo.policy_objective.tree, above
     )
     wrong = list(
-        formula_errors(resolved, "value", value.objective, lambda: value_objective(ppo).tree, above)
+        formula_errors(resolved, "value", value.objective, lambda: ppo.value_objective.tree, above)
     )
     yield from wrong
     own_clip = resolved.origin(("ppo", "losses", "value", "clip")).kind != "default"
-    if not wrong and own_clip and value.clip and not value_objective(ppo).uses("value_clip"):
+    if not wrong and own_clip and value.clip and not ppo.value_objective.uses("value_clip"):
         yield resolved.error(
             "E201",
             ("ppo", "losses", "value", "clip"),

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.program import Program
 from ppoc.compiler.front.source import Node
-from ppoc.compiler.front.spec import Examined
 from ppoc.compiler.front.values import VERSION
 from ppoc.compiler.rlhf.checks import CHECKS
 from ppoc.compiler.rlhf.language import RlhfSpec
@@ -31,12 +30,11 @@ class RlhfKind:
         """The document itself: there are no presets."""
         return user
 
-    def probed(self, examined: Examined, *, trust: bool) -> Iterator[Diagnostic]:
+    def probed(self, resolved: RlhfResolved, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
         """Problems that the files of the spec show."""
         from ppoc.compiler.rlhf.probe import look
 
-        assert isinstance(examined.resolved, RlhfResolved)
-        yield from look(examined.resolved)[1]
+        yield from look(resolved)[1]
 
     def compile(self, resolved: RlhfResolved, *, trust: bool = False) -> Program:
         """The module of all stages; raises as `compile_rlhf` does."""

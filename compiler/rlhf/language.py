@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from ppoc.compiler.formula.objectives import ObjectivesMixin
 from ppoc.compiler.front.values import (
     SCHEDULE,
     STRICT,
@@ -321,7 +322,7 @@ class Rewards(BaseModel):
     )
 
 
-class Ppo(BaseModel):
+class Ppo(ObjectivesMixin, BaseModel):
     """Step 3: PPO against the reward model, kept near the policy it starts from."""
 
     model_config = STRICT

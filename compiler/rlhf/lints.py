@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from ppoc.compiler.emission.cxx import always_needs_a_compiler
-from ppoc.compiler.formula.objectives import policy_objective
 from ppoc.compiler.front.advice import LECTURE, MANY_EPOCHS
 from ppoc.compiler.front.diagnostics import Diagnostic
 
@@ -167,7 +166,7 @@ def the_value_function_learns_slower(resolved: "RlhfResolved") -> Iterator[Diagn
 def many_epochs_without_a_limit(resolved: "RlhfResolved") -> Iterator[Diagnostic]:
     """W203: each pass takes the policy further from the one that drew the responses."""
     ppo = resolved.spec.ppo
-    limited = ppo.target_kl is not None or policy_objective(ppo).uses("kl")
+    limited = ppo.target_kl is not None or ppo.policy_objective.uses("kl")
     if "ppo" in resolved.spec.stages and ppo.epochs > MANY_EPOCHS and not limited:
         yield resolved.error(
             "W203",

@@ -1,6 +1,7 @@
 """What launching, evaluating and reporting need to know of a kind of module: a Protocol."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol
@@ -10,13 +11,16 @@ from ppoc.runtime.run.progress import Mode
 from ppoc.runtime.run.run import Run
 
 
-class Wanted(NamedTuple):
+@dataclass(frozen=True)
+class Wanted:
     """What `ppoc eval` is asked for; what is not given is as the module has it."""
 
     count: int | None = None  # of episodes, or of prompts
     deterministic: bool | None = None
     seed: int | None = None
-    values: Mapping[str, Any] = {}  # key of the section `evaluation` → value
+    values: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # key of the section `evaluation` → value
 
 
 class Answer(NamedTuple):

@@ -176,8 +176,9 @@ def _stage_result(module: ModuleType, folder: Path, stage: str) -> Result | None
     """The result of a stage that got to its end; None where it did not."""
     kind = kind_of(module)
     result = _result(kind.place(folder, stage))
-    whole = result is not None and result.finished
-    return result if whole and result.steps >= kind.steps_of(module, stage) else None
+    if result is None or not result.finished:
+        return None
+    return result if result.steps >= kind.steps_of(module, stage) else None
 
 
 def _result(place: Path) -> Result | None:

@@ -50,11 +50,9 @@ def networks_are_larger_than_needed(resolved: "Resolved") -> Iterator[Diagnostic
 
 def many_epochs_without_a_limit(resolved: "Resolved") -> Iterator[Diagnostic]:
     """W203: each pass takes the policy further from the one that collected the data."""
-    from ppoc.compiler.formula.objectives import policy_objective
-
     spec = resolved.spec
     limited = spec.update.target_kl is not None or spec.optimizer.trust_region is not None
-    if spec.update.epochs <= MANY_EPOCHS or limited or policy_objective(spec).uses("kl"):
+    if spec.update.epochs <= MANY_EPOCHS or limited or spec.policy_objective.uses("kl"):
         return
     yield resolved.error(
         "W203",

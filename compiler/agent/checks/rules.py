@@ -181,7 +181,6 @@ def adaptive_values_have_a_target(resolved: "Resolved") -> Iterator[Diagnostic]:
 
 def a_buffer_is_weighed(resolved: "Resolved") -> Iterator[Diagnostic]:
     """E115: samples of an older policy count only by their importance."""
-    from ppoc.compiler.formula.objectives import policy_objective
     from ppoc.compiler.formula.parser import FormulaError
 
     spec, buffer = resolved.spec, resolved.spec.update.buffer
@@ -214,7 +213,7 @@ def a_buffer_is_weighed(resolved: "Resolved") -> Iterator[Diagnostic]:
             help="set `estimator: gae` with `lambda: 0`, or `importance: products`",
         )
     try:
-        weighed = policy_objective(spec).uses("ratio")
+        weighed = spec.policy_objective.uses("ratio")
     except FormulaError:  # told by another check
         return
     if not weighed:
@@ -228,23 +227,19 @@ def a_buffer_is_weighed(resolved: "Resolved") -> Iterator[Diagnostic]:
 
 def objectives_are_formulas(resolved: "Resolved") -> Iterator[Diagnostic]:
     """E201: an objective that is no formula, or makes no sense."""
-    from ppoc.compiler.formula.objectives import policy_objective, value_objective
-
     spec, losses = resolved.spec, resolved.spec.losses
     yield from formula_errors(
-        resolved, "policy", losses.policy.objective, lambda: policy_objective(spec).tree
+        resolved, "policy", losses.policy.objective, lambda: spec.policy_objective.tree
     )
     if resolved.spec.networks.critic is None:
         return
     wrong = list(
-        formula_errors(
-            resolved, "value", losses.value.objective, lambda: value_objective(spec).tree
-        )
+        formula_errors(resolved, "value", losses.value.objective, lambda: spec.value_objective.tree)
     )
     yield from wrong
     if wrong or losses.value.clip is None:
         return
-    if not value_objective(resolved.spec).uses("value_clip"):
+    if not spec.value_objective.uses("value_clip"):
         yield resolved.error(
             "E201",
             ("losses", "value", "clip"),
