@@ -50,9 +50,9 @@ def chat(
 
     Where the input is no terminal, each line of it is answered on a line of the output.
     """
+    from ppoc.runtime.errors import RunError
+    from ppoc.runtime.records.checkpoint import CheckpointError
     from ppoc.runtime.rlhf.chat import answerer, training_prompt
-    from ppoc.runtime.run.checkpoint import CheckpointError
-    from ppoc.runtime.run.failures import RunError
 
     if json:
         terminal.only_results()

@@ -56,7 +56,7 @@ def compile(
 
 def _prebuild(folder: RunFolder, debug: bool) -> None:
     module = folder.module
-    from ppoc.runtime.run.failures import RunError
+    from ppoc.runtime.errors import RunError
 
     try:
         built = folder.kind.prebuild(module, terminal.say)

@@ -75,7 +75,8 @@ def eval(
     if max_steps is not None:
         folder.only_for("control", "--max-steps")
     module = folder.module
-    from ppoc.runtime.run.failures import RunError, explained
+    from ppoc.runtime.errors import RunError
+    from ppoc.runtime.run.failures import explained
     from ppoc.runtime.run.kind import Wanted
     from ppoc.runtime.run.trained import film_run
 

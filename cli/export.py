@@ -45,8 +45,8 @@ def export(
     from ppoc.exporting import formats, hub
     from ppoc.exporting.policy import ExportError
     from ppoc.runtime.envs.vector import EnvironmentFailure
-    from ppoc.runtime.run.checkpoint import CheckpointError
-    from ppoc.runtime.run.failures import RunError
+    from ppoc.runtime.errors import RunError
+    from ppoc.runtime.records.checkpoint import CheckpointError
 
     target = out or path / ("hub" if form == "hub" else formats.FILES[form])
     module = folder.only_for("control", f"--format {form}").module
@@ -68,9 +68,9 @@ def export(
 
 
 def _save_language_model(folder: RunFolder, target: Path) -> None:
+    from ppoc.runtime.errors import RunError
+    from ppoc.runtime.records.checkpoint import CheckpointError
     from ppoc.runtime.rlhf.saving import save_newest
-    from ppoc.runtime.run.checkpoint import CheckpointError
-    from ppoc.runtime.run.failures import RunError
 
     module = folder.only_for("rlhf", "--format transformers").module
     if target.exists() and (not target.is_dir() or any(target.iterdir())):

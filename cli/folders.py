@@ -112,7 +112,7 @@ class RunFolder:
         """Its module, imported."""
         text = self.text
         from ppoc.compiler.output.manifest import MODULE
-        from ppoc.runtime.run.failures import RunError
+        from ppoc.runtime.errors import RunError
         from ppoc.runtime.run.launch import load_module
 
         try:
@@ -124,8 +124,8 @@ class RunFolder:
     def interface(self) -> "Interface":
         """The interface that its module declares."""
         module = self.module
+        from ppoc.runtime.errors import RunError
         from ppoc.runtime.run.declared import interface_of
-        from ppoc.runtime.run.failures import RunError
 
         try:
             return interface_of(module)

@@ -93,7 +93,7 @@ def _execute(
     if mode != "quiet":
         terminal.say(f"run folder: {folder.path}")
     module = folder.module
-    from ppoc.runtime.run.failures import RunError
+    from ppoc.runtime.errors import RunError
     from ppoc.runtime.run.launch import execute
     from ppoc.runtime.run.report import report, stopped_at
     from ppoc.runtime.run.results import result_document

@@ -1,8 +1,8 @@
 """From claims to a spec that passes the checks, of whichever kind the request is."""
 
-from ppoc.draft.claims import Reading
-from ppoc.draft.drafts import Draft, NothingToDraftError
 from ppoc.draft.kinds import KINDS
+from ppoc.draft.spec.drafts import Draft, NothingToDraftError
+from ppoc.draft.text.claims import Reading
 
 
 def compose(reading: Reading, name: str | None = None) -> Draft:

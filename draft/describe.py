@@ -5,9 +5,5 @@ from ppoc.draft.kinds import KINDS
 
 
 def describe(resolved: Document) -> tuple[str, list[str]]:
-    """A spec in English, and the paths of values that this English has no words for.
-
-    The words are read again, and what the draft would fill in otherwise is said too. Of a lock,
-    which has every value, that is all.
-    """
+    """A spec in English, and the paths of values that this English has no words for."""
     return KINDS[resolved.kind.name].describe(resolved)

@@ -11,11 +11,12 @@ from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.front.source import GREEK
 from ppoc.compiler.front.spec import Document
 from ppoc.compiler.resolve import resolve_text
-from ppoc.draft.claims import Note, Reading, plain
-from ppoc.draft.drafts import NothingToDraftError, Value
-from ppoc.draft.facts import field_table, is_whole, values_of
+from ppoc.draft.agent.fields import field_table, is_whole
 from ppoc.draft.kinds import KINDS
-from ppoc.draft.write import scalar
+from ppoc.draft.spec.drafts import NothingToDraftError, Value
+from ppoc.draft.spec.paths import values_of
+from ppoc.draft.spec.write import scalar
+from ppoc.draft.text.claims import Note, Reading, plain
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from math import inf, prod
 from typing import Any
 
+from ppoc.compiler.agent.estimators import estimator_of
 from ppoc.compiler.agent.evaluation import MAX_STEPS
 from ppoc.compiler.agent.language import Optimizer, TrustRegion
 from ppoc.compiler.agent.last_iteration import last_batch
@@ -109,10 +110,7 @@ def _schedule_constants(plan: Plan) -> Iterable[Constant]:
 def _objective_constants(plan: Plan) -> Iterable[Constant]:
     losses, advantage = plan.spec.losses, plan.spec.advantage
     yield Constant("GAMMA", advantage.gamma, "γ, the discount factor")
-    if advantage.estimator == "gae":
-        yield Constant(
-            "LAMBDA", advantage.lambda_, "λ of GAE: 0 for the TD error, 1 for the return"
-        )
+    yield from estimator_of(advantage).constants(advantage)
     if plan.policy_objective.uses("epsilon"):
         yield from _scheduled("CLIP_RANGE", losses.policy.epsilon, losses.policy.schedule, "ε")
     for name, value in losses.policy.parameters.items():

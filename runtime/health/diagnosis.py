@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 from ppoc.formats.documents import read_document
 from ppoc.formats.folders import check_folder
 from ppoc.formats.reading import FormatError, read_regular
-from ppoc.runtime.evaluation import evaluations
 from ppoc.runtime.health import monitor as health
 from ppoc.runtime.health.findings import Finding
 from ppoc.runtime.health.monitor import Monitor
 from ppoc.runtime.health.postmortem import dumps
 from ppoc.runtime.health.trend import Trend
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
+from ppoc.runtime.records import evaluations
 
 LARGEST_MODULE = 2**20
 STAGES = ("sft", "reward", "ppo")

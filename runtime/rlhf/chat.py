@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ppoc.runtime.errors import RunError
+from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.rlhf.data import first_prompt
 from ppoc.runtime.rlhf.generation import generate
 from ppoc.runtime.rlhf.stage import load_tokenizer
-from ppoc.runtime.run import checkpoint as checkpoints
-from ppoc.runtime.run.failures import RunError
 from ppoc.runtime.run.run import choose_device
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ppoc.runtime.evaluation import evaluations
+from ppoc.runtime.errors import RunError
+from ppoc.runtime.records import evaluations
 from ppoc.runtime.rlhf.comparison import Comparison, compare, comparison_of, table
 from ppoc.runtime.rlhf.evaluation import evaluate
 from ppoc.runtime.rlhf.stage import UNITS, Stage
 from ppoc.runtime.rlhf.start import inherit
-from ppoc.runtime.run.failures import RunError
 from ppoc.runtime.run.kind import Answer, Wanted
 from ppoc.runtime.run.prebuild import Prebuilt
 from ppoc.runtime.run.progress import Mode

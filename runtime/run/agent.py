@@ -5,10 +5,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ppoc.runtime.evaluation import evaluations
 from ppoc.runtime.evaluation.evaluate import describe
 from ppoc.runtime.evaluation.statistics import Summary
 from ppoc.runtime.health.trend import total_steps
+from ppoc.runtime.records import evaluations
 from ppoc.runtime.run.failures import LESS_MEMORY
 from ppoc.runtime.run.kind import Answer, Wanted
 from ppoc.runtime.run.numbers import numbers

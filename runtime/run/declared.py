@@ -2,8 +2,8 @@
 
 from types import ModuleType
 
+from ppoc.runtime.errors import RunError
 from ppoc.runtime.interface import VERSION, AgentInterface, Interface, LanguageModelInterface
-from ppoc.runtime.run.failures import RunError
 
 
 def interface_of(module: ModuleType) -> Interface:

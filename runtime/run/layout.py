@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ppoc.runtime.health.trend import total_steps
 from ppoc.runtime.learning.normalize import RewardNormalizer
-from ppoc.runtime.run.checkpoint import CheckpointError
+from ppoc.runtime.records.checkpoint import CheckpointError
 
 
 class Expected(NamedTuple):

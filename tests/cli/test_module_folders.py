@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from ppoc.runtime.errors import RunError
 from ppoc.runtime.run.belongings import make_folder
-from ppoc.runtime.run.failures import RunError
 
 DATA = "data/demonstrations.jsonl"
 SHORT = (

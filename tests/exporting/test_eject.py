@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve
 from ppoc.exporting.eject import eject
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.run.launch import execute
 from rlhf_toy import write_toy
 

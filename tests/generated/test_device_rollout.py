@@ -9,7 +9,7 @@ import torch
 from ppoc.runtime.envs.tensor_envs import make
 from ppoc.runtime.learning import tensor_statistics
 from ppoc.runtime.learning.compiled import compile_step
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.run.launch import execute
 from ppoc.runtime.run.trained import evaluate_run
 
