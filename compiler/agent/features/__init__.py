@@ -158,6 +158,8 @@ LISTS = (
     "typed_ratios",
     "statistics",
     "typed_statistics",
+    "learning_fields",
+    "settings",
 )
 
 
