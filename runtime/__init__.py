@@ -8,7 +8,14 @@ from ppoc.runtime.envs.seeds import derive_seed
 from ppoc.runtime.envs.vector import VectorEnv
 from ppoc.runtime.evaluation.episodes import EpisodeTracker
 from ppoc.runtime.evaluation.evaluate import RecurrentPolicy
-from ppoc.runtime.interface import AgentInterface
+from ppoc.runtime.interface import (
+    AgentInterface,
+    Environment,
+    Evaluation,
+    Learning,
+    Policy,
+    Rollouts,
+)
 from ppoc.runtime.learning import tensor_statistics
 from ppoc.runtime.learning.activations import elu, gelu, leaky_relu, silu, softplus
 from ppoc.runtime.learning.adaptive import follow_kl
@@ -33,11 +40,16 @@ __all__ = [
     "AgentInterface",
     "Checkpoint",
     "CustomBody",
+    "Environment",
     "EpisodeTracker",
+    "Evaluation",
+    "Learning",
     "ObservationNormalizer",
+    "Policy",
     "Recorder",
     "RecurrentPolicy",
     "RewardNormalizer",
+    "Rollouts",
     "Run",
     "VectorEnv",
     "as_arrays",

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from ppoc.runtime.health.constants import usable
+from ppoc.runtime.health.settings import usable
 
 AVERAGED = 10  # episode returns that the trend is judged by
 

@@ -1,6 +1,12 @@
 """The runtime of modules of `kind: rlhf`: data, tokens, models, generation, stages."""
 
-from ppoc.runtime.interface import LanguageModelInterface
+from ppoc.runtime.interface import (
+    AnswerEvaluation,
+    Data,
+    Generation,
+    LanguageModel,
+    LanguageModelInterface,
+)
 from ppoc.runtime.rlhf.compiled import compile_blocks
 from ppoc.runtime.rlhf.data import read_demonstrations
 from ppoc.runtime.rlhf.forward import hidden_states
@@ -49,6 +55,10 @@ from ppoc.runtime.rlhf.tokens import (
 from ppoc.runtime.run.launch import main
 
 __all__ = [
+    "AnswerEvaluation",
+    "Data",
+    "Generation",
+    "LanguageModel",
     "LanguageModelInterface",
     "Limits",
     "Padded",

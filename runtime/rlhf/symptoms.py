@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ppoc.runtime.health.constants import usable
+from ppoc.runtime.health.settings import usable
 from ppoc.runtime.health.monitor import Monitor
 from ppoc.runtime.health.symptom import Symptom
 from ppoc.runtime.health.symptoms import (

@@ -160,6 +160,8 @@ LISTS = (
     "typed_ratios",
     "statistics",
     "typed_statistics",
+    "learning_fields",
+    "settings",
 )
 
 
