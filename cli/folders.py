@@ -77,8 +77,14 @@ def import_agent(folder: Path, *, modified: bool, trust: bool) -> ModuleType:
 
 
 def is_language_model(module: ModuleType) -> bool:
-    """Whether a module was compiled from a spec of `kind: rlhf`."""
-    return getattr(module, "KIND", "control") == "rlhf"
+    """Whether a module was compiled from a spec of `kind: rlhf`; else the command may end."""
+    from ppoc.runtime.run.declared import interface_of
+    from ppoc.runtime.run.failures import RunError
+
+    try:
+        return interface_of(module).kind == "rlhf"
+    except RunError as error:
+        terminal.fail(terminal.RUN_FAILED, str(error))
 
 
 def import_module(folder: Path, *, modified: bool, trust: bool) -> ModuleType:

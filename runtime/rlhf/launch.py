@@ -23,6 +23,7 @@ from ppoc.runtime.rlhf.comparison import Comparison, compare, table
 from ppoc.runtime.rlhf.stage import Stage
 from ppoc.runtime.rlhf.start import inherit
 from ppoc.runtime.run.belongings import make_folder
+from ppoc.runtime.run.declared import language_model_of
 from ppoc.runtime.run.failures import EXIT_CODE, RunError, fail, in_one_message
 from ppoc.runtime.run.progress import Mode
 from ppoc.runtime.run.run import choose_device
@@ -55,7 +56,11 @@ def require(module: ModuleType) -> None:
     Raises:
         RunError: one is not there.
     """
-    wanted = ["transformers", "tokenizers", *(["peft"] if hasattr(module, "LORA_RANK") else [])]
+    wanted = [
+        "transformers",
+        "tokenizers",
+        *(["peft"] if language_model_of(module).model.add_lora else []),
+    ]
     missing = [name for name in wanted if find_spec(name) is None]
     if missing:
         raise RunError(f"{', '.join(missing)} is not installed: pip install 'ppoc[rlhf]'")
@@ -115,7 +120,8 @@ def execute(
 
 def _record_last(module: ModuleType, ppo: Path, comparison: Comparison) -> None:
     """Let the evaluations of PPO end with the comparison, where the spec asks for any."""
-    if hasattr(module, "EVALUATE_EVERY") and (steps := _steps_of(ppo)):
+    wanted = language_model_of(module).evaluation
+    if wanted and wanted.every and (steps := _steps_of(ppo)):
         evaluations.drop_after(ppo, steps - 1)
         evaluations.append(ppo, {"steps": steps, "score": comparison.after.score})
 
@@ -125,9 +131,9 @@ def _train(module: ModuleType, folder: Path, name: str, device: str, mode: Mode)
     with (
         in_one_message(folder / name, root=folder, less_memory=LESS_MEMORY),
         _precision(module, device),
-        Stage(folder, name, device=device, mode=mode, constants=vars(module)) as run,
+        Stage(folder, name, device=device, mode=mode, module=module) as run,
     ):
-        getattr(module, f"train_{name}")(run)
+        language_model_of(module).stages[name](run)
         if not run.stopped:
             seconds = round(time.perf_counter() - begun, 3)
             row = {"finished": True, "steps": run.steps, "seconds": seconds}
@@ -138,7 +144,7 @@ def _train(module: ModuleType, folder: Path, name: str, device: str, mode: Mode)
 @contextlib.contextmanager
 def _precision(module: ModuleType, device: str) -> Iterator[None]:
     """Matrix products in the type that the module says; weights are learnt in float32."""
-    if getattr(module, "DTYPE", "float32") == "float32":
+    if language_model_of(module).model.dtype == "float32":
         yield
         return
     # Without its cache: a cast weight that is kept would be older than the weight after a step.

@@ -7,6 +7,7 @@ from ppoc.formats.folders import remove
 from ppoc.runtime.rlhf.chat import policy_stages
 from ppoc.runtime.rlhf.launch import require
 from ppoc.runtime.rlhf.stage import load_tokenizer
+from ppoc.runtime.run.declared import language_model_of
 from ppoc.runtime.run.failures import RunError
 
 
@@ -23,7 +24,7 @@ def save_newest(module: ModuleType, root: Path, target: Path) -> None:
     if not stages:
         raise RunError(f"{root} has no policy yet; train with `ppoc run` first")
     tokenizer = load_tokenizer(root)
-    lm = module.load_policy(root, stages[0], tokenizer).eval()
+    lm = language_model_of(module).model.load_policy(root, stages[0], tokenizer).eval()
     lm.config.use_cache = True
     lm.config.eos_token_id = tokenizer.end
     lm.config.pad_token_id = tokenizer.pad

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,11 @@ import numpy as np
 from ppoc.formats.folders import check_files
 from ppoc.formats.reading import FormatError
 from ppoc.runtime.evaluation import evaluations
+from ppoc.runtime.health.settings import facts_of
 from ppoc.runtime.rlhf.symptoms import LIMITS, monitor
 from ppoc.runtime.rlhf.tokenizers import Tokenizer, pretrained_tokenizer, save_tokenizer
 from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.run.declared import language_model_of
 from ppoc.runtime.run.failures import RunError
 from ppoc.runtime.run.layout import Groups
 from ppoc.runtime.run.progress import Mode
@@ -32,12 +35,12 @@ class Stage(Run):
     """
 
     def __init__(
-        self, root: Path, name: str, *, device: str, mode: Mode, constants: Mapping[str, Any]
+        self, root: Path, name: str, *, device: str, mode: Mode, module: ModuleType
     ) -> None:
         """Open a stage where it was left, or at its start; raises as `Run` does.
 
         Args:
-            constants: of the module, such as `vars(module)`: they say what is unhealthy for it.
+            module: whose settings say what is unhealthy for it.
         """
         self.root, self.name, self.stage = root, name, name
         self.unit = UNITS[name]
@@ -45,7 +48,7 @@ class Stage(Run):
         folder = root / name
         folder.mkdir(exist_ok=True)
         begun = any((folder / left).exists() for left in ("metrics.csv", "checkpoints"))
-        healthy = monitor(name, constants)
+        healthy = monitor(name, facts_of(language_model_of(module)))
         super().__init__(folder, device=device, resume=begun, mode=mode, monitor=healthy)
 
     def tokenizer(self, make: Callable[[], Any]) -> Tokenizer:
