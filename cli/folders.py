@@ -124,8 +124,8 @@ class RunFolder:
     def interface(self) -> "Interface":
         """The interface that its module declares."""
         module = self.module
+        from ppoc.runtime.declared import interface_of
         from ppoc.runtime.errors import RunError
-        from ppoc.runtime.run.declared import interface_of
 
         try:
             return interface_of(module)

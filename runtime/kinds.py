@@ -5,7 +5,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ppoc.formats.reading import FormatError
-from ppoc.runtime.run.declared import interface_of
+from ppoc.runtime.declared import interface_of
 
 if TYPE_CHECKING:
     from ppoc.runtime.run.kind import RunKind

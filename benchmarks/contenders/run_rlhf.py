@@ -119,9 +119,8 @@ def measure(task: RlhfTask) -> None:
     module = load_module(Path("run") / "module.py")
     KIND.prepare(module)
     inherit(module, Path("run"))
-    known = vars(module)
-    with Timed(Path("run"), task.stage, device="cpu", mode="quiet", constants=known) as run:
-        getattr(module, f"train_{task.stage}")(run)
+    with Timed(Path("run"), task.stage, device="cpu", mode="quiet", module=module) as run:
+        module.INTERFACE.stages[task.stage](run)
     end = time.process_time()
 
     with (Path("run") / task.stage / "metrics.csv").open(newline="") as file:

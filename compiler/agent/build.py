@@ -6,12 +6,16 @@ from importlib.metadata import version
 from ppoc.compiler.agent.checks.env_checks import plan_for
 from ppoc.compiler.agent.checks.evaluation_checks import episodes_may_never_end
 from ppoc.compiler.agent.checks.observed_checks import advice_on
+from ppoc.compiler.agent.constants import constants
 from ppoc.compiler.agent.emit import emit
 from ppoc.compiler.agent.env.probe import probe, versions
+from ppoc.compiler.agent.features import features_of
 from ppoc.compiler.agent.last_iteration import length_in_words
 from ppoc.compiler.agent.passes import run_passes
 from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.emission.constants import settings
 from ppoc.compiler.emission.cxx import what_is_lost
+from ppoc.compiler.emission.features import feature_names, listed
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.front.program import Program
 
@@ -33,6 +37,8 @@ def compile_agent(resolved: Resolved, *, trust: bool = False) -> Program:
     ]
     values = plan.spec.model_dump(mode="json", by_alias=True, exclude={"lock"})
     values["env"]["backend"] = plan.facts.backend
+    features = features_of(plan)
+    components = plan.facts.action_size if plan.facts.action_kind == "continuous" else 0
     return Program(
         emit(plan),
         values,
@@ -42,6 +48,9 @@ def compile_agent(resolved: Resolved, *, trust: bool = False) -> Program:
         frozenset({("env", "backend")} if resolved.spec.env.backend == "auto" else ()),
         code_folders=plan.facts.code_folders,
         length=length_in_words(plan.spec),
+        features=feature_names(features),
+        settings=settings(constants(plan), listed(features, "settings")),
+        facts={"total_steps": {"train": plan.total_steps}, "action_components": components},
         plan=plan,
     )
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic_core import from_json
 
 from ppoc.compiler.front.diagnostics import SpecError
-from ppoc.compiler.front.program import Decision
+from ppoc.compiler.front.program import Program
 from ppoc.compiler.front.source import read
 from ppoc.compiler.front.versions import UPDATE, Format, VersionError
 
@@ -44,23 +44,23 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def manifest_text(
-    name: str,
-    texts: Mapping[str, str],
-    decisions: Sequence[Decision],
-    versions: Mapping[str, str],
-    data: Mapping[str, str] | None = None,
-) -> str:
-    """The text of manifest.json; `texts` are those of the files beside it, `data` checksums."""
+def manifest_text(kind: str, name: str, texts: Mapping[str, str], program: Program) -> str:
+    """The text of manifest.json; `texts` are those of the files beside it."""
     manifest: dict[str, Any] = {
         "format": FORMAT.version,
+        "kind": kind,
         "name": name,
+        "features": list(program.features),
         "sha256": {file: sha256(text) for file, text in texts.items()},
-        "plan": [{"pass": d.name, "choice": d.choice, "reason": d.reason} for d in decisions],
-        "versions": dict(sorted(versions.items())),
+        "plan": [
+            {"pass": d.name, "choice": d.choice, "reason": d.reason} for d in program.decisions
+        ],
+        "settings": dict(program.settings),
+        **program.facts,
+        "versions": dict(sorted(program.versions.items())),
     }
-    if data is not None:
-        manifest["data"] = dict(sorted(data.items()))
+    if program.data:
+        manifest["data"] = {path: found for path, (_, found) in sorted(program.data.items())}
     return json.dumps(manifest, indent=2) + "\n"
 
 

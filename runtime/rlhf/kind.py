@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ppoc.runtime.declared import language_model_of
 from ppoc.runtime.errors import RunError
 from ppoc.runtime.records import evaluations
 from ppoc.runtime.rlhf.comparison import Comparison, compare, comparison_of, table
@@ -33,7 +34,11 @@ class LanguageModelRuns:
 
     def prepare(self, module: ModuleType) -> None:
         """See that the packages are there which the module needs, and keep them quiet."""
-        wanted = ["transformers", "tokenizers", *(["peft"] if hasattr(module, "LORA_RANK") else [])]
+        wanted = [
+            "transformers",
+            "tokenizers",
+            *(["peft"] if language_model_of(module).model.add_lora else []),
+        ]
         missing = [name for name in wanted if find_spec(name) is None]
         if missing:
             raise RunError(f"{', '.join(missing)} is not installed: pip install 'ppoc[rlhf]'")
@@ -55,8 +60,8 @@ class LanguageModelRuns:
         return UNITS[stage]
 
     def steps_of(self, module: ModuleType, stage: str) -> int:
-        """0: the length of the data decides."""
-        return 0
+        """0 where the length of the data decides."""
+        return language_model_of(module).total_steps.get(stage, 0)
 
     def open(
         self,
@@ -70,11 +75,11 @@ class LanguageModelRuns:
         rollbacks: int | None,
     ) -> Stage:
         """The stage, from where it was left."""
-        return Stage(folder, stage, device=device, mode=mode, constants=vars(module), resume=resume)
+        return Stage(folder, stage, device=device, mode=mode, module=module, resume=resume)
 
     def evaluates(self, module: ModuleType) -> bool:
         """Whether there is a policy of before PPO and one of after it."""
-        return "ppo" in module.INTERFACE.stages
+        return language_model_of(module).evaluation is not None
 
     def last_evaluation(
         self, module: ModuleType, folder: Path, device: str, steps: int
@@ -83,7 +88,8 @@ class LanguageModelRuns:
         if not self.evaluates(module):
             return None
         comparison = compare(module, folder, device=device)
-        if hasattr(module, "EVALUATE_EVERY") and steps:
+        wanted = language_model_of(module).evaluation
+        if wanted and wanted.every and steps:
             evaluations.drop_after(folder / "ppo", steps - 1)
             evaluations.append(folder / "ppo", {"steps": steps, "score": comparison.after.score})
         return comparison
@@ -110,8 +116,9 @@ class LanguageModelRuns:
             "samples": wanted.values.get("samples"),
             "temperature": wanted.values.get("temperature"),
         }
-        if wanted.deterministic is not None:
-            given["temperature"] = 0.0 if wanted.deterministic else module.TEMPERATURE
+        generation = language_model_of(module).generation
+        if wanted.deterministic is not None and generation is not None:
+            given["temperature"] = 0.0 if wanted.deterministic else generation.temperature
         found = compare(module, folder, seed=wanted.seed, **given)
         return Answer(found.document(), table(found))
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ppoc.formats.folders import remove
+from ppoc.runtime.declared import language_model_of
 from ppoc.runtime.errors import RunError
 from ppoc.runtime.rlhf.chat import policy_stages
 from ppoc.runtime.rlhf.kind import KIND
@@ -23,7 +24,7 @@ def save_newest(module: ModuleType, root: Path, target: Path) -> None:
     if not stages:
         raise RunError(f"{root} has no policy yet; train with `ppoc run` first")
     tokenizer = load_tokenizer(root)
-    lm = module.load_policy(root, stages[0], tokenizer).eval()
+    lm = language_model_of(module).model.load_policy(root, stages[0], tokenizer).eval()
     lm.config.use_cache = True
     lm.config.eos_token_id = tokenizer.end
     lm.config.pad_token_id = tokenizer.pad

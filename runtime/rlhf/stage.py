@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Self
 
 import numpy as np
@@ -9,7 +10,9 @@ import torch
 
 from ppoc.formats.folders import check_files
 from ppoc.formats.reading import FormatError
+from ppoc.runtime.declared import language_model_of
 from ppoc.runtime.errors import RunError
+from ppoc.runtime.health.settings import facts_of
 from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.records import evaluations
 from ppoc.runtime.rlhf.symptoms import LIMITS, monitor
@@ -39,13 +42,13 @@ class Stage(Run):
         *,
         device: str,
         mode: Mode,
-        constants: Mapping[str, Any],
+        module: ModuleType,
         resume: bool = False,
     ) -> None:
         """Open a stage, where it was left if it is resumed; raises as `Run` does.
 
         Args:
-            constants: of the module, such as `vars(module)`: they say what is unhealthy for it.
+            module: whose settings say what is unhealthy for it.
         """
         self.root, self.name, self.stage = root, name, name
         self.unit = UNITS[name]
@@ -53,8 +56,9 @@ class Stage(Run):
         folder = root / name
         folder.mkdir(exist_ok=True)
         begun = any((folder / left).exists() for left in ("metrics.csv", "checkpoints"))
-        healthy = monitor(name, constants)
-        self._dtype = constants.get("DTYPE", "float32")
+        own = language_model_of(module)
+        healthy = monitor(name, facts_of(own))
+        self._dtype = own.model.dtype
         super().__init__(folder, device=device, resume=resume and begun, mode=mode, monitor=healthy)
 
     def __enter__(self) -> Self:

@@ -5,9 +5,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ppoc.runtime.declared import agent_of
 from ppoc.runtime.evaluation.evaluate import describe
 from ppoc.runtime.evaluation.statistics import Summary
-from ppoc.runtime.health.trend import total_steps
 from ppoc.runtime.records import evaluations
 from ppoc.runtime.run.failures import LESS_MEMORY
 from ppoc.runtime.run.kind import Answer, Wanted
@@ -44,7 +44,7 @@ class AgentRuns:
 
     def steps_of(self, module: ModuleType, stage: str) -> int:
         """Environment steps of the whole run."""
-        return total_steps(vars(module))
+        return agent_of(module).total_steps[stage]
 
     def open(
         self,
@@ -64,7 +64,7 @@ class AgentRuns:
 
     def evaluates(self, module: ModuleType) -> bool:
         """Whether the module asks for episodes at the end."""
-        return bool(module.EVALUATION_EPISODES)
+        return bool(agent_of(module).evaluation.episodes)
 
     def last_evaluation(
         self, module: ModuleType, folder: Path, device: str, steps: int

@@ -13,12 +13,12 @@ from ppoc.formats.documents import NewerError
 from ppoc.formats.files import read_lines
 from ppoc.formats.reading import FormatError, read_regular
 from ppoc.formats.text import lines
+from ppoc.runtime.declared import interface_of
 from ppoc.runtime.ending import EXIT_CODE
 from ppoc.runtime.errors import RunError
 from ppoc.runtime.health.divergence import DivergenceError
 from ppoc.runtime.kinds import kind_of
 from ppoc.runtime.run.belongings import make_folder
-from ppoc.runtime.run.declared import interface_of
 from ppoc.runtime.run.failures import fail, in_one_message
 from ppoc.runtime.run.progress import Mode
 from ppoc.runtime.run.report import report

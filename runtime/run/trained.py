@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ppoc.runtime.declared import agent_of
 from ppoc.runtime.envs.spaces import in_any_backend
 from ppoc.runtime.evaluation.evaluate import Terms, evaluate_policy
 from ppoc.runtime.evaluation.statistics import Summary
@@ -33,10 +34,11 @@ def evaluate_run(
         RunError: the folder has no checkpoint.
         CheckpointError: no checkpoint of it can be read, or it is not of this module.
     """
+    own = agent_of(module)
     policy = load_run_policy(module, folder, deterministic=deterministic, seed=seed)
-    seed = module.SEED + 1_000_003 if seed is None else seed  # episodes not seen in training
-    terms = Terms.of(module, episodes=episodes, max_steps=max_steps, num_envs=num_envs)
-    return evaluate_policy(module.make_envs, policy, terms, seed)
+    seed = own.seed + 1_000_003 if seed is None else seed  # episodes not seen in training
+    terms = Terms.of(own, episodes=episodes, max_steps=max_steps, num_envs=num_envs)
+    return evaluate_policy(own.environment.make, policy, terms, seed)
 
 
 def load_run_policy(
@@ -47,12 +49,13 @@ def load_run_policy(
     seed: int | None = None,
 ) -> Any:
     """The policy of the newest checkpoint of a run folder; raises as `evaluate_run` does."""
+    own = agent_of(module)
     checkpoint, _ = load_newest(folder)
     check_policy(module, checkpoint)
     if deterministic is None:
-        deterministic = module.EVALUATION_DETERMINISTIC
-    rng = None if deterministic else np.random.default_rng(module.SEED if seed is None else seed)
-    return module.load_policy(checkpoint, rng)
+        deterministic = own.evaluation.deterministic
+    rng = None if deterministic else np.random.default_rng(own.seed if seed is None else seed)
+    return own.policy.load(checkpoint, rng)
 
 
 def film_run(
@@ -75,21 +78,20 @@ def film_run(
         RunError, CheckpointError: as `evaluate_run`.
         VideoError: the environment cannot be rendered here, or the video cannot be written.
     """
-    # Evaluations do not take the loss of a life for the end of an episode.
-    own = getattr(module, "EVALUATION_MAX_STEPS", FILM_STEPS)
-    expected = [getattr(module, name, ()) for name in ("OBSERVATION_SPACE", "ACTION_SPACE")]
-    wrappers = [layer for layer in getattr(module, "WRAPPERS", ()) if layer[0] != "EpisodicLife"]
+    own = agent_of(module)
+    env = own.environment
     return record(
-        module.ENV_ID,
+        env.id,
         load_run_policy(module, folder, deterministic=deterministic, seed=seed),
         path,
-        seed=module.SEED if seed is None else seed,
-        max_episode_steps=getattr(module, "MAX_EPISODE_STEPS", None),
-        options=getattr(module, "ENV_OPTIONS", None),
-        wrappers=wrappers,
-        package=getattr(module, "ENV_PACKAGE", None),
+        seed=own.seed if seed is None else seed,
+        max_episode_steps=env.max_episode_steps,
+        options=env.options,
+        # Evaluations do not take the loss of a life for the end of an episode.
+        wrappers=[layer for layer in env.wrappers if layer[0] != "EpisodicLife"],
+        package=env.package,
         message=message,
-        max_steps=max_steps or min(own, FILM_STEPS),
+        max_steps=max_steps or min(own.evaluation.max_steps, FILM_STEPS),
         # It is rendered by gymnasium, whatever steps the environments of evaluations.
-        spaces=(in_any_backend(expected[0]), in_any_backend(expected[1])),
+        spaces=(in_any_backend(env.observations), in_any_backend(env.actions)),
     )

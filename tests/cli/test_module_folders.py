@@ -64,7 +64,7 @@ def test_verbs_say_what_they_need_of_a_folder_with_a_module_alone(ppoc, tmp_path
         assert "has no manifest.json beside it" in refused.err
     assert ppoc("eval", "run", "--modified", "--json").code == 0
     assert "nothing to resume" in ppoc("run", "run", "--resume", "--modified").out
-    assert "finished after 256 of 256 steps" in ppoc("diagnose", "run").out
+    assert "finished after 256 steps" in ppoc("diagnose", "run").out
     for verb in (("diff", "agent.yaml"), ("describe",), ("explain",)):
         refused = ppoc(*verb, "run")
         assert refused.code == 2
