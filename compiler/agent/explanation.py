@@ -1,7 +1,8 @@
 """`ppoc explain SPEC`: what a spec optimises, as mathematics with the numbers filled in."""
 
 from ppoc.compiler.agent.estimators import Buffer, Estimator, estimator_of
-from ppoc.compiler.agent.language import AgentSpec, CrossEntropy, TrustRegion
+from ppoc.compiler.agent.language import AgentSpec
+from ppoc.compiler.agent.language.optimizer import CrossEntropy, TrustRegion
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.agent.schedule_words import over_the_run, rows
 from ppoc.compiler.formula.explanation import block, symbols

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.agent.checks.lints import LINTS
-from ppoc.compiler.agent.checks.rules import CHECKS
 from ppoc.compiler.agent.language import AgentSpec
 from ppoc.compiler.agent.peers.names import PEERS
 from ppoc.compiler.agent.presets import critic_like_actor, preset
@@ -11,6 +9,7 @@ from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.merge import attempt, merge
 from ppoc.compiler.front.program import Program
+from ppoc.compiler.front.rules import rules_in
 from ppoc.compiler.front.source import Node
 from ppoc.compiler.front.values import VERSION
 
@@ -25,8 +24,7 @@ class AgentKind:
     required = REQUIRED
     peers = PEERS
     resolved = Resolved
-    checks = CHECKS
-    lints = LINTS
+    rules = rules_in("ppoc.compiler.agent.rules", "ppoc.compiler.emission.cxx")
 
     def layered(self, user: Node, found: list[Diagnostic]) -> Node:
         """The document over its preset."""

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.program import Program
+from ppoc.compiler.front.rules import Phase, rules_in
 from ppoc.compiler.front.source import Node
 from ppoc.compiler.front.values import VERSION
-from ppoc.compiler.rlhf.checks import CHECKS
 from ppoc.compiler.rlhf.language import RlhfSpec
-from ppoc.compiler.rlhf.lints import LINTS
 from ppoc.compiler.rlhf.peers import PEERS
+from ppoc.compiler.rlhf.probe import RlhfFacts
 from ppoc.compiler.rlhf.resolved import RlhfResolved
 
 REQUIRED = {"ppoc": VERSION, "kind": "rlhf", "name": "model", "model": {}}
@@ -23,8 +23,7 @@ class RlhfKind:
     required = REQUIRED
     peers = PEERS
     resolved = RlhfResolved
-    checks = CHECKS
-    lints = LINTS
+    rules = rules_in("ppoc.compiler.rlhf.rules", "ppoc.compiler.emission.cxx")
 
     def layered(self, user: Node, found: list[Diagnostic]) -> Node:
         """The document itself: there are no presets."""
@@ -32,9 +31,7 @@ class RlhfKind:
 
     def probed(self, resolved: RlhfResolved, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
         """Problems that the files of the spec show."""
-        from ppoc.compiler.rlhf.probe import look
-
-        yield from look(resolved)[1]
+        yield from resolved.findings(Phase.PROBED, RlhfFacts(resolved))
 
     def compile(self, resolved: RlhfResolved, *, trust: bool = False) -> Program:
         """The module of all stages; raises as `compile_rlhf` does."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from ppoc.compiler.formula.objectives import Objective
 from ppoc.compiler.rlhf.constants import reference
-from ppoc.compiler.rlhf.language import RlhfSpec, Stage
+from ppoc.compiler.rlhf.language import RlhfSpec
+from ppoc.compiler.rlhf.language.values import Stage
 
 
 @dataclass(frozen=True)

@@ -109,9 +109,7 @@ def test_the_arguments_of_an_objective_are_as_training_starts(module_of):
 def test_a_module_without_an_interface_says_what_to_do():
     module = ModuleType("old")
     module.__file__ = "runs/old/module.py"
-    with pytest.raises(
-        RunError, match=r"runs/old/module\.py was written by another"
-    ):
+    with pytest.raises(RunError, match=r"runs/old/module\.py was written by another"):
         agent_of(module)
     with pytest.raises(RunError, match=r"compile the spec\.lock\.yaml beside it again"):
         language_model_of(module)
