@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ppoc.cli import terminal, witness
+from ppoc.cli import supervisor, terminal
 from ppoc.cli.folders import Modified, RunFolder, compiled_into, holds_run, new_folder
 from ppoc.cli.options import Debug, Overrides, Seed, Trust
 
@@ -68,7 +68,7 @@ def run(
             lambda name: new_folder(out, name), target, changes, trust=trust, modified=modified
         )
     _ = folder.text  # verified before anything is written there, and before torch is loaded
-    witness.split(folder.path)
+    supervisor.fork(folder.path)
     _execute(folder, device, resume, mode, until, debug)
 
 
