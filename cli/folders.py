@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
-from ppoc.cli import terminal, zoo
+from ppoc.cli import terminal
+from ppoc.cli.specs import zoo
 from ppoc.formats.text import printable
 
 if TYPE_CHECKING:

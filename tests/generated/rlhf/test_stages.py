@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ppoc.cli.app import app
-from ppoc.cli.chat import _introduction
+from ppoc.cli.training.chat import _introduction
 from ppoc.runtime.errors import RunError
 from ppoc.runtime.records.checkpoint import TENSORS
 from ppoc.runtime.rlhf.chat import Example

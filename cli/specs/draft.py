@@ -145,7 +145,7 @@ def _show(
         return
     (terminal.say if edit else terminal.show)(str(target))
     if edit is None and _interactive(target) and typer.confirm("Run it now?", err=True):
-        from ppoc.cli.run import run
+        from ppoc.cli.training.run import run
 
         run(target)
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ppoc.cli import supervisor, terminal
+from ppoc.cli import terminal
 from ppoc.cli.folders import Modified, RunFolder, compiled_into, holds_run, new_folder
 from ppoc.cli.options import Debug, Overrides, Seed, Trust
+from ppoc.cli.training import supervisor
 
 if TYPE_CHECKING:
     from ppoc.runtime.run.progress import Mode
