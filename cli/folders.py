@@ -20,7 +20,7 @@ from ppoc.cli.specs import zoo
 from ppoc.formats.text import printable
 
 if TYPE_CHECKING:
-    from ppoc.compiler.front.spec import Document
+    from ppoc.compiler.front.spec import ResolvedSpec
     from ppoc.compiler.output.manifest import Manifest
     from ppoc.compiler.output.verify import Verified
     from ppoc.runtime.interface import Interface
@@ -63,8 +63,10 @@ class RunFolder:
 
     @property
     def text(self) -> str:
-        """The text of its module, which may be run: verified, or compiled anew from its lock where
-        an earlier version wrote it."""
+        """The text of its module, which may be run.
+
+        It is verified, or what its lock compiles to where an earlier version wrote the module.
+        """
         return self._verified.text
 
     @property
@@ -148,7 +150,7 @@ class RunFolder:
             _end(f"{what} is for `kind: {kind}`, and {self.path} is of `kind: {own}`")
         return self
 
-    def resolve(self, overrides: Sequence[str] = ()) -> "Document":
+    def resolve(self, overrides: Sequence[str] = ()) -> "ResolvedSpec":
         """The checked spec of its lock; raises SpecError where it is none."""
         from ppoc.compiler.resolve import resolve
 
@@ -168,7 +170,7 @@ def holds_run(folder: Path) -> bool:
     return False
 
 
-def resolved(given: Path, overrides: Sequence[str] = ()) -> "Document":
+def resolved(given: Path, overrides: Sequence[str] = ()) -> "ResolvedSpec":
     """The checked spec of a file, of one of the zoo by its name, or of a folder's lock.
 
     Raises:
