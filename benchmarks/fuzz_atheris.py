@@ -26,9 +26,9 @@ with atheris.instrument_imports(include=["ppoc"]):
     from ppoc.formats.reading import FormatError
     from ppoc.importing.rl_zoo import convert
     from ppoc.importing.sb3 import read_model, read_statistics
-    from ppoc.runtime.evaluation import evaluations
-    from ppoc.runtime.run import checkpoint as checkpoints
-    from ppoc.runtime.run.metrics import read_rows
+    from ppoc.runtime.records import checkpoint as checkpoints
+    from ppoc.runtime.records import evaluations
+    from ppoc.runtime.records.metrics import read_rows
     from ppoc.runtime.run.results import read_result
 
 HERE = Path(tempfile.mkdtemp(prefix="ppoc-fuzz-"))

@@ -25,10 +25,10 @@ from ppoc.runtime.health.diagnosis import STAGES
 from ppoc.runtime.health.divergence import Recording, offence
 from ppoc.runtime.health.monitor import Watch, agent_monitor
 from ppoc.runtime.health.settings import facts_of, read_facts
+from ppoc.runtime.records.metrics import read_metrics
 from ppoc.runtime.rlhf.symptoms import LIMITS, monitor
 from ppoc.runtime.run import run as runs
 from ppoc.runtime.run.launch import load_module
-from ppoc.runtime.run.metrics import read_metrics
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "benchmarks" / "results" / "health.md"

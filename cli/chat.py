@@ -50,10 +50,10 @@ def chat(
 
     Where the input is no terminal, each line of it is answered on a line of the output.
     """
+    from ppoc.runtime.errors import RunError
+    from ppoc.runtime.records.checkpoint import CheckpointError
     from ppoc.runtime.rlhf.chat import answerer, training_prompt
     from ppoc.runtime.rlhf.launch import require
-    from ppoc.runtime.run.checkpoint import CheckpointError
-    from ppoc.runtime.run.failures import RunError
 
     if json:
         terminal.only_results()

@@ -55,7 +55,7 @@ def compile(
 
 
 def _prebuild(module: Path, debug: bool) -> None:
-    from ppoc.runtime.run.failures import RunError
+    from ppoc.runtime.errors import RunError
     from ppoc.runtime.run.launch import load_module
     from ppoc.runtime.run.prebuild import prebuild
 

@@ -56,7 +56,7 @@ def diagnose(
 def _replay(folder: Path, format: str, modified: bool, trust: bool) -> None:
     """Print what the newest kept update does in both precisions; 3 if the dump is damaged."""
     from ppoc.runtime.health.postmortem import dumps, replay
-    from ppoc.runtime.run.checkpoint import CheckpointError
+    from ppoc.runtime.records.checkpoint import CheckpointError
 
     kept = dumps(folder)
     if not kept:

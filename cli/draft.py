@@ -12,9 +12,9 @@ from ppoc.compiler.front.diagnostics import to_json
 from ppoc.formats.files import write_whole
 
 if TYPE_CHECKING:
-    from ppoc.draft.claims import Note
-    from ppoc.draft.drafts import Draft
     from ppoc.draft.edit import Edited
+    from ppoc.draft.spec.drafts import Draft
+    from ppoc.draft.text.claims import Note
 
 
 def draft(
@@ -54,9 +54,9 @@ def draft(
 
     What the request says and a spec cannot hold is listed. The result passes `ppoc check`.
     """
-    from ppoc.draft.drafts import NothingToDraftError
-    from ppoc.draft.request import RequestError
-    from ppoc.draft.settings import EngineError, settings
+    from ppoc.draft.models.settings import EngineError, settings
+    from ppoc.draft.spec.drafts import NothingToDraftError
+    from ppoc.draft.text.claims import RequestError
 
     if as_json:
         terminal.only_results()
@@ -113,7 +113,7 @@ def _edited(text: str, path: Path, settings: Any) -> "Edited":
     from ppoc.compiler.resolve import resolve
     from ppoc.draft.edit import edit
     from ppoc.draft.engines import understand
-    from ppoc.draft.facts import values_of
+    from ppoc.draft.spec.paths import values_of
 
     known = values_of(resolve(path))
     return edit(read(path), path, understand(text, settings, known))
@@ -158,7 +158,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _explain(done: "Draft | Edited") -> None:
-    from ppoc.draft.write import scalar
+    from ppoc.draft.spec.write import scalar
 
     width = max((len(value.path) for value in done.values), default=0)
     for value in done.values:
@@ -168,7 +168,7 @@ def _explain(done: "Draft | Edited") -> None:
 
 def _tell(notes: "list[Note]", target: Path | None = None) -> None:
     """Print the notes of a draft, which its spec does not hold, on standard error."""
-    from ppoc.draft.write import SECTIONS, told
+    from ppoc.draft.spec.write import SECTIONS, told
 
     for kind, title in SECTIONS.items():
         own = [told(note) for note in notes if note.kind == kind]

@@ -68,8 +68,9 @@ def eval(
     The interval of the IQM is a 95% percentile bootstrap over episodes. Observation statistics are
     the checkpoint's own, so evaluation sees what training saw.
     """
+    from ppoc.runtime.errors import RunError
     from ppoc.runtime.evaluation.evaluate import describe
-    from ppoc.runtime.run.failures import RunError, explained
+    from ppoc.runtime.run.failures import explained
     from ppoc.runtime.run.launch import evaluate_run, film_run
 
     if json:

@@ -44,8 +44,8 @@ def export(
     from ppoc.exporting import formats, hub
     from ppoc.exporting.policy import ExportError
     from ppoc.runtime.envs.vector import EnvironmentFailure
-    from ppoc.runtime.run.checkpoint import CheckpointError
-    from ppoc.runtime.run.failures import RunError
+    from ppoc.runtime.errors import RunError
+    from ppoc.runtime.records.checkpoint import CheckpointError
 
     target = out or folder / ("hub" if form == "hub" else formats.FILES[form])
     module = import_agent(folder, modified=modified, trust=trust)
@@ -67,9 +67,9 @@ def export(
 
 
 def _save_language_model(folder: Path, target: Path, trust: bool, modified: bool) -> None:
+    from ppoc.runtime.errors import RunError
+    from ppoc.runtime.records.checkpoint import CheckpointError
     from ppoc.runtime.rlhf.saving import save_newest
-    from ppoc.runtime.run.checkpoint import CheckpointError
-    from ppoc.runtime.run.failures import RunError
 
     module = import_module(folder, modified=modified, trust=trust)
     if not is_language_model(module):

@@ -78,7 +78,7 @@ def import_agent(folder: Path, *, modified: bool, trust: bool) -> ModuleType:
 
 def is_language_model(module: ModuleType) -> bool:
     """Whether a module was compiled from a spec of `kind: rlhf`; else the command may end."""
-    from ppoc.runtime.run.declared import interface_of
+    from ppoc.runtime.interface import interface_of
     from ppoc.runtime.run.failures import RunError
 
     try:
@@ -95,7 +95,7 @@ def import_module(folder: Path, *, modified: bool, trust: bool) -> ModuleType:
 def import_text(folder: Path, text: str) -> ModuleType:
     """The module of a folder, whose text may be run, imported; else the command ends."""
     from ppoc.compiler.output.manifest import MODULE
-    from ppoc.runtime.run.failures import RunError
+    from ppoc.runtime.errors import RunError
     from ppoc.runtime.run.launch import load_module
 
     try:

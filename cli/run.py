@@ -166,7 +166,7 @@ def _execute(
 ) -> None:
     if mode != "quiet":
         terminal.say(f"run folder: {folder}")
-    from ppoc.runtime.run.failures import RunError
+    from ppoc.runtime.errors import RunError
 
     try:
         if is_language_model(module):

@@ -91,8 +91,8 @@ def _measure(
 
 
 def _parameters(run: Path) -> Any:
-    from ppoc.runtime.run.checkpoint import CheckpointError
-    from ppoc.runtime.run.failures import RunError
+    from ppoc.runtime.errors import RunError
+    from ppoc.runtime.records.checkpoint import CheckpointError
     from ppoc.runtime.run.run import load_newest
 
     try:

@@ -1,9 +1,8 @@
 """From claims to a spec that passes the checks, of whichever kind the request is."""
 
-from ppoc.draft import agent_spec
-from ppoc.draft.claims import Reading
-from ppoc.draft.drafts import Draft, NothingToDraftError
-from ppoc.draft.rlhf import compose as rlhf_spec
+from ppoc.draft.kinds import KINDS
+from ppoc.draft.spec.drafts import Draft, NothingToDraftError
+from ppoc.draft.text.claims import Reading
 
 
 def compose(reading: Reading, name: str | None = None) -> Draft:
@@ -14,5 +13,4 @@ def compose(reading: Reading, name: str | None = None) -> Draft:
     """
     if not reading.claims:
         raise NothingToDraftError([n for n in reading.notes if n.words])
-    kinds = {"control": agent_spec.compose, "rlhf": rlhf_spec.compose}
-    return kinds[reading.kind](reading, name)
+    return KINDS[reading.kind].compose(reading, name)

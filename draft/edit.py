@@ -14,12 +14,12 @@ from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.front.source import GREEK
 from ppoc.compiler.front.spec import Document
 from ppoc.compiler.resolve import resolve_text
-from ppoc.draft.agent_spec import fitted
-from ppoc.draft.claims import Note, Reading, plain
-from ppoc.draft.drafts import NothingToDraftError, Value
-from ppoc.draft.facts import field_table, is_whole, values_of
-from ppoc.draft.rlhf.compose import fitted as fitted_rlhf
-from ppoc.draft.write import scalar
+from ppoc.draft.agent.fields import field_table, is_whole
+from ppoc.draft.kinds import KINDS
+from ppoc.draft.spec.drafts import NothingToDraftError, Value
+from ppoc.draft.spec.paths import values_of
+from ppoc.draft.spec.write import scalar
+from ppoc.draft.text.claims import Note, Reading, plain
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,7 @@ def edit(text: str, path: Path, reading: Reading) -> Edited:
             changes[claim.path] = Value(claim.path, claim.value, "request", words, plain(claim.how))
     if not changes and not any(note.kind == "run" for note in notes):
         raise NothingToDraftError(notes)
-    fit = fitted_rlhf if reading.kind == "rlhf" else fitted
-    changes = fit(changes, known, notes)
+    changes = KINDS[reading.kind].fitted(changes, known, notes)
     changed, resolved, left = _applied(text, path, changes, notes)
     advice = []
     if isinstance(resolved, Resolved):

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ppoc.draft.claims import Claim, Note, Reading
-from ppoc.draft.quantities import LOST
-from ppoc.draft.reader import read
-from ppoc.draft.rlhf import reader as rlhf
-from ppoc.draft.settings import EngineFailedError, Settings
+from ppoc.draft.kinds import KINDS
+from ppoc.draft.models.settings import EngineFailedError, Settings
+from ppoc.draft.text.claims import LOST, Claim, Note, Reading
 
 
 def understand(request: str, chosen: Settings, known: Mapping[str, Any] | None = None) -> Reading:
@@ -21,12 +19,9 @@ def understand(request: str, chosen: Settings, known: Mapping[str, Any] | None =
     if chosen.kind == "offline":
         return reading
     try:
-        from ppoc.draft.grounding import AGENT
-        from ppoc.draft.rlhf.asked import RLHF
-        from ppoc.draft.symbolic import ask
+        from ppoc.draft.models.symbolic import ask
 
-        asked = RLHF if reading.kind == "rlhf" else AGENT
-        claims, notes = ask(request, chosen, asked=asked)
+        claims, notes = ask(request, chosen, KINDS[reading.kind].asked)
     except ImportError as error:
         what = f"it needs `pip install 'ppoc[draft]'` ({error.name} is missing)"
         return _offline(reading, what)
@@ -41,9 +36,8 @@ def read_offline(request: str, known: Mapping[str, Any] | None = None) -> Readin
     Raises:
         RequestError: the request is too long.
     """
-    if rlhf.is_one(request, known):
-        return rlhf.read(request, known)
-    return read(request, known)
+    kind = next(kind for kind in KINDS.values() if kind.is_asked(request, known))
+    return kind.read(request, known)
 
 
 def _offline(reading: Reading, why: str) -> Reading:

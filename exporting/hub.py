@@ -23,7 +23,7 @@ from ppoc.formats.reading import FormatError
 from ppoc.formats.text import markdown, markdown_block, markdown_code, printable
 from ppoc.runtime.envs.vector import EnvironmentFailure
 from ppoc.runtime.evaluation.statistics import Summary
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.run.launch import evaluate_run
 from ppoc.runtime.run.layout import check_policy, whole_steps
 from ppoc.runtime.run.results import read_result

@@ -13,8 +13,7 @@ import numpy as np
 
 from ppoc.runtime.envs.single import make_one
 from ppoc.runtime.envs.vector import EnvironmentFailure, VectorEnv
-from ppoc.runtime.interface import Environment
-from ppoc.runtime.run.declared import agent_of
+from ppoc.runtime.interface import Environment, agent_of
 
 KEY = "interface"  # in the metadata of a file
 FILE = "interface.json"

@@ -22,7 +22,7 @@ from ppoc.importing.hyperparameters import DEFAULTS, sections
 from ppoc.importing.sb3_file import Model, Statistics, read_model, read_statistics, refusal
 from ppoc.importing.sb3_spaces import LARGEST_PIXEL, check_actions, check_observations, is_image
 from ppoc.importing.sb3_weights import as_seen, check_shapes, renamed
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.run.launch import load_module
 
 __all__ = ["Imported", "convert", "read_statistics", "write"]

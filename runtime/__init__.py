@@ -4,6 +4,7 @@ from ppoc.runtime.envs import tensor_envs
 from ppoc.runtime.envs.guard import check_rollout
 from ppoc.runtime.envs.make import make as make_envs
 from ppoc.runtime.envs.replay import Recorder
+from ppoc.runtime.envs.seeds import derive_seed
 from ppoc.runtime.envs.vector import VectorEnv
 from ppoc.runtime.evaluation.episodes import EpisodeTracker
 from ppoc.runtime.evaluation.evaluate import RecurrentPolicy
@@ -33,7 +34,7 @@ from ppoc.runtime.learning.parameters import (
 )
 from ppoc.runtime.learning.structure import move, padded
 from ppoc.runtime.run.launch import main
-from ppoc.runtime.run.run import Checkpoint, Run, derive_seed
+from ppoc.runtime.run.run import Checkpoint, Run
 
 __all__ = [
     "AgentInterface",

@@ -17,7 +17,7 @@ from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.output.manifest import MODULE, read_manifest, sha256
 from ppoc.compiler.resolve import resolve
 from ppoc.exporting import hub
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.run.launch import evaluate_run, execute, load_module
 from ppoc.runtime.run.results import read_result
 

@@ -26,17 +26,18 @@ from ppoc.compiler.formula.objectives import policy_objective
 from ppoc.compiler.front.diagnostics import SpecError, render
 from ppoc.compiler.output.manifest import FolderError, read_manifest
 from ppoc.compiler.resolve import resolve, resolve_text
-from ppoc.draft.grounding import answer_paths, grounded
+from ppoc.draft.agent.asked import AGENT, answer_paths
+from ppoc.draft.models.grounding import grounded
 from ppoc.formats.reading import FormatError
 from ppoc.importing.rl_zoo import convert
 from ppoc.importing.sb3 import read_model, read_statistics
-from ppoc.runtime.evaluation import evaluations
 from ppoc.runtime.evaluation.curves import read_curve
-from ppoc.runtime.run import checkpoint as checkpoints
-from ppoc.runtime.run.checkpoint import CheckpointError
+from ppoc.runtime.records import checkpoint as checkpoints
+from ppoc.runtime.records import evaluations
+from ppoc.runtime.records.checkpoint import CheckpointError
+from ppoc.runtime.records.metrics import read_rows
 from ppoc.runtime.run.launch import load_module
 from ppoc.runtime.run.layout import Groups, check_training, whole_steps
-from ppoc.runtime.run.metrics import read_rows
 from ppoc.runtime.run.results import read_result
 
 ROOT = Path(__file__).parents[1]
@@ -270,7 +271,7 @@ def answer(rng: random.Random) -> str:
     fields = {name: rng.choice(odd) for name in rng.sample(names, 6)}
     quotes = {name: rng.choice((*odd, "clip 0.1", "8 environments")) for name in fields}
     given = SimpleNamespace(evidence=rng.choice((quotes, quotes, *VALUES)), **fields)
-    claims, rejected = grounded(given, REQUEST, PATHS)
+    claims, rejected = grounded(given, REQUEST, PATHS, AGENT)
     assert all(0 <= claim.start < claim.end <= len(REQUEST) for claim in claims)
     return "read" if claims else "refused" if rejected else "nothing"
 

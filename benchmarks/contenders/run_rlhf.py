@@ -70,7 +70,7 @@ def save_scorer(task: RlhfTask, folder: Path) -> None:
     import torch
     from safetensors.torch import load_file
 
-    from ppoc.runtime.run import checkpoint
+    from ppoc.runtime.records import checkpoint
 
     weights = load_file(Path(task.folder) / "scorer" / "model.safetensors")
     tensors = {

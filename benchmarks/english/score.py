@@ -20,12 +20,12 @@ from ppoc.compiler.agent.env.probe import probe
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.resolve import resolve_text
+from ppoc.draft.agent.fields import STAND_IN, field_table, preset_values, zoo_values
 from ppoc.draft.compose import compose
-from ppoc.draft.drafts import Draft, NothingToDraftError
 from ppoc.draft.engines import read_offline
-from ppoc.draft.facts import STAND_IN, field_table, preset_values, zoo_values
 from ppoc.draft.rlhf.fields import defaults
-from ppoc.draft.write import told
+from ppoc.draft.spec.drafts import Draft, NothingToDraftError
+from ppoc.draft.spec.write import told
 
 HERE = Path(__file__).parent
 HALVES = ("dev", "held_out", "rlhf_dev", "rlhf_held_out")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from math import inf
 
+from ppoc.compiler.agent.estimators import estimator_of
 from ppoc.compiler.agent.evaluation import MAX_STEPS
 from ppoc.compiler.agent.last_iteration import last_batch
 from ppoc.compiler.agent.optimizer_constants import optimizer_constants, scheduled
@@ -157,13 +158,7 @@ def _schedule_constants(plan: Plan) -> Iterable[Constant]:
 def _objective_constants(plan: Plan) -> Iterable[Constant]:
     losses, advantage = plan.spec.losses, plan.spec.advantage
     yield Constant("GAMMA", advantage.gamma, "γ, the discount factor", "advantage.gamma")
-    if advantage.estimator == "gae":
-        yield Constant(
-            "LAMBDA",
-            advantage.lambda_,
-            "λ of GAE: 0 for the TD error, 1 for the return",
-            "advantage.lambda",
-        )
+    yield from estimator_of(advantage).constants(advantage)
     if plan.policy_objective.uses("epsilon"):
         policy = losses.policy
         yield from scheduled(

@@ -1,6 +1,7 @@
 """`ppoc explain SPEC`: what a spec optimises, as mathematics with the numbers filled in."""
 
-from ppoc.compiler.agent.language import Advantage, AgentSpec, Buffer, CrossEntropy, TrustRegion
+from ppoc.compiler.agent.estimators import Buffer, Estimator, estimator_of
+from ppoc.compiler.agent.language import AgentSpec, CrossEntropy, TrustRegion
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.agent.schedule_words import over_the_run, rows
 from ppoc.compiler.formula.explanation import block, symbols
@@ -16,15 +17,16 @@ def explain(resolved: Resolved, *, tex: bool = False) -> str:
         return _search_latex() if tex else _search(spec, spec.optimizer.cross_entropy)
     policy = policy_objective(spec)
     value = value_objective(spec) if spec.networks.critic is not None else None
-    products = spec.update.buffer is not None and spec.update.buffer.importance == "products"
+    estimator, buffer = estimator_of(spec.advantage), spec.update.buffer
+    products = buffer is not None and buffer.importance == "products"
     if tex:
         return _latex(resolved, policy, value)
     blocks = [
         f"{spec.name}: {spec.algorithm} on {spec.env.id}",
         block("policy, maximised", policy),
         *([block("value function, minimised", value)] if value else []),
-        _advantage(spec.advantage, products),
-        *([_buffer(spec.update.buffer)] if spec.update.buffer else []),
+        estimator.explained(spec.advantage, products),
+        *([_buffer(buffer, estimator)] if buffer else []),
         _steps(spec),
         over_the_run(spec),
         symbols(*(objective for objective in (policy, value) if objective)),
@@ -55,49 +57,18 @@ def _search_latex() -> str:
     )
 
 
-def _advantage(advantage: Advantage, products: bool) -> str:
-    gamma, lam = advantage.gamma, advantage.lambda_
-    rho = " ρₜ₊₁" if products else ""
-    if advantage.estimator == "gae":
-        further = f" + {gamma * lam:.6g}{rho} Âₜ₊₁" if gamma * lam else ""
-        return (
-            "advantage: generalised advantage estimation (Schulman et al. 2016, eq. 16)\n"
-            f"    δₜ = rₜ + γ V(sₜ₊₁) − V(sₜ),   Âₜ = δₜ + γλ{rho} Âₜ₊₁\n"
-            f"    δₜ = rₜ + {gamma:g} V(sₜ₊₁) − V(sₜ),   Âₜ = δₜ{further}\n"
-            "    V(sₜ₊₁) is 0 after a terminal state, and kept after a time limit"
-        )
-    baseline = " − their mean over the batch" if advantage.baseline == "mean" else ""
-    if advantage.estimator == "q":
-        return (
-            "advantage: the action value itself (Sutton et al. 1999, theorem 1)\n"
-            f"    Âₜ = Q(sₜ, aₜ){baseline},   Rₜ = rₜ + γ Q(sₜ₊₁, a′),   a′ ~ π(·|sₜ₊₁),   "
-            f"γ = {gamma:g}\n"
-            "    Q(sₜ₊₁, a′) is 0 after a terminal state, and kept after a time limit"
-        )
-    if products:
-        return (
-            "advantage: reward-to-go, of episodes that end within the iteration\n"
-            f"    Gₜ = rₜ + γ ρₜ₊₁ Gₜ₊₁,   Âₜ = Gₜ{baseline},   γ = {gamma:g}"
-        )
-    first = "0" if advantage.estimator == "return" else "t"
-    return (
-        f"advantage: {advantage.estimator}, of episodes that end within the iteration\n"
-        f"    Âₜ = Σₖ γᵏ rₖ₊{first}{baseline},   γ = {gamma:g}"
-    )
-
-
-def _buffer(buffer: Buffer) -> str:
+def _buffer(buffer: Buffer, estimator: Estimator) -> str:
     """How samples of older policies count."""
     head = f"buffer: the newest {buffer.rollouts} rollouts, each of the policy μ that acted in it\n"
     if buffer.importance == "ratio":
         return (
             head + "    π_old is μ: one ratio a sample, and the advantage is that of one decision"
         )
+    ratio = f"{head}    ρₜ = π(aₜ|sₜ) / μ(aₜ|sₜ) before the update"
+    if estimator.sample_weight is None:
+        return ratio
     limit = f", at most {buffer.clip:g}" if buffer.clip is not None else ""
-    return (
-        f"{head}    ρₜ = π(aₜ|sₜ) / μ(aₜ|sₜ) before the update (Precup et al. 2000); each sample "
-        f"counts by Πₖ₌₀ᵗ ρₖ{limit}"
-    )
+    return f"{ratio} (Precup et al. 2000); each sample counts by {estimator.sample_weight}{limit}"
 
 
 def _steps(spec: AgentSpec) -> str:

@@ -5,8 +5,9 @@ The JSON Schema, the checks and the reference in docs/ all come from these model
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
+from ppoc.compiler.agent.estimators import Advantage, Buffer
 from ppoc.compiler.agent.evaluation import Evaluation
 from ppoc.compiler.front.values import (
     SCHEDULE,
@@ -15,7 +16,6 @@ from ppoc.compiler.front.values import (
     Count,
     EnvId,
     Formula,
-    Fraction,
     Lock,
     Name,
     One,
@@ -219,29 +219,6 @@ class Networks(BaseModel):
     )
 
 
-class Advantage(BaseModel):
-    """The weight of the score function."""
-
-    model_config = ConfigDict(**STRICT, populate_by_name=True)
-    estimator: Literal["gae", "q", "reward-to-go", "return"] = Field(
-        "gae",
-        description="gae: generalised advantage estimation (Schulman et al. 2016). q: the critic "
-        "is an action-value function Q(s, a) and weighs the score itself. Without a critic "
-        "reward-to-go, or the return of the whole episode.",
-    )
-    baseline: Literal["none", "mean"] = Field(
-        "none",
-        description="What reward-to-go and return are compared with; mean: of the whole batch.",
-    )
-    gamma: Fraction = Field(0.99, description="Discount factor γ.")
-    lambda_: Fraction = Field(
-        0.95, alias="lambda", description="λ of GAE: 0 is the TD error, 1 return minus value."
-    )
-    normalize: bool = Field(
-        True, description="Scale advantages to mean 0 and deviation 1 in each minibatch."
-    )
-
-
 class PolicyLoss(BaseModel):
     """The surrogate objective of the policy."""
 
@@ -380,24 +357,6 @@ class Optimizers(BaseModel):
     )
     max_grad_norm: Positive | None = Field(
         0.5, description="Clip the norm of the whole gradient to this; null: do not."
-    )
-
-
-class Buffer(BaseModel):
-    """Earlier rollouts that are learnt from again, re-weighted by importance."""
-
-    model_config = STRICT
-    rollouts: Annotated[int, Field(ge=2, le=10_000)] = Field(
-        4, description="The newest rollouts that are learnt from, this iteration's among them."
-    )
-    importance: Literal["products", "ratio"] = Field(
-        "products",
-        description="products: each reward and each sample counts by the product of π/μ over the "
-        "decisions before it, μ being the policy that acted. ratio: the objective's ratio is "
-        "π/μ of the one decision.",
-    )
-    clip: Positive | None = Field(
-        None, description="The largest product a sample may count by; null: any, without bias."
     )
 
 

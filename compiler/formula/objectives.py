@@ -47,7 +47,7 @@ VALUE_SYMBOLS = {
         "batch.values",
     ),
     "R": Symbol(
-        SAMPLE, False, "the target: advantage plus old value", "R", r"\hat R_t", "batch.returns"
+        SAMPLE, False, "the target of the values", "R", r"\hat R_t", "batch.returns"
     ),
 }  # fmt: skip
 

@@ -1,15 +1,15 @@
 """A language model's task in requests for learning from human feedback."""
 
 from ppoc.compiler.resolve import resolve_text
-from ppoc.draft import write
-from ppoc.draft.drafts import Value
-from ppoc.draft.grounding import Asked
+from ppoc.draft.models.grounding import Asked
 from ppoc.draft.rlhf.compose import PATH, with_defaults
 from ppoc.draft.rlhf.fields import table, takes
 from ppoc.draft.rlhf.lexer import lex
 from ppoc.draft.rlhf.reader import read
 from ppoc.draft.rlhf.stages import STAGES
 from ppoc.draft.rlhf.terms import terms
+from ppoc.draft.spec import write
+from ppoc.draft.spec.drafts import Value
 
 FILES = ("data.demonstrations", "data.preferences", "data.prompts", "start.reward")
 

@@ -9,10 +9,10 @@ from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.front.spec import Document
 from ppoc.compiler.front.suggest import nearest_divisors
 from ppoc.compiler.resolve import resolve_text
-from ppoc.draft import write
-from ppoc.draft.claims import Note, Reading, plain
-from ppoc.draft.drafts import ROUNDS, Draft, NothingToDraftError, Value, adapt
 from ppoc.draft.rlhf.fields import defaults, table
+from ppoc.draft.spec import write
+from ppoc.draft.spec.drafts import ROUNDS, Draft, NothingToDraftError, Value, adapt
+from ppoc.draft.text.claims import Note, Reading, plain
 
 NEEDED = {"sft": "demonstrations", "reward": "preferences", "ppo": "prompts"}
 STAGES = ("sft", "reward", "ppo")

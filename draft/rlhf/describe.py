@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ppoc.compiler.rlhf.resolved import RlhfResolved
-from ppoc.draft.drafts import NothingToDraftError
-from ppoc.draft.facts import values_of
-from ppoc.draft.points import in_words
 from ppoc.draft.rlhf.compose import compose
 from ppoc.draft.rlhf.reader import read
+from ppoc.draft.spec.drafts import NothingToDraftError
+from ppoc.draft.spec.paths import values_of
+from ppoc.draft.text.points import in_words
 
 NAMES = {"sft": "SFT", "reward": "reward model", "ppo": "PPO"}
 OPTIMIZER = {

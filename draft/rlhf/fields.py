@@ -5,7 +5,7 @@ from typing import Any
 
 from ppoc.compiler.resolve import resolve_text
 from ppoc.compiler.rlhf.language import RlhfSpec
-from ppoc.draft.facts import flat, of_model, reason_against
+from ppoc.draft.spec.paths import flat, of_model, reason_against
 
 # A spec that says nothing but what it must.
 LEAST = "ppoc: 1\nkind: rlhf\nname: a\nmodel: {id: gpt2}\n"

@@ -1,9 +1,9 @@
 """Files, run folders and models that a request names: which is which."""
 
-from ppoc.draft.claims import Claim, Note
-from ppoc.draft.lexer import Item
 from ppoc.draft.rlhf.request import RlhfRequest
 from ppoc.draft.rlhf.terms import terms
+from ppoc.draft.text.claims import Claim, Note
+from ppoc.draft.text.items import Item
 
 SUFFIX = ".jsonl"
 OF_STAGE = {"sft": "demonstrations", "reward": "preferences", "ppo": "prompts"}

@@ -4,10 +4,11 @@ import re
 from dataclasses import replace
 from functools import cache
 
-from ppoc.draft.glossary import WORD, even
-from ppoc.draft.lexer import NOTHING, Item, Meanings, in_clauses, list_at
-from ppoc.draft.numbers import Number, Word, digits_at, scale_of, words_at
 from ppoc.draft.rlhf.terms import model_at, terms
+from ppoc.draft.text.glossary import WORD, even, glossary
+from ppoc.draft.text.items import NOTHING, Item, Meanings, in_clauses, list_at
+from ppoc.draft.text.number_words import Word, scale_of, words_at
+from ppoc.draft.text.numbers import Number, digits_at
 
 FILE = re.compile(r"[\w~./-]*\w\.(?:jsonl|json|ndjson|csv|parquet|txt)\b")
 RUN = re.compile(r"(?:\.{0,2}/)?(?:[\w.-]+/)*runs/[\w./-]*\w")
@@ -70,8 +71,6 @@ def _corrected(word: str) -> str:
     """A misspelt word as the terms spell it; any other word as it is."""
     from rapidfuzz import process
     from rapidfuzz.distance import OSA
-
-    from ppoc.draft.glossary import glossary
 
     if len(word) < 5 or not word.isascii() or even(word) in terms().known:
         return word

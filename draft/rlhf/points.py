@@ -1,8 +1,8 @@
 """Schedules of points of a stage's rate: `SFT: the rate follows the points [0, 1], [1, 0.1]`."""
 
-from ppoc.draft.points import pairs
 from ppoc.draft.rlhf import stages
 from ppoc.draft.rlhf.request import RlhfRequest
+from ppoc.draft.text.points import pairs
 
 
 def read_points(reader: RlhfRequest) -> None:

@@ -8,12 +8,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ppoc.draft.attach import attach
-from ppoc.draft.claims import Claim, Note, Reading
-from ppoc.draft.lexer import Item
-from ppoc.draft.numbers import Number
-from ppoc.draft.quantities import LOST
-from ppoc.draft.request import MAX_CHARACTERS
 from ppoc.draft.rlhf import files, stages
 from ppoc.draft.rlhf.fields import defaults, takes
 from ppoc.draft.rlhf.lexer import lex
@@ -21,6 +15,10 @@ from ppoc.draft.rlhf.points import read_points
 from ppoc.draft.rlhf.request import RlhfRequest
 from ppoc.draft.rlhf.stages import STAGES
 from ppoc.draft.rlhf.terms import terms
+from ppoc.draft.text.attach import attach
+from ppoc.draft.text.claims import LOST, MAX_CHARACTERS, Claim, Note, Reading
+from ppoc.draft.text.items import Item
+from ppoc.draft.text.numbers import Number
 
 ADAPTIVE_TARGET = 6.0  # nats, of Ziegler et al. 2019, where a request only says `adaptive`
 FACTORS = {"half": 0.5, "double": 2.0, "triple": 3.0, "tenth": 0.1}

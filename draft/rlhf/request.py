@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ppoc.draft.claims import Claim, Note, Reading
-from ppoc.draft.lexer import Item
-from ppoc.draft.request import MAX_CHARACTERS, RequestError
 from ppoc.draft.rlhf.fields import takes
 from ppoc.draft.rlhf.lexer import lex
+from ppoc.draft.text.claims import Claim, Note, Reading
+from ppoc.draft.text.items import Item
 
 REACH = 5  # items before a term in which a negation is of it
 
@@ -20,8 +19,6 @@ class RlhfRequest:
     """
 
     def __init__(self, request: str, known: Mapping[str, Any] | None = None) -> None:
-        if len(request) > MAX_CHARACTERS:
-            raise RequestError(f"the request has more than {MAX_CHARACTERS:,} characters")
         self.reading = Reading(request, kind="rlhf")
         self.items = lex(request)
         self.free = {i for i, item in enumerate(self.items) if item.number is not None}

@@ -2,9 +2,9 @@
 
 import re
 
-from ppoc.draft.lexer import Item
 from ppoc.draft.rlhf import files
 from ppoc.draft.rlhf.request import RlhfRequest
+from ppoc.draft.text.items import Item
 
 STAGES = ("sft", "reward", "ppo")
 

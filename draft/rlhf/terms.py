@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from ppoc.draft.glossary import even
+from ppoc.draft.text.glossary import even
 
 # How people write the models that they mean most; sizes keep their case on the hub.
 MODELS: tuple[tuple[str, str], ...] = (

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ppoc.formats.processes import import_entry_point, import_safely
-from ppoc.runtime.envs.code import environment
+from ppoc.runtime.code import environment
 from ppoc.runtime.envs.vector import Layers
 
 if TYPE_CHECKING:

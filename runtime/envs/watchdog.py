@@ -12,8 +12,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ppoc.runtime.ending import end_process
 from ppoc.runtime.envs.vector import Flags, Floats, Step, VectorEnv
-from ppoc.runtime.run.failures import end_process
 
 # Seconds of the monotonic clock when the step under way began, or 0, and how long it may take.
 CLOCK = struct.Struct("dd")

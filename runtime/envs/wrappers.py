@@ -12,8 +12,8 @@ import numpy as np
 from gymnasium import Env, Wrapper, spaces
 from numpy.typing import NDArray
 
+from ppoc.runtime.code import named
 from ppoc.runtime.envs.answers import flag_of, reward_of, shortened
-from ppoc.runtime.envs.code import named
 from ppoc.runtime.envs.observations import AnswerError, choices
 
 Layers = Iterable[tuple[str, Mapping[str, Any]]]

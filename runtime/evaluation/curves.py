@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppoc.formats.files import write_whole
-from ppoc.runtime.run.metrics import read_rows
+from ppoc.runtime.records.metrics import read_rows
 
 Array = NDArray[np.float64]
 

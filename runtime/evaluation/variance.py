@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from ppoc.runtime.envs.guard import check_rollout
-from ppoc.runtime.interface import AgentInterface, Rollouts
+from ppoc.runtime.envs.seeds import derive_seed
+from ppoc.runtime.interface import AgentInterface, Rollouts, agent_of
 from ppoc.runtime.learning.parameters import flatten, unflatten
 from ppoc.runtime.learning.tensor_statistics import no_moments
-from ppoc.runtime.run.declared import agent_of
-from ppoc.runtime.run.run import derive_seed
 
 
 class Spread(NamedTuple):

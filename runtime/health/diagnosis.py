@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 from ppoc.formats.documents import read_document
 from ppoc.formats.folders import check_folder
 from ppoc.formats.reading import FormatError
-from ppoc.runtime.evaluation import evaluations
 from ppoc.runtime.health import monitor as health
 from ppoc.runtime.health.findings import Finding
 from ppoc.runtime.health.monitor import Monitor, agent_monitor
 from ppoc.runtime.health.postmortem import dumps
 from ppoc.runtime.health.settings import MANIFEST, Facts, read_facts
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
+from ppoc.runtime.records import evaluations
 
 LANGUAGE_MODEL = "rlhf"  # the kind whose runs have stages in folders of their own
 STAGES = ("sft", "reward", "ppo")

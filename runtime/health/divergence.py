@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ppoc.runtime.errors import RunError
 from ppoc.runtime.health.symptoms import EXPLODED_KL
 from ppoc.runtime.learning.structure import flat
-from ppoc.runtime.run import checkpoint as checkpoints
-from ppoc.runtime.run.failures import RunError
+from ppoc.runtime.records import checkpoint as checkpoints
 
 FOLDER = "failure"
 MAX_ROLLBACKS = 3

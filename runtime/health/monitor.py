@@ -13,13 +13,13 @@ from typing import Any
 from ppoc.formats.documents import parse_document
 from ppoc.formats.files import append_line, read_lines, write_whole
 from ppoc.formats.reading import FormatError
-from ppoc.runtime.evaluation import evaluations
 from ppoc.runtime.health.findings import Finding
 from ppoc.runtime.health.settings import Facts
 from ppoc.runtime.health.symptom import Symptom
 from ppoc.runtime.health.symptoms import SYMPTOMS
 from ppoc.runtime.health.trend import Row, Trend
-from ppoc.runtime.run.metrics import read_metrics
+from ppoc.runtime.records import evaluations
+from ppoc.runtime.records.metrics import read_metrics
 
 FORMAT = 1
 FILE = "health.jsonl"

@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 
 from ppoc.runtime.health.divergence import FOLDER
 from ppoc.runtime.health.symptoms import EXPLODED_KL
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
 
 
 class TensorReport(NamedTuple):

@@ -23,10 +23,10 @@ from torch import Tensor
 
 from ppoc.formats.private import UnsafeError, is_private
 from ppoc.formats.processes import safe_path
+from ppoc.runtime.errors import RunError
 from ppoc.runtime.learning import toolchain
 from ppoc.runtime.learning.graphs import Recorded
 from ppoc.runtime.learning.structure import Kinds, assemble, flat, kinds, put_together, take_apart
-from ppoc.runtime.run.failures import RunError
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule

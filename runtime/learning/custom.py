@@ -6,7 +6,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from ppoc.runtime.envs.code import named
+from ppoc.runtime.code import named
 
 
 class CustomBody:

@@ -27,7 +27,7 @@ from ppoc.formats.private import (
     private_folder,
     shared_folder,
 )
-from ppoc.runtime.run.failures import RunError
+from ppoc.runtime.errors import RunError
 
 LEFT_OVER = 600.0  # seconds after which a folder that no process holds was left by a killed one
 INDUCTOR = "TORCHINDUCTOR_CACHE_DIR"

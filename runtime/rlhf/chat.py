@@ -8,14 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ppoc.runtime.interface import Generation
+from ppoc.runtime.errors import RunError
+from ppoc.runtime.interface import Generation, language_model_of
+from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.rlhf.data import first_prompt
 from ppoc.runtime.rlhf.generation import generate
 from ppoc.runtime.rlhf.stage import load_tokenizer
 from ppoc.runtime.rlhf.tokens import Limits
-from ppoc.runtime.run import checkpoint as checkpoints
-from ppoc.runtime.run.declared import language_model_of
-from ppoc.runtime.run.failures import RunError
 from ppoc.runtime.run.run import choose_device
 
 

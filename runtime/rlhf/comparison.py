@@ -10,13 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from ppoc.formats.text import escaped
-from ppoc.runtime.interface import LanguageModelInterface
+from ppoc.runtime.interface import LanguageModelInterface, language_model_of
 from ppoc.runtime.rlhf.generation import generate
 from ppoc.runtime.rlhf.learning import by_rows, prompts
 from ppoc.runtime.rlhf.stage import load_tokenizer
 from ppoc.runtime.rlhf.tokenizers import Tokenizer
 from ppoc.runtime.rlhf.tokens import Limits, pad, rows
-from ppoc.runtime.run.declared import language_model_of
 from ppoc.runtime.run.failures import RunError
 from ppoc.runtime.run.run import choose_device
 

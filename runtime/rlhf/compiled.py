@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from ppoc.formats.processes import safe_path
+from ppoc.runtime.errors import RunError
 from ppoc.runtime.learning import toolchain
 from ppoc.runtime.learning.compiled import OPTIONS
 from ppoc.runtime.rlhf.forward import hidden_states
-from ppoc.runtime.run.failures import RunError
 
 # Dropout draws from torch's own generator, as it does where nothing is compiled.
 BLOCK_OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from ppoc.formats.reading import FormatError, open_regular
-from ppoc.runtime.run.failures import RunError
+from ppoc.runtime.errors import RunError
 
 LONGEST_LINE = 16 * 2**20  # bytes; a longer one is no example but a damaged file
 

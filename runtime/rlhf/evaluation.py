@@ -3,12 +3,12 @@
 from pathlib import Path
 from types import ModuleType
 
+from ppoc.runtime.errors import RunError
+from ppoc.runtime.interface import language_model_of
+from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.rlhf.learning import demonstrations, mean_accuracy, mean_loss, preferences
 from ppoc.runtime.rlhf.stage import load_tokenizer
 from ppoc.runtime.rlhf.tokens import Limits
-from ppoc.runtime.run import checkpoint as checkpoints
-from ppoc.runtime.run.declared import language_model_of
-from ppoc.runtime.run.failures import RunError
 
 
 def evaluate(module: ModuleType, root: Path) -> dict[str, dict[str, float]]:

@@ -18,13 +18,15 @@ from ppoc.formats.documents import read_document
 from ppoc.formats.files import read_lines, write_whole
 from ppoc.formats.reading import FormatError
 from ppoc.formats.text import lines
-from ppoc.runtime.evaluation import evaluations
+from ppoc.runtime.ending import EXIT_CODE
+from ppoc.runtime.errors import RunError
+from ppoc.runtime.interface import language_model_of
+from ppoc.runtime.records import evaluations
 from ppoc.runtime.rlhf.comparison import Comparison, compare, table
 from ppoc.runtime.rlhf.stage import Stage
 from ppoc.runtime.rlhf.start import inherit
 from ppoc.runtime.run.belongings import make_folder
-from ppoc.runtime.run.declared import language_model_of
-from ppoc.runtime.run.failures import EXIT_CODE, RunError, fail, in_one_message
+from ppoc.runtime.run.failures import fail, in_one_message
 from ppoc.runtime.run.progress import Mode
 from ppoc.runtime.run.run import choose_device
 

@@ -21,8 +21,8 @@ from ppoc.formats.pretrained import (
     weight_names,
 )
 from ppoc.formats.reading import FormatError
+from ppoc.runtime.errors import RunError
 from ppoc.runtime.rlhf.forward import fuse_activations
-from ppoc.runtime.run.failures import RunError
 
 MAX_BUFFERS = 2**29  # numbers
 ATTENTION_AND_MLP = {

@@ -4,11 +4,11 @@ from pathlib import Path
 from types import ModuleType
 
 from ppoc.formats.folders import remove
+from ppoc.runtime.errors import RunError
+from ppoc.runtime.interface import language_model_of
 from ppoc.runtime.rlhf.chat import policy_stages
 from ppoc.runtime.rlhf.launch import require
 from ppoc.runtime.rlhf.stage import load_tokenizer
-from ppoc.runtime.run.declared import language_model_of
-from ppoc.runtime.run.failures import RunError
 
 
 def save_newest(module: ModuleType, root: Path, target: Path) -> None:

@@ -9,13 +9,13 @@ import numpy as np
 
 from ppoc.formats.folders import check_files
 from ppoc.formats.reading import FormatError
-from ppoc.runtime.evaluation import evaluations
+from ppoc.runtime.errors import RunError
 from ppoc.runtime.health.settings import facts_of
+from ppoc.runtime.interface import language_model_of
+from ppoc.runtime.records import checkpoint as checkpoints
+from ppoc.runtime.records import evaluations
 from ppoc.runtime.rlhf.symptoms import LIMITS, monitor
 from ppoc.runtime.rlhf.tokenizers import Tokenizer, pretrained_tokenizer, save_tokenizer
-from ppoc.runtime.run import checkpoint as checkpoints
-from ppoc.runtime.run.declared import language_model_of
-from ppoc.runtime.run.failures import RunError
 from ppoc.runtime.run.layout import Groups
 from ppoc.runtime.run.progress import Mode
 from ppoc.runtime.run.run import Checkpoint, Run

@@ -6,12 +6,11 @@ from types import ModuleType
 
 from ppoc.formats.folders import check_folder, remove
 from ppoc.formats.reading import FormatError, read_regular
-from ppoc.runtime.interface import LanguageModel
+from ppoc.runtime.errors import RunError
+from ppoc.runtime.interface import LanguageModel, language_model_of
+from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.rlhf.models import load, merge_lora, trained
 from ppoc.runtime.rlhf.stage import MAX_TOKENIZER, STAGES, TOKENIZER, load_tokenizer, saved
-from ppoc.runtime.run import checkpoint as checkpoints
-from ppoc.runtime.run.declared import language_model_of
-from ppoc.runtime.run.failures import RunError
 
 BACKEND = "tokenizer.json"
 

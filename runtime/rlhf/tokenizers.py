@@ -8,7 +8,7 @@ from typing import Any
 from ppoc.formats.folders import check_files, remove
 from ppoc.formats.pretrained import check_tokenizer
 from ppoc.runtime.envs.vector import Interrupted
-from ppoc.runtime.run.failures import RunError
+from ppoc.runtime.errors import RunError
 
 MAX_VOCABULARY = 2**24
 END, PAD = "<|endoftext|>", "<|pad|>"

@@ -7,7 +7,7 @@ from types import ModuleType
 
 from ppoc.formats.files import write_whole
 from ppoc.formats.reading import FormatError, read_regular
-from ppoc.runtime.run.failures import RunError
+from ppoc.runtime.errors import RunError
 
 MODULE = "module.py"
 BESIDE = ("spec.lock.yaml", "manifest.json")

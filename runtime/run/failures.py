@@ -4,7 +4,6 @@ import contextlib
 import errno
 import os
 import sys
-import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,23 +12,17 @@ from typing import NoReturn
 from ppoc.formats.files import write_whole
 from ppoc.formats.reading import FormatError
 from ppoc.formats.text import lines
+from ppoc.runtime.ending import EXIT_CODE, last_words
 from ppoc.runtime.envs.answers import in_words, shortened
 from ppoc.runtime.envs.vector import STOPS, EnvironmentFailure, Interrupted
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.errors import RunError
+from ppoc.runtime.records import checkpoint as checkpoints
 
-EXIT_CODE = 3
 TRACEBACK = "error.txt"
 LESS_MEMORY = (
     "a smaller update.rollout_steps or update.minibatch_size, fewer env.num_envs and smaller "
     "networks need less"
 )
-
-# The folder of the run under way in this process, for a thread that has to end it.
-_under_way: list[Path] = []
-
-
-class RunError(Exception):
-    """A run that cannot start or go on; its text says why and what is left."""
 
 
 @contextlib.contextmanager
@@ -45,7 +38,11 @@ def in_one_message(
     Raises:
         RunError: the run failed, or was interrupted.
     """
-    _under_way.append(folder)
+
+    def words(what: str) -> list[str]:
+        return [_written(folder / TRACEBACK, what, "where it was is in"), kept(folder)]
+
+    last_words.append(words)
     place = Path.cwd()
     try:
         yield
@@ -61,7 +58,7 @@ def in_one_message(
         said = describe_failure(error, path, less_memory=less_memory)
         raise RunError(f"{said}\n{moved}{kept(folder)}") from error
     finally:
-        _under_way.remove(folder)
+        last_words.remove(words)
 
 
 def _back_to(place: Path) -> str:
@@ -82,23 +79,6 @@ def kept(folder: Path) -> str:
         return f"nothing is left: {folder} was removed"
     saved = checkpoints.newest_good(folder / "checkpoints")
     return f"the last good checkpoint is {saved}" if saved else "no checkpoint was saved yet"
-
-
-def end_process(message: str) -> NoReturn:
-    """End the process from whichever thread, whatever the others are in, with exit code 3.
-
-    The run folder keeps where the main thread was.
-    """
-    main = sys._current_frames().get(threading.main_thread().ident or 0)
-    stack = "".join(traceback.format_stack(main)) if main is not None else ""
-    said = [f"error: {message}"]
-    for folder in _under_way:
-        text = f"{message}\nThe main thread was here:\n{stack}"
-        said += [_written(folder / TRACEBACK, text, "where it was is in"), kept(folder)]
-    with contextlib.suppress(OSError):
-        whole = lines("\n".join(said))
-        os.write(2, f"\n{whole}\n".encode("utf-8", "backslashreplace"))
-    os._exit(EXIT_CODE)
 
 
 def fail(error: RunError, *, debug: bool) -> NoReturn:

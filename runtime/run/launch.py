@@ -14,15 +14,17 @@ from ppoc.formats import streams
 from ppoc.formats.documents import NewerError
 from ppoc.formats.reading import FormatError, read_regular
 from ppoc.formats.text import lines
+from ppoc.runtime.ending import EXIT_CODE
 from ppoc.runtime.envs.spaces import in_any_backend
-from ppoc.runtime.evaluation import evaluations
+from ppoc.runtime.errors import RunError
 from ppoc.runtime.evaluation.evaluate import Terms, describe, evaluate_policy
 from ppoc.runtime.evaluation.statistics import Summary
 from ppoc.runtime.evaluation.video import FILM_STEPS, record
 from ppoc.runtime.health.divergence import DivergenceError
+from ppoc.runtime.interface import agent_of
+from ppoc.runtime.records import evaluations
 from ppoc.runtime.run.belongings import make_folder
-from ppoc.runtime.run.declared import agent_of
-from ppoc.runtime.run.failures import EXIT_CODE, RunError, fail, in_one_message
+from ppoc.runtime.run.failures import fail, in_one_message
 from ppoc.runtime.run.layout import check_policy
 from ppoc.runtime.run.progress import Mode
 from ppoc.runtime.run.results import Result, read_result, write_result

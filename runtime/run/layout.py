@@ -13,10 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ppoc.runtime.interface import AgentInterface, Rollouts
+from ppoc.runtime.interface import AgentInterface, Rollouts, agent_of
 from ppoc.runtime.learning.normalize import RewardNormalizer
-from ppoc.runtime.run.checkpoint import CheckpointError
-from ppoc.runtime.run.declared import agent_of
+from ppoc.runtime.records.checkpoint import CheckpointError
 
 
 class Expected(NamedTuple):

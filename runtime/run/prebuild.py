@@ -7,8 +7,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, cast
 
+from ppoc.runtime.errors import RunError
 from ppoc.runtime.learning.compiled import Function, build
-from ppoc.runtime.run.failures import RunError
 from ppoc.runtime.run.run import Run
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn, Self, cast
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -16,7 +15,7 @@ from torch import Tensor
 from ppoc.formats.files import open_to_write, remove_parts, sync_folder
 from ppoc.runtime.envs.replay import Recorder, ReplayError
 from ppoc.runtime.envs.vector import EnvironmentFailure, Floats, VectorEnv
-from ppoc.runtime.evaluation import evaluations
+from ppoc.runtime.errors import RunError
 from ppoc.runtime.evaluation.evaluate import (
     Policy,
     Terms,
@@ -35,12 +34,12 @@ from ppoc.runtime.health.divergence import (
 )
 from ppoc.runtime.health.monitor import Monitor, Watch, agent_monitor, append
 from ppoc.runtime.health.settings import Facts, facts_of
+from ppoc.runtime.interface import agent_of
 from ppoc.runtime.learning.compiled import Function, compile_step
-from ppoc.runtime.run import checkpoint as checkpoints
-from ppoc.runtime.run.declared import agent_of
-from ppoc.runtime.run.failures import RunError
+from ppoc.runtime.records import checkpoint as checkpoints
+from ppoc.runtime.records import evaluations
+from ppoc.runtime.records.metrics import MetricsWriter
 from ppoc.runtime.run.layout import Groups, check_training, whole_steps
-from ppoc.runtime.run.metrics import MetricsWriter
 from ppoc.runtime.run.progress import Mode, progress
 from ppoc.runtime.run.signals import StopSignals
 from ppoc.runtime.run.surroundings import changes, surroundings
@@ -61,11 +60,6 @@ def choose_device(name: str) -> torch.device:
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise RunError("device: cuda was asked for, but torch finds no CUDA device here")
     return torch.device(name)
-
-
-def derive_seed(seed: int, iteration: int) -> int:
-    """A seed below 2³¹ for the environments of an iteration, unrelated between iterations."""
-    return int(np.random.SeedSequence((seed, iteration, 0xE57)).generate_state(1)[0]) >> 1
 
 
 class Run:

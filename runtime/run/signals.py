@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+from ppoc.runtime.ending import end_process
 from ppoc.runtime.envs.vector import Interrupted
-from ppoc.runtime.run.failures import end_process
 
 # A terminal or `timeout` may send one request twice, to a process and to the group it is in.
 AGAIN_SECONDS = 0.5

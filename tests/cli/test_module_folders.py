@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from ppoc.runtime.errors import RunError
 from ppoc.runtime.rlhf.launch import DATA
 from ppoc.runtime.run.belongings import make_folder
-from ppoc.runtime.run.failures import RunError
 
 SHORT = (
     "-s",

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
 
 SHORT = (
     "-s",

@@ -1,11 +1,11 @@
 """`ppoc explain` shows how long a run is, and what changes over it."""
 
 import pytest
-from conftest import ROOT
 
 from ppoc.compiler.agent.explanation import explain
 from ppoc.compiler.resolve import resolve, resolve_text
 from ppoc.compiler.rlhf.explanation import explain as explain_rlhf
+from zoo import ROOT
 
 HEAD = "ppoc: 1\nalgorithm: {}\nname: a\nenv: {{id: CartPole-v1, num_envs: 8}}\n"
 

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-import strangers
 
+import strangers
 from ppoc.compiler import batch
 from ppoc.compiler.agent.env import isolation, making, stepping
 from ppoc.compiler.agent.env.wrapping import OWN_WRAPPERS, WITH_VELOCITIES

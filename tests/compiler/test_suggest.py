@@ -121,7 +121,7 @@ AGENT = {
         hidden_sizes=networks.actor.layers""",
     "PufferLib": """
         bptt_horizon=update.sequence_length vf_clip_coef=losses.value.clip
-        max_minibatch_size=update.minibatch_size vtrace_rho_clip=
+        max_minibatch_size=update.minibatch_size vtrace_rho_clip=advantage.rho_clip
         checkpoint_interval=training.checkpoint_every adam_eps=optimizer.actor.epsilon""",
     "Spinning Up": """
         steps_per_epoch=update.rollout_steps pi_lr=optimizer.actor.lr

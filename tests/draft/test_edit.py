@@ -3,15 +3,15 @@
 from pathlib import Path
 
 import pytest
-from conftest import ZOO
 
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.resolve import resolve_text
+from ppoc.draft.agent.reader import read
 from ppoc.draft.compose import compose
-from ppoc.draft.drafts import NothingToDraftError
 from ppoc.draft.edit import edit, set_value
-from ppoc.draft.facts import values_of
-from ppoc.draft.reader import read
+from ppoc.draft.spec.drafts import NothingToDraftError
+from ppoc.draft.spec.paths import values_of
+from zoo import ZOO
 
 SPEC = """\
 # Mine.

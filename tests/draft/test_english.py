@@ -3,8 +3,9 @@
 import runpy
 
 import pytest
-from conftest import ROOT
 from ruamel.yaml import YAML
+
+from zoo import ROOT
 
 FOLDER = ROOT / "benchmarks" / "english"
 SCORE = runpy.run_path(str(FOLDER / "score.py"))

@@ -1,14 +1,14 @@
 """Every spec of the zoo, said in English and drafted again, means the same."""
 
 import pytest
-from conftest import ZOO, zoo_names
 
 from ppoc.compiler.agent.env.probe import package_of
 from ppoc.compiler.difference import differences
 from ppoc.compiler.resolve import resolve, resolve_text
+from ppoc.draft.agent.reader import read
 from ppoc.draft.compose import compose
 from ppoc.draft.describe import describe
-from ppoc.draft.reader import read
+from zoo import ZOO, zoo_names
 
 
 @pytest.mark.parametrize("name", zoo_names())

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from ppoc.exporting.eject import EjectError, eject
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.run.launch import execute, load_module
 
 # Runs a file as a script in a process that cannot import ppoc or what only ppoc needs.

@@ -9,7 +9,7 @@ from gymnasium.spaces import Box, Discrete
 import toys  # noqa: F401 - registers the environments
 from ppoc.exporting.formats import FILES, export
 from ppoc.exporting.policy import ExportError, compare, load
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.run.launch import load_run_policy
 
 

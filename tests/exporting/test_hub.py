@@ -9,7 +9,7 @@ from ppoc.compiler.output.build import LOCK, compile_spec
 from ppoc.compiler.resolve import resolve, resolve_text
 from ppoc.exporting import hub
 from ppoc.exporting.policy import ExportError
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.run.launch import evaluate_run, execute, load_module
 
 SHORT = (

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve_text
 from ppoc.exporting import formats, interface
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.run.launch import load_module, load_run_policy
 
 VECTOR = spaces.Box(-2, 3, (4,))

@@ -24,7 +24,7 @@ OPTIONS = {
     "actions": [*ACTIONS],
     "observations": [*OBSERVATIONS],
     "algorithm": ["ppo", "a2c", "trpo", "buffer", "ratio-buffer"],
-    "estimator": ["gae", "q", "reward-to-go", "return"],
+    "estimator": ["gae", "v-trace", "q", "reward-to-go", "return"],
     "baseline": ["none", "mean"],
     "body": ["mlp", "cnn", "nature-cnn", "impala-cnn"],
     "memory": [None, "lstm", "gru"],
@@ -72,7 +72,7 @@ FORBIDDEN = (
         c.other("memory", None)
         and c.any("share", None)
         and c.other("body", "mlp")
-        and c.any("estimator", "gae", "q")
+        and c.any("estimator", "gae", "v-trace", "q")
     ),
     # A critic, and what it shares
     lambda c: c.any("estimator", "reward-to-go", "return") and c.other("critic_memory", None),
@@ -87,7 +87,8 @@ FORBIDDEN = (
     ),
     # Estimators and methods
     lambda c: c.any("estimator", "reward-to-go", "return") and c.any("sampling", "rollout"),
-    lambda c: c.any("estimator", "gae") and c.any("baseline", "mean"),
+    lambda c: c.any("estimator", "gae", "v-trace") and c.any("baseline", "mean"),
+    lambda c: c.any("estimator", "v-trace") and c.other("algorithm", "buffer"),
     lambda c: c.any("estimator", "q") and c.any("actions", "MultiDiscrete", "MultiBinary"),
     lambda c: c.any("estimator", "q") and c.any("distribution", "tanh-gaussian", "beta"),
     lambda c: c.any("estimator", "q") and c.any("std", "state-dependent", "gsde"),
@@ -136,7 +137,7 @@ def spec_of(case):
     actor = body | {"memory": {"kind": case["memory"], "size": 6} if case["memory"] else None}
     for key in ("distribution", "std", "resample_every", "action_scaling"):
         actor |= {key: case[key]} if case[key] != OPTIONS[key][0] else {}
-    if case["estimator"] in ("gae", "q") or case["share"] or case["critic_memory"]:
+    if case["estimator"] in ("gae", "v-trace", "q") or case["share"] or case["critic_memory"]:
         critic = {"share": case["share"]} if case["share"] else dict(body)
         critic |= {"memory": {"kind": "lstm", "size": 5}} if case["critic_memory"] else {}
         critic |= {"layers": [7]} if case["share"] == "body" else {}

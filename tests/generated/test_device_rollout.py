@@ -9,7 +9,7 @@ import torch
 from ppoc.runtime.envs.tensor_envs import make
 from ppoc.runtime.learning import tensor_statistics
 from ppoc.runtime.learning.compiled import compile_step
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.run.launch import evaluate_run, execute
 
 ON_DEVICE = "training={device: cuda, compile: never}"

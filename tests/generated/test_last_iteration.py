@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ppoc.runtime.learning.structure import flat
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.run import run as running
 from ppoc.runtime.run.launch import execute
 

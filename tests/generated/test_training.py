@@ -13,8 +13,8 @@ import time
 import pytest
 import torch
 
-from ppoc.runtime.run import checkpoint as checkpoints
-from ppoc.runtime.run.failures import RunError
+from ppoc.runtime.errors import RunError
+from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.run.launch import evaluate_run, execute
 
 SHORT = ("training.total_steps=512", "update={rollout_steps: 128, minibatch_size: 64, epochs: 2}")

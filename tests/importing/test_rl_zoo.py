@@ -10,20 +10,6 @@ from ppoc.importing.rl_zoo import convert
 from ppoc.runtime.run.launch import load_module
 
 
-@pytest.fixture
-def imported(tmp_path):
-    """The one spec that a file's text gives, checked; its text, and what it says."""
-
-    def run(text, name="ppo.yml", **choice):
-        path = tmp_path / name
-        path.write_text(text)
-        (found,) = convert(path, **choice)
-        assert not found.problems
-        return found.text, resolve_text(found.text, "x.yaml").spec
-
-    return run
-
-
 def problems(tmp_path, text, name="ppo.yml", **choice):
     path = tmp_path / name
     path.write_text(text)

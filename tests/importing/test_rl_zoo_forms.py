@@ -13,21 +13,6 @@ VEC = "stable_baselines3.common.vec_env"
 KWARGS = "{norm_reward: false, clip_obs: 5}"
 
 
-@pytest.fixture
-def imported(tmp_path):
-    """The one spec that a file's text gives, with its text; or the diagnostics."""
-
-    def run(text, name="ppo.yml", **choice):
-        path = tmp_path / name
-        path.write_text(text)
-        (found,) = convert(path, **choice)
-        if found.problems:
-            raise SpecError(found.problems)
-        return found.text, resolve_text(found.text, "x.yaml").spec
-
-    return run
-
-
 @pytest.mark.parametrize(
     ("wrapper", "expected", "comment"),
     [

@@ -19,7 +19,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 import toys  # noqa: F401 - registers the environments
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.importing.sb3 import convert, read_statistics, write
-from ppoc.runtime.run.failures import RunError
+from ppoc.runtime.errors import RunError
 from ppoc.runtime.run.launch import evaluate_run, load_module, load_run_policy
 from ppoc.runtime.run.run import Run
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from ppoc.runtime.run import checkpoint
-from ppoc.runtime.run.checkpoint import (
+from ppoc.runtime.records import checkpoint
+from ppoc.runtime.records.checkpoint import (
     CheckpointError,
     clean,
     latest,

@@ -15,7 +15,7 @@ import crashes
 from ppoc.runtime.health import monitor as health
 from ppoc.runtime.health.divergence import MAX_ROLLBACKS, DivergenceError
 from ppoc.runtime.health.postmortem import dumps, replay
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.run.launch import execute, load_module
 
 SHORT = (

@@ -10,8 +10,9 @@ import pytest
 
 from ppoc.runtime.envs.make import make
 from ppoc.runtime.envs.vector import Interrupted
+from ppoc.runtime.errors import RunError
 from ppoc.runtime.evaluation.video import record
-from ppoc.runtime.run.failures import RunError, explained, in_one_message
+from ppoc.runtime.run.failures import explained, in_one_message
 
 
 class Breaking(gymnasium.Env):

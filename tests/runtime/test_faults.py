@@ -19,13 +19,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
 
-TESTS = Path(__file__).parents[1]
+SUPPORT = Path(__file__).parents[1] / "support"
 PPOC = [sys.executable, "-m", "ppoc.cli"]
 ENVIRONMENT = {
     **os.environ,
-    "PYTHONPATH": str(TESTS),
+    "PYTHONPATH": str(SUPPORT),
     "OMP_NUM_THREADS": "1",
     "PPOC_TRUST": "faulty",
 }

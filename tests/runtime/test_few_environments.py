@@ -10,7 +10,7 @@ from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve_text
 from ppoc.exporting import formats, hub
-from ppoc.runtime.run.failures import RunError
+from ppoc.runtime.errors import RunError
 from ppoc.runtime.run.launch import evaluate_run, execute, load_module
 
 SPEC = """\

@@ -4,14 +4,14 @@ import json
 import math
 
 import pytest
-from conftest import check_changes
 
+from changes import check_changes
 from ppoc.runtime.health import monitor as health
 from ppoc.runtime.health.monitor import agent_monitor
 from ppoc.runtime.health.settings import Facts
 from ppoc.runtime.health.symptoms import SYMPTOMS
+from ppoc.runtime.records.metrics import read_metrics
 from ppoc.runtime.run.launch import execute
-from ppoc.runtime.run.metrics import read_metrics
 
 SETTINGS = {
     "update.rollout_steps": 256,

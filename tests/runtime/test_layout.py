@@ -6,9 +6,9 @@ import shutil
 import pytest
 import torch
 
-from ppoc.runtime.run import checkpoint as checkpoints
-from ppoc.runtime.run.checkpoint import CheckpointError
-from ppoc.runtime.run.failures import RunError
+from ppoc.runtime.errors import RunError
+from ppoc.runtime.records import checkpoint as checkpoints
+from ppoc.runtime.records.checkpoint import CheckpointError
 from ppoc.runtime.run.launch import evaluate_run, execute
 
 SHORT = (
@@ -45,7 +45,7 @@ KINDS = {
 @pytest.fixture(scope="module")
 def halves(tmp_path_factory):
     """Module and run folder, of which the last checkpoint is gone, for each kind."""
-    from conftest import zoo_module
+    from zoo import zoo_module
 
     made = {}
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ppoc.runtime.run.metrics import MetricsWriter
+from ppoc.runtime.records.metrics import MetricsWriter
 
 
 def rows(folder) -> list[dict[str, str]]:
@@ -79,7 +79,7 @@ def test_resuming_a_run_that_wrote_no_row(tmp_path, left):
 
 def test_writing_imports_no_other_writer(tmp_path):
     code = (
-        "import sys, pathlib; from ppoc.runtime.run.metrics import MetricsWriter\n"
+        "import sys, pathlib; from ppoc.runtime.records.metrics import MetricsWriter\n"
         f"w = MetricsWriter(pathlib.Path({str(tmp_path)!r})); w.write(1, {{'a': 1.0}})\n"
         "w.close(); print(sorted({'torch.utils.tensorboard', 'tensorflow'} & set(sys.modules)))"
     )

@@ -2,8 +2,8 @@
 
 import pytest
 
+from ppoc.runtime.errors import RunError
 from ppoc.runtime.learning import compiled
-from ppoc.runtime.run.failures import RunError
 from ppoc.runtime.run.launch import execute
 from ppoc.runtime.run.prebuild import prebuild
 

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
 
 import crashes
-from ppoc.runtime.evaluation import evaluations
-from ppoc.runtime.run import checkpoint as checkpoints
+from ppoc.runtime.records import checkpoint as checkpoints
+from ppoc.runtime.records import evaluations
 from ppoc.runtime.run.launch import execute, load_module
+from zoo import ROOT
 
 TINY = (
     "training={total_steps: 2048, checkpoint_every: 512, compile: never}",

@@ -7,7 +7,6 @@ are in docs/diagnose.md.
 import contextlib
 
 import pytest
-from conftest import ZOO
 
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve
@@ -15,6 +14,7 @@ from ppoc.runtime.health.diagnosis import diagnose
 from ppoc.runtime.health.divergence import DivergenceError
 from ppoc.runtime.run.launch import load_module
 from ppoc.runtime.run.run import Run
+from zoo import ZOO
 
 TOO_LARGE = ("kl-explosion", "high-kl", "clip-saturated")
 

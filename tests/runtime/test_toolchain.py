@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from ppoc.runtime.errors import RunError
 from ppoc.runtime.learning import compiled, toolchain
-from ppoc.runtime.run.failures import RunError
 
 
 @pytest.fixture

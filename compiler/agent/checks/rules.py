@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from ppoc.compiler.agent.checks.evaluation_checks import evaluations_play_whole_games
 from ppoc.compiler.agent.checks.network_checks import NETWORK_CHECKS
 from ppoc.compiler.agent.checks.search_checks import a_search_has_no_gradients
+from ppoc.compiler.agent.estimators import estimator_of
 from ppoc.compiler.agent.last_iteration import total_steps_are_nearly_those_taken
 from ppoc.compiler.formula.problems import formula_errors
 from ppoc.compiler.front.diagnostics import Diagnostic
@@ -63,18 +64,13 @@ def advantages_need_two_samples(resolved: "Resolved") -> Iterator[Diagnostic]:
 
 def some_estimators_need_a_critic(resolved: "Resolved") -> Iterator[Diagnostic]:
     """E104: GAE is a sum of TD errors, which are differences of values."""
-    needs = {
-        "gae": ("GAE", "it sums the TD errors r + γ V(s′) − V(s)"),
-        "q": ("`q`", "the score is weighed by Q(s, a)"),
-    }
-    estimator = resolved.spec.advantage.estimator
-    if estimator in needs and resolved.spec.networks.critic is None:
-        name, why = needs[estimator]
+    estimator = estimator_of(resolved.spec.advantage)
+    if estimator.critic is not None and resolved.spec.networks.critic is None:
         yield resolved.error(
             "E104",
             resolved.said(("advantage", "estimator"), ("networks", "critic")),
-            f"{name} needs a critic",
-            why=f"{why}, and `networks.critic` is null",
+            f"{estimator.name} needs a critic",
+            why=f"{estimator.critic}, and `networks.critic` is null",
             help="give `networks.critic`, or use `estimator: reward-to-go`",
         )
 
@@ -82,8 +78,8 @@ def some_estimators_need_a_critic(resolved: "Resolved") -> Iterator[Diagnostic]:
 def returns_have_no_critic(resolved: "Resolved") -> Iterator[Diagnostic]:
     """E110: a critic that nothing reads, or a baseline that nothing subtracts."""
     spec = resolved.spec
-    without_critic = spec.advantage.estimator not in ("gae", "q")
-    if without_critic and spec.networks.critic is not None:
+    estimator = estimator_of(spec.advantage)
+    if estimator.critic is None and spec.networks.critic is not None:
         yield resolved.error(
             "E110",
             ("networks", "critic"),
@@ -91,11 +87,11 @@ def returns_have_no_critic(resolved: "Resolved") -> Iterator[Diagnostic]:
             why="with a learned baseline, reward-to-go is GAE with λ = 1",
             help="set `networks.critic: null`, or use `estimator: gae` with `lambda: 1`",
         )
-    if spec.advantage.estimator == "gae" and spec.advantage.baseline != "none":
+    if estimator.subtracts_values and spec.advantage.baseline != "none":
         yield resolved.error(
             "E110",
             ("advantage", "baseline"),
-            "GAE has a baseline already: the value function",
+            f"{estimator.name} has a baseline already: the value function",
             help="remove `baseline`",
         )
 
@@ -103,7 +99,7 @@ def returns_have_no_critic(resolved: "Resolved") -> Iterator[Diagnostic]:
 def returns_need_whole_episodes(resolved: "Resolved") -> Iterator[Diagnostic]:
     """E111: a return that the end of a rollout cuts short is no return."""
     spec = resolved.spec
-    if spec.advantage.estimator not in ("gae", "q") and spec.update.sampling != "episodes":
+    if estimator_of(spec.advantage).critic is None and spec.update.sampling != "episodes":
         yield resolved.error(
             "E111",
             resolved.said(("advantage", "estimator"), ("update", "sampling")),
@@ -185,19 +181,13 @@ def a_buffer_is_weighed(resolved: "Resolved") -> Iterator[Diagnostic]:
     from ppoc.compiler.formula.parser import FormulaError
 
     spec, buffer = resolved.spec, resolved.spec.update.buffer
-    if buffer is None:
+    estimator = estimator_of(spec.advantage)
+    for refusal in estimator.refuses(buffer):
+        where, what = refusal.path, refusal.message
+        yield resolved.error("E115", where, what, why=refusal.why, help=refusal.help)
+    if buffer is None or buffer.importance == "products":
         return
     place = ("update", "buffer", "importance")
-    if spec.advantage.estimator == "return":
-        yield resolved.error(
-            "E115",
-            ("advantage", "estimator"),
-            "the return of a whole episode has no per-decision weights",
-            why="a reward before a decision says nothing about it, whoever made it",
-            help="use `estimator: reward-to-go`, which counts each reward once",
-        )
-    if buffer.importance == "products":
-        return
     if buffer.clip is not None:
         yield resolved.error(
             "E115",
@@ -205,8 +195,7 @@ def a_buffer_is_weighed(resolved: "Resolved") -> Iterator[Diagnostic]:
             "`clip` limits products, and there are none",
             help="set `importance: products`, or clip the ratio in the objective",
         )
-    one_step = spec.advantage.lambda_ == 0 and spec.advantage.estimator == "gae"
-    if not one_step and spec.advantage.estimator != "q":
+    if not estimator.one_decision(spec.advantage):
         yield resolved.error(
             "E115",
             place,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from ppoc.compiler.agent.estimators import estimator_of
 from ppoc.compiler.agent.plan import Plan
 from ppoc.compiler.emission.features import Feature
 from ppoc.compiler.emission.literals import Code
@@ -41,6 +42,30 @@ class Gae(Estimator):
     template = "advantages/gae"
     estimators = ("gae",)
 
+    def words(self) -> Mapping[str, Any]:
+        first = "ratios * advantages" if self.plan.weighs_decisions else "advantages"
+        return {
+            **super().words(),
+            "target_note": Code("advantage + V_old(s)"),
+            "value_targets": f"{first} + values",
+            "residuals": Code("batch.advantages"),
+        }
+
+
+class VTrace(Estimator):
+    """Values and advantages by truncated ratios (Espeholt et al. 2018)."""
+
+    template = "advantages/vtrace"
+    estimators = ("v-trace",)
+
+    def words(self) -> Mapping[str, Any]:
+        return {
+            **super().words(),
+            "target_note": Code("v of [VT]"),
+            "value_targets": "targets",
+            "residuals": Code("batch.advantages"),
+        }
+
 
 class RewardToGo(Estimator):
     """Sums of rewards, from a step on or of its whole episode."""
@@ -71,6 +96,14 @@ class ActionValues(Estimator):
 
     template = "advantages/action_values"
     estimators = ("q",)
+
+    def words(self) -> Mapping[str, Any]:
+        return {
+            **super().words(),
+            "target_note": Code("r + γ Q(s′, a′)"),
+            "value_targets": "td_targets(rewards, next_values, terminated)",
+            "residuals": Code("residuals"),
+        }
 
 
 class ActionValuesOfChoices(Feature):
@@ -122,6 +155,19 @@ class ActionValueResiduals(Feature):
         return plan.learns_action_values and not plan.weighs_decisions
 
 
+class DecisionRatios(Feature):
+    """Ratios ρ = π/μ of the decisions of old rollouts."""
+
+    template = "advantages/decision_ratios"
+
+    @classmethod
+    def applies(cls, plan: Plan) -> bool:
+        return plan.weighs_decisions
+
+    def lists(self) -> Mapping[str, Sequence[Any]]:
+        return {"typed_ratios": [Code("ratios: Tensor")], "ratios": [Code("ratios")]}
+
+
 class PerDecisionImportance(Feature):
     """Products of the ratios of an episode's decisions (Precup et al. 2000)."""
 
@@ -130,7 +176,8 @@ class PerDecisionImportance(Feature):
 
     @classmethod
     def applies(cls, plan: Plan) -> bool:
-        return plan.weighs_decisions
+        weight = estimator_of(plan.spec.advantage).sample_weight
+        return plan.weighs_decisions and weight is not None
 
     def words(self) -> Mapping[str, Any]:
         clips = self.plan.clips_importance
@@ -138,9 +185,6 @@ class PerDecisionImportance(Feature):
             "importance_limit": Code(";\n    at most IMPORTANCE_CLIP" if clips else ""),
             "importance_clamp": Code(".clamp(max=IMPORTANCE_CLIP)" if clips else ""),
         }
-
-    def lists(self) -> Mapping[str, Sequence[Any]]:
-        return {"typed_ratios": [Code("ratios: Tensor")], "ratios": [Code("ratios")]}
 
 
 class LogProbsOfBatch(Feature):

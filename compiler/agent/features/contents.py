@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from ppoc.compiler.agent.constants import clipped, constants
+from ppoc.compiler.agent.estimators import estimator_of
 from ppoc.compiler.agent.plan import Plan
 from ppoc.compiler.emission.features import Feature
 from ppoc.compiler.emission.literals import Code, prose
@@ -113,10 +114,7 @@ def title(plan: Plan) -> Code:
 
 
 def _method(plan: Plan) -> str:
-    estimator = {"gae": "GAE", "return": "returns", "q": "action values"}.get(
-        plan.spec.advantage.estimator
-    )
-    return f"{plan.policy_objective.title} with {estimator or 'reward-to-go'}"
+    return f"{plan.policy_objective.title} with {estimator_of(plan.spec.advantage).title}"
 
 
 def shapes_note(plan: Plan) -> Code:

@@ -149,18 +149,12 @@ class Critic(Feature):
         return plan.has_critic and not plan.searches
 
     def words(self) -> Mapping[str, Any]:
-        plan, q = self.plan, self.plan.learns_action_values
-        targets = "ratios * advantages + values" if plan.weighs_decisions else "advantages + values"
-        if q:
-            targets = "td_targets(rewards, next_values, terminated)"
+        plan = self.plan
         return {
-            "target_note": Code("r + γ Q(s′, a′)" if q else "advantage + V_old(s)"),
-            "critic_action": Code(", batch.actions" if q else ""),
+            "critic_action": Code(", batch.actions" if plan.learns_action_values else ""),
             "value_comment": objective_comment(plan.value_objective, "Minimise"),
             "value_lines": statements(plan.value_objective.tree, "error", {}),
-            "value_targets": targets,
             "value_coefficient": argument_or_constant(plan, "value_coefficient"),
-            "residuals": Code("residuals" if q else "batch.advantages"),
         }
 
     def lists(self) -> Mapping[str, Sequence[Any]]:

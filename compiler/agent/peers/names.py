@@ -143,6 +143,11 @@ GROUPS: Mapping[str, str] = {
         "standardize_advantages standardize_fields normalize_advantages "
         "normalize_advantage_per_mini_batch"
     ),
+    "advantage.rho_clip": (
+        "vtrace_rho_clip vtrace_clip_rho_threshold clip_rho_threshold rho_bar rho_thresh"
+    ),
+    "advantage.c_clip": "vtrace_c_clip clip_c_threshold c_bar c_thresh",
+    "ppoc writes it as `advantage.estimator`: v-trace, over `update.buffer`": "vtrace use_vtrace",
     "ppoc writes it as `advantage.estimator`: gae, with `advantage.lambda`": "use_gae",
     "ppoc writes it as `networks.critic`: null for none": "use_critic",
     "env.normalize.rewards": (

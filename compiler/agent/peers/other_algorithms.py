@@ -13,7 +13,8 @@ GROUPS = {
         "apex ape-x"
     ),
     "acts in many processes whose data are older than the policy, which ppoc's are not: `ppo` "
-    "and `a2c` are nearest": "impala appo apex-ppo v-trace vtrace",
+    "and `a2c` are nearest": "impala appo apex-ppo",
+    "is an estimator here, `advantage.estimator: v-trace` over `update.buffer`": "v-trace vtrace",
     "acts in many processes that do not wait for each other; `a2c` is the same, in step": "a3c",
     OF_A_MODEL: (
         "muzero alphazero alpha-zero dreamer dreamerv2 dreamerv3 mbpo pets planet td-mpc tdmpc "

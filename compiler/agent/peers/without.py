@@ -52,7 +52,6 @@ WITHOUT: Mapping[str, str] = {
     "ppoc has none of its own: name TransformReward or a wrapper of yours in `env.wrappers`": (
         "reward_scaling reward_shaper reward_scale reward_scaler rewards_shaper"
     ),
-    "ppoc has none: advantages are of GAE, not V-trace": "vtrace vtrace_rho_clip vtrace_c_clip",
     PROCESSES: (
         "num_workers num_env_runners num_rollout_workers n_workers num_cpu num_processes workers "
         "num_learners num_cpus_per_env_runner"

@@ -1,10 +1,10 @@
 """`ppoc explain` of a spec of `kind: rlhf`: its stages, with its numbers."""
 
 import pytest
-from conftest import ROOT
 
 from ppoc.compiler.resolve import resolve
 from ppoc.compiler.rlhf.explanation import explain
+from zoo import ROOT
 
 TINY = ROOT / "specs" / "rlhf" / "tiny.yaml"
 

@@ -8,7 +8,6 @@ import json
 import random
 
 import pytest
-from conftest import ROOT
 
 from ppoc.compiler.batch import check
 from ppoc.compiler.front.diagnostics import SpecError, render
@@ -17,7 +16,8 @@ from ppoc.compiler.pages import pages
 from ppoc.compiler.resolve import resolve
 from ppoc.compiler.rlhf.build import compile_rlhf
 from ppoc.compiler.rlhf.language import RlhfSpec
-from ppoc.draft.facts import of_model
+from ppoc.draft.spec.paths import of_model
+from zoo import ROOT
 
 FEW, MANY = 60, 3000
 TINY = ROOT / "specs" / "rlhf" / "tiny.yaml"

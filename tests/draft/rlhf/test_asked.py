@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import jsonschema
 import pytest
 
-from ppoc.draft.grounding import answer_of, field_name, grounded, json_schema, objections
+from ppoc.draft.models.grounding import answer_of, field_name, grounded, json_schema, objections
 from ppoc.draft.rlhf.asked import RLHF
 from ppoc.draft.rlhf.reader import read
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from ppoc.draft.compose import compose
-from ppoc.draft.drafts import NothingToDraftError
 from ppoc.draft.edit import edit
 from ppoc.draft.engines import read_offline
-from ppoc.draft.facts import values_of
 from ppoc.draft.rlhf.compose import missing_files
+from ppoc.draft.spec.drafts import NothingToDraftError
+from ppoc.draft.spec.paths import values_of
 
 
 def values(request):

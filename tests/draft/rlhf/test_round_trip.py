@@ -1,13 +1,13 @@
 """Specs of `kind: rlhf`, said in English and drafted again, mean the same."""
 
 import pytest
-from conftest import ROOT
 
 from ppoc.compiler.difference import differences
 from ppoc.compiler.resolve import resolve, resolve_text
 from ppoc.draft.compose import compose
 from ppoc.draft.describe import describe
 from ppoc.draft.engines import read_offline
+from zoo import ROOT
 
 HEAD = "ppoc: 1\nkind: rlhf\nname: a\n"
 DATA = "data: {demonstrations: d.jsonl, preferences: p.jsonl}\n"

@@ -11,21 +11,9 @@ from transformers.generation.logits_process import TopKLogitsWarper, TopPLogitsW
 
 from ppoc.runtime import rlhf
 from ppoc.runtime.rlhf.generation import sample
+from small_models import a_model
 
 END = 29
-
-
-def a_model(architecture="gpt2"):
-    return rlhf.new_model(
-        architecture,
-        layers=2,
-        heads=2,
-        hidden_size=32,
-        context=48,
-        vocabulary=30,
-        dropout=0.0,
-        seed=3,
-    ).eval()
 
 
 def prompts(lengths, seed=0):
@@ -44,7 +32,7 @@ def likely_to_end(lm):
 @pytest.mark.parametrize("architecture", ["gpt2", "llama", "gpt_neox"])
 @pytest.mark.parametrize("lengths", [[3, 3, 3, 3], [1, 5, 2, 7, 4, 4]])
 def test_greedy_is_transformers_generate(architecture, lengths):
-    lm = likely_to_end(a_model(architecture))
+    lm = likely_to_end(a_model(architecture, seed=3))
     asked = prompts(lengths)
     ours = rlhf.generate(lm, asked, end=END, max_new_tokens=12, noise=None)
     config = GenerationConfig(
@@ -58,7 +46,7 @@ def test_greedy_is_transformers_generate(architecture, lengths):
 
 
 def test_a_response_does_not_depend_on_its_company():
-    lm = likely_to_end(a_model())
+    lm = likely_to_end(a_model(seed=3))
     asked = prompts([2, 6, 3, 3, 5, 1, 4, 2])
     noise = np.random.default_rng(1).random((8, 20), np.float32)
     options = {"end": END, "max_new_tokens": 20}

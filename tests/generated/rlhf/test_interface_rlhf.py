@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ppoc.runtime.run.declared import agent_of, language_model_of
+from ppoc.runtime.interface import agent_of, language_model_of
 from ppoc.runtime.run.failures import RunError
 from rlhf_toy import VARIANTS
 

@@ -12,21 +12,9 @@ pytest.importorskip("transformers")
 
 from ppoc.runtime import rlhf
 from ppoc.runtime.rlhf.comparison import _kl
+from small_models import a_model
 
 ARCHITECTURES = ("gpt2", "llama", "gpt_neox")
-
-
-def a_model(architecture="gpt2", vocabulary=30, seed=0):
-    return rlhf.new_model(
-        architecture,
-        layers=2,
-        heads=2,
-        hidden_size=32,
-        context=32,
-        vocabulary=vocabulary,
-        dropout=0.0,
-        seed=seed,
-    ).eval()
 
 
 def some_rows(count=6, vocabulary=30, seed=0):

@@ -6,16 +6,16 @@ import random
 import shutil
 
 import pytest
-from conftest import ROOT
 from typer.testing import CliRunner
 
 from ppoc.cli.app import app
 from ppoc.runtime.health import monitor as health
 from ppoc.runtime.health.diagnosis import diagnose
+from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.rlhf.launch import execute
 from ppoc.runtime.rlhf.stage import Stage
-from ppoc.runtime.run import checkpoint as checkpoints
 from rlhf_toy import write_toy
+from zoo import ROOT
 
 pytest.importorskip("transformers")
 

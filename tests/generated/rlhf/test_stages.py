@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from ppoc.cli.app import app
 from ppoc.cli.chat import _introduction
+from ppoc.runtime.errors import RunError
+from ppoc.runtime.records.checkpoint import TENSORS
 from ppoc.runtime.rlhf.chat import Example
 from ppoc.runtime.rlhf.launch import execute
-from ppoc.runtime.run.checkpoint import TENSORS
-from ppoc.runtime.run.failures import RunError
 from rlhf_toy import write_toy
 
 pytest.importorskip("transformers")

@@ -18,13 +18,12 @@ import torch
 
 pytest.importorskip("transformers")
 
-from trl_side import ppo_iteration
-
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve
 from ppoc.runtime import rlhf
 from ppoc.runtime.run.launch import load_module
 from rlhf_toy import write_toy
+from trl_side import ppo_iteration
 
 HAS_TRL = find_spec("trl") is not None
 needs_trl = pytest.mark.skipif(not HAS_TRL, reason="trl is not installed")

@@ -9,22 +9,14 @@ import torch
 pytest.importorskip("transformers")
 
 from ppoc.runtime import rlhf
+from ppoc.runtime.errors import RunError
 from ppoc.runtime.rlhf import compiled
 from ppoc.runtime.rlhf.forward import hidden_states
-from ppoc.runtime.run.failures import RunError
+from small_models import a_model
 
 
 def model(architecture="gpt2", dropout=0.1):
-    return rlhf.new_model(
-        architecture,
-        layers=3,
-        heads=2,
-        hidden_size=32,
-        context=48,
-        vocabulary=64,
-        dropout=dropout,
-        seed=1,
-    )
+    return a_model(architecture, layers=3, vocabulary=64, dropout=dropout, seed=1).train()
 
 
 def gradients(lm, tokens, mask):

@@ -12,7 +12,7 @@ pytest.importorskip("peft")
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from ppoc.runtime import rlhf
-from ppoc.runtime.run.failures import RunError
+from ppoc.runtime.errors import RunError
 
 SIZES = {
     "gpt2": {"n_layer": 1, "n_head": 2, "n_embd": 16, "n_positions": 32},

@@ -4,8 +4,8 @@ import json
 import math
 
 import pytest
-from conftest import check_changes
 
+from changes import check_changes
 from ppoc.compiler.rlhf.language import RlhfSpec
 from ppoc.runtime.health.settings import Facts, usable
 from ppoc.runtime.rlhf.symptoms import HELD_OUT, SYMPTOMS, monitor

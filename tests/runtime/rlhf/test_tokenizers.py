@@ -6,9 +6,9 @@ import os
 import pytest
 
 from ppoc.runtime import rlhf
+from ppoc.runtime.errors import RunError
 from ppoc.runtime.rlhf.stage import load_tokenizer
 from ppoc.runtime.rlhf.tokenizers import Tokenizer, save_tokenizer
-from ppoc.runtime.run.failures import RunError
 
 pytest.importorskip("transformers")
 

@@ -1,0 +1,1 @@
+"""Language models that read requests, and the judgement of their answers."""

@@ -1,0 +1,1 @@
+"""Drafted specs of any kind: their values, each with its origin, and their text."""

@@ -1,0 +1,1 @@
+"""Words and numbers of a request of any kind, and claims about them."""

@@ -1,0 +1,1 @@
+"""Files that a run writes as it goes: metrics, evaluations, checkpoints."""
