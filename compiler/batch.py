@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError, ordered
-from ppoc.compiler.front.recovery import checked
 from ppoc.compiler.front.source import MAX_BYTES
 from ppoc.compiler.resolve import examine
 from ppoc.formats.processes import can_be_safe, restore, safe_path
@@ -47,8 +46,8 @@ def check(
     examined = examine(path, overrides)
     found, resolved = examined.found, examined.resolved
     if probe and resolved is not None:
-        probed = partial(resolved.kind.probed, examined, trust=trust)
-        found = ordered([*found, *checked(probed, whole=examined.whole)])
+        probed = resolved.kind.probed(resolved, right=not examined.failed, trust=trust)
+        found = ordered([*found, *probed])
     return Report(path, found)
 
 

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from ppoc.compiler.agent.language import AgentSpec, Optimizers
+from ppoc.compiler.agent.language import AgentSpec
+from ppoc.compiler.agent.language.optimizer import Optimizers
 from ppoc.compiler.agent.presets import presets
 from ppoc.compiler.front.scalars import plain_scalar
 from ppoc.compiler.front.source import parse

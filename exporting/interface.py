@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ppoc.runtime.declared import agent_of
 from ppoc.runtime.envs.single import make_one
 from ppoc.runtime.envs.vector import EnvironmentFailure, VectorEnv
-from ppoc.runtime.interface import Environment, agent_of
+from ppoc.runtime.interface import Environment
 
 KEY = "interface"  # in the metadata of a file
 FILE = "interface.json"

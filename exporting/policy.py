@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ppoc.exporting.interface import Given, given, inputs
 from ppoc.exporting.observations import ROWS, as_wrapped, draw, lay_out
 from ppoc.runtime import interface
-from ppoc.runtime.interface import agent_of
+from ppoc.runtime.declared import agent_of
 from ppoc.runtime.run.layout import check_policy
 from ppoc.runtime.run.run import Checkpoint, load_newest
 

@@ -7,10 +7,7 @@ a module lacks is None or empty there.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import prod
-from types import ModuleType
 from typing import Any, ClassVar
-
-from ppoc.runtime.errors import RunError
 
 VERSION = 1
 
@@ -199,37 +196,3 @@ class LanguageModelInterface(Interface):
     model: LanguageModel
     generation: Generation | None = None
     evaluation: AnswerEvaluation | None = None
-
-
-# ── The interface of a module ─────────────────────────────────────────────────────────────────────
-
-
-def interface_of(module: ModuleType) -> Interface:
-    """The interface of a module of any kind.
-
-    Raises:
-        RunError: it declares none, or one of another version.
-    """
-    found = vars(module).get("INTERFACE")
-    if isinstance(found, Interface) and found.version == VERSION:
-        return found
-    raise RunError(
-        f"{module.__file__} was written by another version of ppoc, and has no interface for this "
-        "one: compile the spec.lock.yaml beside it again with `ppoc compile`"
-    )
-
-
-def agent_of(module: ModuleType) -> AgentInterface:
-    """The interface of an agent's module; raises as `interface_of` does, and for another kind."""
-    found = interface_of(module)
-    if isinstance(found, AgentInterface):
-        return found
-    raise RunError(f"{module.__file__} is of kind {found.kind}, and this is for agents")
-
-
-def language_model_of(module: ModuleType) -> LanguageModelInterface:
-    """The same of a language model's module."""
-    found = interface_of(module)
-    if isinstance(found, LanguageModelInterface):
-        return found
-    raise RunError(f"{module.__file__} is of kind {found.kind}, and this is for language models")

@@ -3,22 +3,21 @@
 from collections.abc import Iterator
 from importlib.metadata import version
 
-from ppoc.compiler.agent.checks.env_checks import plan_for
-from ppoc.compiler.agent.checks.evaluation_checks import episodes_may_never_end
-from ppoc.compiler.agent.checks.observed_checks import advice_on
 from ppoc.compiler.agent.constants import constants
 from ppoc.compiler.agent.emit import emit
-from ppoc.compiler.agent.env.probe import probe, versions
+from ppoc.compiler.agent.env.custom import custom_body
+from ppoc.compiler.agent.env.facts import EnvFacts
+from ppoc.compiler.agent.env.probe import READS, probe, versions
 from ppoc.compiler.agent.features import features_of
 from ppoc.compiler.agent.last_iteration import length_in_words
 from ppoc.compiler.agent.passes import run_passes
+from ppoc.compiler.agent.plan import Plan
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.emission.constants import settings
-from ppoc.compiler.emission.cxx import what_is_lost
 from ppoc.compiler.emission.features import feature_names, listed
-from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
+from ppoc.compiler.front.diagnostics import Diagnostic, SpecError, ordered
 from ppoc.compiler.front.program import Program
-from ppoc.compiler.front.spec import Examined
+from ppoc.compiler.front.rules import Phase
 
 
 def compile_agent(resolved: Resolved, *, trust: bool = False) -> Program:
@@ -31,10 +30,9 @@ def compile_agent(resolved: Resolved, *, trust: bool = False) -> Program:
     """
     facts = probe(resolved, trust=trust)
     plan = run_passes(plan_for(resolved, facts))
-    found = [
-        *advice_on(resolved, facts),
-        *episodes_may_never_end(resolved, facts),
-        *what_is_lost(resolved, plan.decisions),
+    advice = [
+        *resolved.findings(Phase.PROBED, facts),
+        *resolved.findings(Phase.DECIDED, plan.decisions),
     ]
     values = plan.spec.model_dump(mode="json", by_alias=True, exclude={"lock"})
     values["env"]["backend"] = plan.facts.backend
@@ -44,7 +42,7 @@ def compile_agent(resolved: Resolved, *, trust: bool = False) -> Program:
         emit(plan),
         values,
         {name: version(name) for name in ("ppoc", "torch", "numpy")} | versions(plan.facts.backend),
-        resolved.advice(found),
+        ordered(advice),
         plan.decisions,
         frozenset({("env", "backend")} if resolved.spec.env.backend == "auto" else ()),
         code_folders=plan.facts.code_folders,
@@ -56,17 +54,34 @@ def compile_agent(resolved: Resolved, *, trust: bool = False) -> Program:
     )
 
 
-def environment_problems(examined: Examined, *, trust: bool) -> Iterator[Diagnostic]:
-    """Problems of a spec that its environment shows, as far as the rest of it is right."""
-    resolved = examined.resolved
-    assert isinstance(resolved, Resolved)
+def plan_for(resolved: Resolved, facts: EnvFacts) -> Plan:
+    """The plan of a spec in its environment, before any pass.
+
+    Raises:
+        SpecError: the spec does not fit the environment.
+    """
+    networks = {"actor": resolved.spec.networks.actor, "critic": resolved.spec.networks.critic}
+    custom = {
+        name: custom_body(resolved, name, facts.shape, facts.code_folders)
+        for name, network in networks.items()
+        if network is not None and network.code is not None
+    }
+    plan = Plan(resolved.spec, facts, custom)
+    if found := resolved.findings(Phase.PLANNED, plan):
+        raise SpecError(found)
+    return plan
+
+
+def environment_problems(resolved: Resolved, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
+    """Problems of a spec that its environment shows; all of them where the rest of it is right."""
+    if resolved.lacks(READS):
+        return
     try:
         facts = probe(resolved, choose_backend=False, trust=trust)
-        if not examined.failed:
+        if right:
             plan_for(resolved, facts)
     except SpecError as error:
         yield from error.diagnostics
         return
-    if not examined.failed:
-        yield from resolved.advice(advice_on(resolved, facts))
-        yield from resolved.advice(episodes_may_never_end(resolved, facts))
+    if right:
+        yield from resolved.findings(Phase.PROBED, facts)

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.agent.checks.lints import LINTS
-from ppoc.compiler.agent.checks.rules import CHECKS
 from ppoc.compiler.agent.language import AgentSpec
 from ppoc.compiler.agent.peers.names import PEERS
 from ppoc.compiler.agent.presets import critic_like_actor, preset
@@ -11,8 +9,8 @@ from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.merge import attempt, merge
 from ppoc.compiler.front.program import Program
+from ppoc.compiler.front.rules import rules_in
 from ppoc.compiler.front.source import Node
-from ppoc.compiler.front.spec import Examined
 from ppoc.compiler.front.values import VERSION
 
 REQUIRED = {"ppoc": VERSION, "name": "agent", "algorithm": "ppo", "env": {"id": "none"}}
@@ -26,19 +24,18 @@ class AgentKind:
     required = REQUIRED
     peers = PEERS
     resolved = Resolved
-    checks = CHECKS
-    lints = LINTS
+    rules = rules_in("ppoc.compiler.agent.rules", "ppoc.compiler.emission.cxx")
 
     def layered(self, user: Node, found: list[Diagnostic]) -> Node:
         """The document over its preset."""
         below = attempt(lambda: preset(user), found) or Node({})
         return critic_like_actor(merge(below, user))
 
-    def probed(self, examined: Examined, *, trust: bool) -> Iterator[Diagnostic]:
+    def probed(self, resolved: Resolved, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
         """Problems that the environment shows, which is made once."""
         from ppoc.compiler.agent.build import environment_problems
 
-        yield from environment_problems(examined, trust=trust)
+        yield from environment_problems(resolved, right=right, trust=trust)
 
     def compile(self, resolved: Resolved, *, trust: bool = False) -> Program:
         """The module of the agent; raises as `compile_agent` does."""

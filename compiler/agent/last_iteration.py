@@ -4,31 +4,9 @@ A spec alone says how short it can be: its rollout is in whole time steps of all
 learnt from in minibatches of the one size that an update is compiled for.
 """
 
-from collections.abc import Iterator
 from math import ceil, gcd, lcm
-from typing import TYPE_CHECKING
 
 from ppoc.compiler.agent.language import AgentSpec
-from ppoc.compiler.front.advice import MORE_STEPS
-from ppoc.compiler.front.diagnostics import Diagnostic
-
-if TYPE_CHECKING:
-    from ppoc.compiler.agent.resolved import Resolved
-
-
-def total_steps_are_nearly_those_taken(resolved: "Resolved") -> Iterator[Diagnostic]:
-    """W101: the last iteration goes on for long after the total."""
-    spec = resolved.spec
-    total, taken = spec.training.total_steps, steps_taken(spec)
-    if taken > MORE_STEPS * total:
-        totals = " or ".join(f"{steps:,}" for steps in nearest_totals(spec))
-        yield resolved.error(
-            "W101",
-            resolved.said(("training", "total_steps"), ("update", "rollout_steps")),
-            f"a run of {total:,} steps takes {taken:,}: {iterations_in_words(spec)}",
-            why=why_rounded(spec),
-            help=f"set training.total_steps to {totals}, or lower update.rollout_steps",
-        )
 
 
 def steps_taken(spec: AgentSpec) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from math import prod
 from typing import Any
 
-from ppoc.compiler.agent.language import Optimizer, TrustRegion
+from ppoc.compiler.agent.language.optimizer import Optimizer, TrustRegion
 from ppoc.compiler.agent.plan import Plan
 from ppoc.compiler.emission.constants import Constant
 

@@ -13,7 +13,7 @@ from ppoc.compiler.agent.language import AgentSpec
 from ppoc.compiler.agent.last_iteration import last_batch, steps_taken
 from ppoc.compiler.agent.networks import build as networks
 from ppoc.compiler.agent.networks.distributions import Distribution, Policy
-from ppoc.compiler.formula.objectives import Objective, policy_objective, value_objective
+from ppoc.compiler.formula.objectives import Objective
 from ppoc.compiler.front.program import Decision
 
 
@@ -78,13 +78,13 @@ class Plan:
         """Whether the critic is Q(s, a)."""
         return self.spec.advantage.estimator == "q"
 
-    @cached_property
+    @property
     def policy_objective(self) -> Objective:
-        return policy_objective(self.spec)
+        return self.spec.policy_objective
 
-    @cached_property
+    @property
     def value_objective(self) -> Objective:
-        return value_objective(self.spec)
+        return self.spec.value_objective
 
     @property
     def batch_size(self) -> int:

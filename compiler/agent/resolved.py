@@ -23,4 +23,4 @@ def as_agent(document: Document) -> Resolved:
         return document
     message = "this verb is for agents in environments, and the spec is of another kind"
     help = "give a spec with an `env`"
-    raise document.refusal("E401", ("kind",), message, help)
+    raise document.spec_error("E401", ("kind",), message, help)

@@ -1,23 +1,23 @@
 """W206: a spec wants something compiled, and this machine has no C++ compiler."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ppoc.compiler.front.diagnostics import Diagnostic
+from ppoc.compiler.front.program import Decision
+from ppoc.compiler.front.rules import Phase, rule
+from ppoc.compiler.front.spec import Document
 from ppoc.formats.cxx import INSTALL, has_compiler, wanted
-
-if TYPE_CHECKING:
-    from ppoc.compiler.front.program import Decision
-    from ppoc.compiler.front.spec import Document
 
 PATH = ("training", "compile")
 
 
-def always_needs_a_compiler(resolved: "Document") -> Iterator[Diagnostic]:
-    """W206: a run of `compile: always` ends at its start where there is no compiler."""
+@rule("W206", "training.compile", phase=Phase.ADVICE)
+def always_needs_a_compiler(resolved: Document) -> Iterator[Diagnostic]:
+    """A run of `compile: always` ends at its start where there is no compiler."""
     spec: Any = resolved.spec  # of any kind
     if spec.training.compile == "always" and not has_compiler():
-        yield resolved.error(
+        yield resolved.diagnostic(
             "W206",
             PATH,
             f"`training.compile` is always, and no C++ compiler is found here ({wanted()})",
@@ -26,11 +26,12 @@ def always_needs_a_compiler(resolved: "Document") -> Iterator[Diagnostic]:
         )
 
 
-def what_is_lost(resolved: "Document", decisions: Sequence["Decision"]) -> Iterator[Diagnostic]:
-    """W206: what would be compiled, if there were a compiler."""
+@rule("W206", phase=Phase.DECIDED)
+def what_is_lost(resolved: Document, decisions: Sequence[Decision]) -> Iterator[Diagnostic]:
+    """Parts that would be compiled, if there were a compiler."""
     lost = [decision for decision in decisions if decision.lacks_compiler]
     if lost:
-        yield resolved.error(
+        yield resolved.diagnostic(
             "W206",
             PATH,
             f"no C++ compiler is found here ({wanted()}), so this run is slower than it could be",

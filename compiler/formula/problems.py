@@ -28,7 +28,7 @@ def formula_errors(
         entry = named(which).get(text)
         why = f"`{text}` is {entry['formula']}" if entry else ""
         path = (*above, which, "objective")
-        found = resolved.error("E201", path, error.message, why=why, help=error.help)
+        found = resolved.diagnostic("E201", path, error.message, why=why, help=error.help)
         span = found.span
         if span is not None and not entry and span.end_column - span.column >= len(text):
             # Into the formula; the text of a quoted scalar starts after the quote.

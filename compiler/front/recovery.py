@@ -1,12 +1,11 @@
 """Recovery of the right part of a spec with mistakes, so that it too is checked at once."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.source import Node
 from ppoc.compiler.front.spec import SpecKind
 from ppoc.compiler.front.validate import locate
@@ -15,16 +14,18 @@ from ppoc.compiler.front.values import model_of
 Path = tuple[str, ...]
 
 
-def recovered(errors: Sequence[ErrorDetails], root: Node, kind: SpecKind) -> BaseModel | None:
-    """The spec of a document without the values that pydantic objects to.
+def recovered(
+    errors: Sequence[ErrorDetails], root: Node, kind: SpecKind
+) -> tuple[BaseModel | None, tuple[Path, ...]]:
+    """The spec of a document without the values that pydantic objects to, and their paths.
 
-    A value that is left out is not an attribute of the result either: a check that reads it stops
-    with an AttributeError, rather than take a default for what the spec says. None where a mistake
-    may concern the whole spec, as an unknown section does.
+    A value that is left out is not an attribute of the result either: a rule that reads it without
+    saying so fails, rather than take a default for what the spec says. There is no spec where a
+    mistake may concern the whole of it, as an unknown section does.
     """
-    wrong = sorted({_field(error, root, kind.model) for error in errors})
+    wrong = tuple(sorted({_field(error, root, kind.model) for error in errors}))
     if () in wrong:
-        return None
+        return None, wrong
     plain = root.plain()
     for path in wrong:
         _remove(plain, path)
@@ -34,21 +35,10 @@ def recovered(errors: Sequence[ErrorDetails], root: Node, kind: SpecKind) -> Bas
     try:
         spec = kind.model.model_validate(plain)
     except ValidationError:
-        return None
+        return None, wrong
     for path in wrong:
         _leave_out(spec, path)
-    return spec
-
-
-def checked(
-    check: Callable[..., Iterable[Diagnostic]], *arguments: Any, whole: bool
-) -> Iterator[Diagnostic]:
-    """The findings of a check, up to where it reads what a recovered spec lacks."""
-    try:
-        yield from check(*arguments)
-    except AttributeError:
-        if whole:
-            raise
+    return spec, wrong
 
 
 def _field(error: ErrorDetails, root: Node, spec: type[BaseModel]) -> Path:

@@ -18,9 +18,10 @@ from ppoc.compiler.front.merge import (
     override,
     with_name,
 )
-from ppoc.compiler.front.recovery import checked, recovered
+from ppoc.compiler.front.recovery import recovered
+from ppoc.compiler.front.rules import Phase
 from ppoc.compiler.front.source import Node, parse, read
-from ppoc.compiler.front.spec import Document, Examined, SpecKind, allowed
+from ppoc.compiler.front.spec import Document, Examined, SpecKind
 from ppoc.compiler.front.suggest import did_you_mean
 from ppoc.compiler.front.validate import described, explain
 
@@ -30,7 +31,7 @@ def examine(path: Path, overrides: Sequence[str], kinds: Mapping[str, SpecKind])
     try:
         return examine_text(read(path), path, overrides, kinds)
     except SpecError as error:
-        return Examined(error.diagnostics, None, whole=False)
+        return Examined(error.diagnostics, None)
 
 
 def examine_text(
@@ -47,20 +48,20 @@ def examine_text(
     as_written = attempt(lambda: mapping(parse(text, str(path), found=found)), found)
     own = None if as_written is None else attempt(lambda: current(as_written), found)
     if own is None:
-        return Examined(ordered(found), None, whole=False)
+        return Examined(ordered(found), None)
     is_lock = own.value.get("lock", Node(None)).value is not None
     user = extended(own, path, [path.resolve()], found)
     for layer in layers:
         user = user if layer is None else merge(user, layer)
     kind = _kind_of(user, kinds, found)
     if kind is None:
-        return Examined(ordered(found), None, whole=False)
+        return Examined(ordered(found), None)
     root = user
     if not is_lock:
         root = kind.layered(with_name(user, path), found)
     changed = bool(overrides) or own is not as_written
     document = partial(kind.resolved, kind, kinds, root, text, is_lock, changed, folder=path.parent)
-    return _checked(document, root, kind, text, is_lock, found)
+    return _checked(document, root, kind, found)
 
 
 def _kind_of(user: Node, kinds: Mapping[str, SpecKind], found: list[Diagnostic]) -> SpecKind | None:
@@ -76,32 +77,30 @@ def _kind_of(user: Node, kinds: Mapping[str, SpecKind], found: list[Diagnostic])
 
 
 def _checked(
-    document: Callable[[BaseModel], Document],
+    document: Callable[..., Document],
     root: Node,
     kind: SpecKind,
-    text: str,
-    is_lock: bool,
     found: list[Diagnostic],
 ) -> Examined:
     """Check a document for faults besides those that were found while it was read."""
     spec: BaseModel | None
     errors: list[ErrorDetails] = []
+    left_out: tuple[tuple[str, ...], ...] = ()
     try:
         spec = kind.model.model_validate(root.plain())
     except ValidationError as error:
         errors = error.errors()
-        spec = recovered(errors, root, kind)
+        spec, left_out = recovered(errors, root, kind)
     # Text that could not be read may hold the keys that are missing.
     told = [d for d in explain(errors, root, kind) if not (found and d.code == "E013")]
     if spec is None or found:
-        return Examined(_each_place_once(found, told), None, whole=False)
-    whole = not errors
-    resolved = document(spec)
-    meant = [d for check in kind.checks for d in checked(check, resolved, whole=whole)]
-    if not told and not is_lock and not any(d.severity == "error" for d in meant):
-        meant += [d for lint in kind.lints for d in lint(resolved)]
-    all_found = _each_place_once(told, [d for d in meant if not allowed(d, text)])
-    return Examined(all_found, replace(resolved, warnings=all_found), whole)
+        return Examined(_each_place_once(found, told), None)
+    resolved = document(spec, left_out=left_out)
+    meant = resolved.findings(Phase.SPEC)
+    if not told and not any(d.severity == "error" for d in meant):
+        meant += resolved.findings(Phase.ADVICE)
+    all_found = _each_place_once(told, meant)
+    return Examined(all_found, replace(resolved, warnings=all_found))
 
 
 def _each_place_once(first: list[Diagnostic], then: list[Diagnostic]) -> list[Diagnostic]:

@@ -1,7 +1,7 @@
 """A checked spec, and the kind that it is of: all that the front knows of either."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as Folder
 from typing import Any, Protocol
@@ -10,10 +10,11 @@ from pydantic import BaseModel
 
 from ppoc.compiler.front.diagnostics import Diagnostic, Span, SpecError, ordered
 from ppoc.compiler.front.program import Program
+from ppoc.compiler.front.rules import Phase, Rule, needs
 from ppoc.compiler.front.source import Node
 
 Path = tuple[str, ...]  # of a value, key by key
-Check = Callable[[Any], Iterator[Diagnostic]]
+EXPLICIT = ("spec", "extends", "override")  # origins of values that somebody wrote
 
 
 @dataclass(frozen=True)
@@ -25,52 +26,75 @@ class Origin:
 
     def label(self) -> str:
         """The origin in a few words, such as `spec.yaml:12`, `preset ppo` or `default`."""
-        if self.kind in ("spec", "extends", "override") and self.span is not None:
+        if self.kind in EXPLICIT and self.span is not None:
             return self.span.label()
         return self.kind
 
 
 @dataclass(frozen=True)
 class Document:
-    """A checked spec of some kind, and where each of its values comes from."""
+    """A checked spec of some kind, and where each of its values comes from.
+
+    Attributes:
+        kinds: those that a spec which this one names may be of.
+        folder: of the file that it is read from.
+        left_out: paths of wrong values, which `spec` is without.
+    """
 
     kind: "SpecKind"
-    kinds: Mapping[str, "SpecKind"]  # those that a spec which this one names may be of
+    kinds: Mapping[str, "SpecKind"]
     root: Node
     source_text: str
     is_lock: bool
     overridden: bool
     spec: BaseModel
     warnings: list[Diagnostic] = field(default_factory=list)
-    folder: Folder = Folder()  # of the file that it is read from
+    folder: Folder = Folder()
+    left_out: tuple[Path, ...] = ()
 
     def origin(self, path: Path) -> Origin:
         """The origin of the value at a path; `default` where no layer has it."""
         node = find(self.root, path)
         return Origin(node.origin, node.span) if node is not None else Origin("default")
 
-    def advice(self, found: Iterable[Diagnostic]) -> list[Diagnostic]:
-        """The warnings that `# ppoc: allow` leaves; none for a lock."""
-        if self.is_lock:
-            return []
-        return ordered(d for d in found if not allowed(d, self.source_text))
+    def lacks(self, reads: tuple[str, ...]) -> bool:
+        """Whether one of the values that are read is wrong, and so left out."""
+        return any(needs(reads, path) for path in self.left_out)
 
-    def said(self, *paths: Path) -> Path:
+    def findings(self, phase: Phase, *given: Any) -> list[Diagnostic]:
+        """All that the rules of a phase find, but those that read a value that was left out."""
+        rules = [rule for rule in self.kind.rules if rule.phase is phase]
+        asked = [rule for rule in rules if not self.lacks(rule.reads)]
+        return self.unsuppressed(d for rule in asked for d in rule.find(self, *given))
+
+    def unsuppressed(self, found: Iterable[Diagnostic]) -> list[Diagnostic]:
+        """Errors, and the warnings that `# ppoc: allow` leaves; of a lock, errors only."""
+        return ordered(
+            diagnostic
+            for diagnostic in found
+            if diagnostic.severity == "error"
+            or not (self.is_lock or allowed(diagnostic, self.source_text))
+        )
+
+    def is_explicit(self, path: Path) -> bool:
+        """Whether somebody wrote the value at a path, rather than a preset or a default."""
+        return self.origin(path).kind in EXPLICIT and not self.is_lock
+
+    def first_explicit(self, *paths: Path) -> Path:
         """The first of some paths whose value is the spec's own; of none, the first."""
-        kinds = ("spec", "extends", "override")
-        return next((path for path in paths if self.origin(path).kind in kinds), paths[0])
+        return next((path for path in paths if self.origin(path).kind in EXPLICIT), paths[0])
 
-    def error(
+    def diagnostic(
         self, code: str, path: Path, message: str, *, why: str = "", help: str = ""
     ) -> Diagnostic:
         """A diagnostic about the value at a path, or the nearest place above it."""
         return Diagnostic(code, message, nearest(self.root, path), why=why, help=help)
 
-    def refusal(
+    def spec_error(
         self, code: str, path: Path, message: str, help: str = "", why: str = ""
     ) -> SpecError:
-        """The error to raise for the one diagnostic that `error` makes of the same arguments."""
-        return SpecError([self.error(code, path, message, why=why, help=help)])
+        """The error to raise for the one problem that `diagnostic` makes of the same arguments."""
+        return SpecError([self.diagnostic(code, path, message, why=why, help=help)])
 
 
 @dataclass(frozen=True)
@@ -79,7 +103,6 @@ class Examined:
 
     found: list[Diagnostic]
     resolved: Document | None  # None where the document cannot be read as a spec
-    whole: bool  # whether `resolved` lacks nothing
 
     @property
     def failed(self) -> bool:
@@ -95,6 +118,7 @@ class SpecKind(Protocol):
         required: what stands in for values that a spec must have, while another is wrong.
         peers: other libraries' names of values → where these go here.
         resolved: the class of its checked specs.
+        rules: what its specs must keep, and advice on them.
     """
 
     name: str
@@ -102,20 +126,13 @@ class SpecKind(Protocol):
     required: Mapping[str, Any]
     peers: Mapping[str, str]
     resolved: type[Document]
-
-    @property
-    def checks(self) -> Sequence[Check]:
-        """Rules that a spec must keep, found without its environment or files."""
-
-    @property
-    def lints(self) -> Sequence[Check]:
-        """Advice on a spec that keeps the rules."""
+    rules: Sequence[Rule]
 
     def layered(self, user: Node, found: list[Diagnostic]) -> Node:
         """A document over the layers below it, such as its preset; problems go to `found`."""
 
-    def probed(self, examined: Examined, *, trust: bool) -> Iterator[Diagnostic]:
-        """Problems that only the environment or the files of a spec show."""
+    def probed(self, resolved: Any, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
+        """Problems that only the environment or the files of a spec show; `right`: all else is."""
 
     def compile(self, resolved: Any, *, trust: bool = False) -> Program:
         """The module of a spec, and what its folder says of it.
@@ -153,8 +170,6 @@ def nearest(root: Node, path: Sequence[str | int]) -> Span | None:
 
 def allowed(diagnostic: Diagnostic, text: str) -> bool:
     """Whether `# ppoc: allow W101`, on the line or as a comment of its own, silences a warning."""
-    if diagnostic.severity != "warning":
-        return False
     pattern = re.compile(rf"#\s*ppoc:\s*allow\b[^#\n]*\b{diagnostic.code}\b")
     lines = text.split("\n")
     if any(line.lstrip().startswith("#") and pattern.search(line) for line in lines):

@@ -5,9 +5,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from ppoc.compiler.emission.constants import settings
-from ppoc.compiler.emission.cxx import what_is_lost
 from ppoc.compiler.emission.features import feature_names, listed
 from ppoc.compiler.front.program import Program
+from ppoc.compiler.front.rules import Phase
 from ppoc.compiler.rlhf.constants import episodes_taken, length_in_words, reference
 from ppoc.compiler.rlhf.emit import emit
 from ppoc.compiler.rlhf.features import features_of
@@ -38,7 +38,7 @@ def compile_rlhf(resolved: RlhfResolved) -> Program:
     decisions = choose_compiling(spec, facts)
     compiled = {stage for stage, decision in decisions.items() if decision.choice == COMPILED}
     chosen = tuple(decisions.values())
-    lost = resolved.advice(what_is_lost(resolved, chosen))
+    lost = resolved.findings(Phase.DECIDED, chosen)
     plan = RlhfPlan(spec, files, dict(_places(resolved)), compiled)
     features = features_of(plan)
     ppo_steps = {"ppo": episodes_taken(spec)} if plan.has("ppo") else {}

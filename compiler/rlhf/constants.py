@@ -5,7 +5,8 @@ from typing import Any
 
 from ppoc.compiler.emission.constants import Constant
 from ppoc.compiler.formula.objectives import Objective
-from ppoc.compiler.rlhf.language import Optimizer, RlhfSpec
+from ppoc.compiler.rlhf.language import RlhfSpec
+from ppoc.compiler.rlhf.language.optimizer import Optimizer
 
 FALLS = {"linear": "falling linearly to 0", "cosine": "falling to 0 along half a cosine"}
 ADAM_EPSILON = 1e-8  # torch's own

@@ -1,29 +1,50 @@
 """Contents of the files of a spec, and their faults, line by line."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.rlhf.records import Entry, FaultError, Line, entries, kind, lines
 from ppoc.compiler.rlhf.resolved import RlhfResolved, shown
 from ppoc.formats.reading import FormatError, open_regular
 
 MOST_FAULTS = 10  # of a file that are told one by one
+# Paths of the values that say which files are read, and what may stand in them.
+READS = (
+    "stages",
+    "data.demonstrations",
+    "data.preferences",
+    "data.prompts",
+    "data.max_prompt_tokens",
+    "data.max_response_tokens",
+    "data.overlong",
+    "model.config",
+    "model.tokenizer",
+)
 Record = Mapping[str, Entry]
 
 
-class Facts(NamedTuple):
-    """The facts of a file of examples."""
+class Contents(NamedTuple):
+    """What is in a file of examples.
+
+    Attributes:
+        prompts: how many different ones there are.
+        longest_prompt: in bytes, as `longest_response` is.
+        unreadable: why it cannot be read.
+        faults: the first lines with a fault, and how many more there are.
+    """
 
     path: Path
-    sha256: str
-    examples: int
-    prompts: int  # different ones
-    longest_prompt: int  # in bytes
-    longest_response: int
+    sha256: str = ""
+    examples: int = 0
+    prompts: int = 0
+    longest_prompt: int = 0
+    longest_response: int = 0
+    unreadable: str = ""
+    faults: tuple[tuple[Line, FaultError], ...] = ()
+    more_faults: int = 0
 
 
 @dataclass
@@ -45,20 +66,6 @@ class Survey:
         self.longest_response = max(self.longest_response, longest)
 
 
-def survey(resolved: RlhfResolved) -> tuple[dict[str, Facts], list[Diagnostic]]:
-    """Name → facts of the files that the stages of a spec read, and every problem with them."""
-    facts: dict[str, Facts] = {}
-    found: list[Diagnostic] = []
-    for name in files_read(resolved):
-        one, problems = _survey_file(resolved, name)
-        found += problems
-        if one is not None:
-            facts[name] = one
-            if not problems:
-                found += _enough(resolved, name, one)
-    return facts, found
-
-
 def files_read(resolved: RlhfResolved) -> list[str]:
     """The keys of `data` whose files the stages of a spec read."""
     spec, data = resolved.spec, resolved.spec.data
@@ -70,10 +77,11 @@ def files_read(resolved: RlhfResolved) -> list[str]:
     return [name for name in dict.fromkeys(names) if getattr(data, name) is not None]
 
 
-def _survey_file(resolved: RlhfResolved, name: str) -> tuple[Facts | None, list[Diagnostic]]:
+def read_file(resolved: RlhfResolved, name: str) -> Contents:
+    """The contents of the file that a key of `data` names."""
     path = resolved.file("data", name)
-    found: list[Diagnostic] = []
-    result, left = Survey(), 0
+    faults: list[tuple[Line, FaultError]] = []
+    result, more = Survey(), 0
     read = READERS[name]
     digest = hashlib.sha256()
     try:
@@ -89,31 +97,21 @@ def _survey_file(resolved: RlhfResolved, name: str) -> tuple[Facts | None, list[
                 result.add(prompt, responses)
                 _measure(resolved, record, result)
             except FaultError as wrong:
-                left += len(found) >= MOST_FAULTS
-                if len(found) < MOST_FAULTS:
-                    found.append(_diagnostic(line, wrong))
+                more += len(faults) >= MOST_FAULTS
+                if len(faults) < MOST_FAULTS:
+                    faults.append((line, wrong))
     except (OSError, FormatError) as error:
-        message = f"cannot read {shown(path)}: {getattr(error, 'strerror', None) or error}"
-        help = "a path is relative to the file that has it, and of a flag to the current folder"
-        return None, [resolved.error("E410", ("data", name), message, help=help)]
-    if left:
-        where = ("data", name)
-        message = f"{left:,} more lines of {path.name} have faults such as those shown"
-        found.append(resolved.error("E411", where, message, help="mend the first ones, look again"))
-    facts = Facts(
+        return Contents(path, unreadable=f"{getattr(error, 'strerror', None) or error}")
+    return Contents(
         path,
         digest.hexdigest(),
         result.examples - result.overlong,
         len(result.prompts),
         result.longest_prompt,
         result.longest_response,
+        faults=tuple(faults),
+        more_faults=more,
     )
-    return facts, found
-
-
-def _diagnostic(line: Line, fault: FaultError) -> Diagnostic:
-    code = CODES.get(type(fault), "E411")
-    return Diagnostic(code, fault.message, line.span(fault.start, fault.end), help=fault.help)
 
 
 class SameError(FaultError):
@@ -122,9 +120,6 @@ class SameError(FaultError):
 
 class LongError(FaultError):
     """A text of more tokens than may be."""
-
-
-CODES = {SameError: "E412", LongError: "E413"}
 
 
 def _demonstration(record: Record) -> tuple[str, list[str]]:
@@ -211,17 +206,3 @@ def _measure(resolved: RlhfResolved, record: Record, result: Survey) -> None:
         if longest > most and data.overlong == "drop":
             result.overlong += 1
             return
-
-
-def _enough(resolved: RlhfResolved, name: str, facts: Facts) -> Iterator[Diagnostic]:
-    """E414: nothing to learn from, or nothing left to evaluate on."""
-    held_out = resolved.spec.data.held_out
-    where = ("data", name)
-    if facts.examples == 0:
-        message = f"{facts.path.name} has nothing to learn from"
-        help = "add lines, or look at `data.overlong`" if facts.longest_prompt else "add lines"
-        yield resolved.error("E414", where, message, help=help)
-    elif facts.prompts < 2 and held_out:
-        message = f"{facts.path.name} has one prompt, so none can be held out"
-        help = "add lines with other prompts, or set `data.held_out: 0`"
-        yield resolved.error("E414", where, message, help=help)

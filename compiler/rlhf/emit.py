@@ -7,7 +7,8 @@ from ppoc.compiler.emission.features import feature_context
 from ppoc.compiler.emission.imports import import_lines
 from ppoc.compiler.emission.rendering import environment, rendered
 from ppoc.compiler.rlhf.features import LISTS, features_of
-from ppoc.compiler.rlhf.language import RlhfSpec, Stage
+from ppoc.compiler.rlhf.language import RlhfSpec
+from ppoc.compiler.rlhf.language.values import Stage
 from ppoc.compiler.rlhf.plan import RlhfPlan
 
 

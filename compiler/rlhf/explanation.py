@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from ppoc.compiler.formula import schedules
 from ppoc.compiler.formula.explanation import block, symbols
 from ppoc.compiler.formula.notation import latex
-from ppoc.compiler.formula.objectives import policy_objective, value_objective
 from ppoc.compiler.formula.schedules import Row
-from ppoc.compiler.rlhf.language import Kl, Ppo, Reward, RlhfSpec
+from ppoc.compiler.rlhf.language import RlhfSpec
+from ppoc.compiler.rlhf.language.ppo import Kl, Ppo
+from ppoc.compiler.rlhf.language.stages import Reward
 from ppoc.compiler.rlhf.memory import GIB, memory
-from ppoc.compiler.rlhf.pretrained import new_sizes, pretrained
+from ppoc.compiler.rlhf.pretrained import known_sizes
 from ppoc.compiler.rlhf.resolved import RlhfResolved
 from ppoc.compiler.rlhf.sizes import parameters
 
@@ -42,7 +43,7 @@ def _model(resolved: RlhfResolved) -> str:
     """The model in words, with what is known of its size."""
     model = resolved.spec.model
     name = model.id or f"a new {model.config.architecture if model.config else 'model'}"
-    sizes = pretrained(resolved)[0] or new_sizes(resolved)
+    sizes = known_sizes(resolved)
     if sizes is None:
         return name
     needed = memory(resolved, sizes)
@@ -95,7 +96,7 @@ def _reward(reward: Reward) -> str:
 
 
 def _ppo(ppo: Ppo) -> list[str]:
-    policy, value = policy_objective(ppo), value_objective(ppo)
+    policy, value = ppo.policy_objective, ppo.value_objective
     losses, advantage = ppo.losses, ppo.advantage
     entropy = f" − {losses.entropy.beta:g}·entropy" if losses.entropy.beta else ""
     decay = advantage.gamma * advantage.lambda_
@@ -157,7 +158,7 @@ def _latex(spec: RlhfSpec) -> str:
         )
     if "ppo" in spec.stages:
         ppo = spec.ppo
-        policy, value = policy_objective(ppo), value_objective(ppo)
+        policy, value = ppo.policy_objective, ppo.value_objective
         estimate = ESTIMATORS[ppo.kl.estimator][1]
         bonus = rf" - {ppo.losses.entropy.beta:g}\,\mathcal{{H}}[\pi_\theta]"
         lines += [

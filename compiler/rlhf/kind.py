@@ -4,13 +4,12 @@ from collections.abc import Iterator
 
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.program import Program
+from ppoc.compiler.front.rules import Phase, rules_in
 from ppoc.compiler.front.source import Node
-from ppoc.compiler.front.spec import Examined
 from ppoc.compiler.front.values import VERSION
-from ppoc.compiler.rlhf.checks import CHECKS
 from ppoc.compiler.rlhf.language import RlhfSpec
-from ppoc.compiler.rlhf.lints import LINTS
 from ppoc.compiler.rlhf.peers import PEERS
+from ppoc.compiler.rlhf.probe import RlhfFacts
 from ppoc.compiler.rlhf.resolved import RlhfResolved
 
 REQUIRED = {"ppoc": VERSION, "kind": "rlhf", "name": "model", "model": {}}
@@ -24,19 +23,15 @@ class RlhfKind:
     required = REQUIRED
     peers = PEERS
     resolved = RlhfResolved
-    checks = CHECKS
-    lints = LINTS
+    rules = rules_in("ppoc.compiler.rlhf.rules", "ppoc.compiler.emission.cxx")
 
     def layered(self, user: Node, found: list[Diagnostic]) -> Node:
         """The document itself: there are no presets."""
         return user
 
-    def probed(self, examined: Examined, *, trust: bool) -> Iterator[Diagnostic]:
+    def probed(self, resolved: RlhfResolved, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
         """Problems that the files of the spec show."""
-        from ppoc.compiler.rlhf.probe import look
-
-        assert isinstance(examined.resolved, RlhfResolved)
-        yield from look(examined.resolved)[1]
+        yield from resolved.findings(Phase.PROBED, RlhfFacts(resolved))
 
     def compile(self, resolved: RlhfResolved, *, trust: bool = False) -> Program:
         """The module of all stages; raises as `compile_rlhf` does."""

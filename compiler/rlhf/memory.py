@@ -5,16 +5,29 @@ models, section 4.1, without recomputation.
 """
 
 import os
-from collections.abc import Iterator
 from typing import NamedTuple
 
-from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.rlhf.resolved import RlhfResolved
 from ppoc.compiler.rlhf.sizes import Sizes, parameters
 
 GIB = 2**30
 WEIGHT = 4  # bytes of a weight, and of its gradient and moments
 BYTES = {"float32": 4, "bfloat16": 2}  # of what products of matrices give
+
+# Paths of the values that memory depends on, besides the sizes of the model.
+READS = (
+    "stages",
+    "model.dtype",
+    "model.lora.rank",
+    "data.max_prompt_tokens",
+    "data.max_response_tokens",
+    "sft.batch_size",
+    "reward.batch_size",
+    "ppo.minibatch_size",
+    "ppo.rollout_size",
+    "ppo.generation.max_new_tokens",
+    "ppo.value",
+)
 
 
 class Memory(NamedTuple):
@@ -88,26 +101,3 @@ def machine() -> int | None:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):
         return None
-
-
-def too_large(resolved: RlhfResolved, sizes: Sizes) -> Iterator[Diagnostic]:
-    """W410: more memory than this machine has; of a GPU's, the run tells."""
-    if resolved.spec.training.device == "cuda":
-        return
-    needed, there = memory(resolved, sizes), machine()
-    if there is None or needed.total <= there:
-        return
-    largest = max(needed._fields[1:], key=lambda name: int(getattr(needed, name)))
-    part = int(getattr(needed, largest)) / GIB
-    advice = {
-        "activations": "smaller batches, shorter texts, or `dtype: bfloat16`",
-        "cache": "a smaller ppo.rollout_size or shorter texts",
-    }.get(largest, "a smaller model, or low-rank changes: `model.lora: {rank: 8}`")
-    yield resolved.error(
-        "W410",
-        ("model",),
-        f"{needed.stage} takes about {needed.total / GIB:.1f} GiB, and this machine has "
-        f"{there / GIB:.1f}",
-        why=f"{largest} alone are about {part:.1f} GiB",
-        help=f"take {advice}",
-    )

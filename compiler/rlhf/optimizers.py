@@ -3,7 +3,8 @@
 from ppoc.compiler.emission.literals import Code
 from ppoc.compiler.emission.rendering import WIDTH
 from ppoc.compiler.rlhf.constants import ADAM_EPSILON
-from ppoc.compiler.rlhf.language import Optimizer, RlhfSpec
+from ppoc.compiler.rlhf.language import RlhfSpec
+from ppoc.compiler.rlhf.language.optimizer import Optimizer
 
 
 def factor_lines(prefix: str, optimizer: Optimizer, count: str, total: str) -> list[Code]:

@@ -3,7 +3,8 @@
 from ppoc.compiler.emission.compiling import compile_settled, if_possible
 from ppoc.compiler.front.program import Decision
 from ppoc.compiler.rlhf.constants import iterations
-from ppoc.compiler.rlhf.language import RlhfSpec, Stage
+from ppoc.compiler.rlhf.language import RlhfSpec
+from ppoc.compiler.rlhf.language.values import Stage
 from ppoc.compiler.rlhf.probe import RlhfFacts
 from ppoc.compiler.rlhf.sizes import Sizes, parameters
 

@@ -3,35 +3,44 @@
 Nothing is downloaded, and no weights are read.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
-from ppoc.compiler.rlhf.data import Facts, survey
-from ppoc.compiler.rlhf.memory import Memory, memory, too_large
-from ppoc.compiler.rlhf.pretrained import new_sizes, own_tokenizer, pretrained, starts
+from ppoc.compiler.front.rules import Phase
+from ppoc.compiler.front.spec import Document
+from ppoc.compiler.rlhf.data import Contents, files_read, read_file
+from ppoc.compiler.rlhf.memory import Memory, memory
+from ppoc.compiler.rlhf.pretrained import known_sizes, starts
 from ppoc.compiler.rlhf.resolved import RlhfResolved
 from ppoc.compiler.rlhf.sizes import Sizes
 
 
 @dataclass(frozen=True)
 class RlhfFacts:
-    """The facts that a spec's files tell."""
+    """The facts that a spec's files tell, each looked up when it is asked for."""
 
-    files: dict[str, Facts] = field(default_factory=dict)  # by the key of `data`
-    sizes: Sizes | None = None  # of the model; None where it is not known here
-    memory: Memory | None = None
+    resolved: RlhfResolved
 
+    @cached_property
+    def files(self) -> dict[str, Contents]:
+        """The data that its stages read, by the key that names the file."""
+        return {name: read_file(self.resolved, name) for name in files_read(self.resolved)}
 
-def look(resolved: RlhfResolved) -> tuple[RlhfFacts, list[Diagnostic]]:
-    """The facts of a spec, and every problem with its files."""
-    files, found = survey(resolved)
-    sizes, wrong = pretrained(resolved)
-    sizes = sizes or new_sizes(resolved)
-    found += [*wrong, *own_tokenizer(resolved), *starts(resolved)]
-    if sizes is None:
-        return RlhfFacts(files), found
-    found += resolved.advice(too_large(resolved, sizes))
-    return RlhfFacts(files, sizes, memory(resolved, sizes)), found
+    @cached_property
+    def sizes(self) -> Sizes | None:
+        """The sizes of the model; None where they are not known here."""
+        return known_sizes(self.resolved)
+
+    @cached_property
+    def memory(self) -> Memory | None:
+        """The memory of the stage that takes most; None where sizes are not known."""
+        return memory(self.resolved, self.sizes) if self.sizes is not None else None
+
+    @cached_property
+    def starts(self) -> dict[str, Document | None]:
+        """The runs that it starts from, by the model that each has; None for what is no run."""
+        return starts(self.resolved)
 
 
 def probe(resolved: RlhfResolved) -> tuple[RlhfFacts, list[Diagnostic]]:
@@ -40,7 +49,8 @@ def probe(resolved: RlhfResolved) -> tuple[RlhfFacts, list[Diagnostic]]:
     Raises:
         SpecError: with every problem of its files.
     """
-    facts, found = look(resolved)
+    facts = RlhfFacts(resolved)
+    found = resolved.findings(Phase.PROBED, facts)
     if any(diagnostic.severity == "error" for diagnostic in found):
         raise SpecError(found)
     return facts, found

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ppoc.runtime.declared import agent_of
 from ppoc.runtime.envs.guard import check_rollout
 from ppoc.runtime.envs.seeds import derive_seed
-from ppoc.runtime.interface import AgentInterface, Rollouts, agent_of
+from ppoc.runtime.interface import AgentInterface, Rollouts
 from ppoc.runtime.learning.parameters import flatten, unflatten
 from ppoc.runtime.learning.tensor_statistics import no_moments
 

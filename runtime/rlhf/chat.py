@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ppoc.runtime.declared import language_model_of
 from ppoc.runtime.errors import RunError
-from ppoc.runtime.interface import Generation, language_model_of
+from ppoc.runtime.interface import Generation
 from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.rlhf.data import first_prompt
 from ppoc.runtime.rlhf.generation import generate

@@ -9,14 +9,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ppoc.formats.reading import FormatError
 from ppoc.formats.text import escaped
-from ppoc.runtime.interface import LanguageModelInterface, language_model_of
+from ppoc.runtime.declared import language_model_of
+from ppoc.runtime.errors import RunError
+from ppoc.runtime.interface import LanguageModelInterface
 from ppoc.runtime.rlhf.generation import generate
 from ppoc.runtime.rlhf.learning import by_rows, prompts
 from ppoc.runtime.rlhf.stage import load_tokenizer
 from ppoc.runtime.rlhf.tokenizers import Tokenizer
 from ppoc.runtime.rlhf.tokens import Limits, pad, rows
-from ppoc.runtime.run.failures import RunError
+from ppoc.runtime.run.numbers import is_number, numbers
 from ppoc.runtime.run.run import choose_device
 
 RESAMPLES = 2000
@@ -69,6 +72,40 @@ class Comparison(NamedTuple):
             "after": self.after._asdict(),
             "examples": [example._asdict() for example in self.examples],
         }
+
+
+def comparison_of(document: Any) -> Comparison:
+    """The comparison of a document that anybody may have made.
+
+    Raises:
+        FormatError: it is none.
+    """
+    names = [name for name in Comparison._fields if name not in ("before", "after", "examples")]
+    if not isinstance(document, dict) or set(document) != set(Comparison._fields):
+        raise FormatError("its comparison is not of the policies before and after")
+    found: Any = numbers(
+        {name: document[name] for name in names}, names, ("prompts", "samples"), "its comparison"
+    )
+    sides: Any = [
+        numbers(document[side], Side._fields, (), f"{side} in its comparison")
+        for side in ("before", "after")
+    ]
+    examples = document["examples"]
+    if not isinstance(examples, list) or not all(map(_is_example, examples)):
+        raise FormatError("its comparison has examples that are none")
+    before, after = (Side(**side) for side in sides)
+    shown = [Example(**row) for row in examples]
+    return Comparison(**found, before=before, after=after, examples=shown)
+
+
+def _is_example(row: Any) -> bool:
+    texts, scores = ("prompt", "before", "after"), ("before_score", "after_score")
+    return (
+        isinstance(row, dict)
+        and set(row) == {*texts, *scores}
+        and all(isinstance(row[name], str) for name in texts)
+        and all(is_number(row[name]) for name in scores)
+    )
 
 
 class Answers(NamedTuple):

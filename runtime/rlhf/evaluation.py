@@ -3,8 +3,8 @@
 from pathlib import Path
 from types import ModuleType
 
+from ppoc.runtime.declared import language_model_of
 from ppoc.runtime.errors import RunError
-from ppoc.runtime.interface import language_model_of
 from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.rlhf.learning import demonstrations, mean_accuracy, mean_loss, preferences
 from ppoc.runtime.rlhf.stage import load_tokenizer

@@ -6,8 +6,9 @@ from types import ModuleType
 
 from ppoc.formats.folders import check_folder, remove
 from ppoc.formats.reading import FormatError, read_regular
+from ppoc.runtime.declared import language_model_of
 from ppoc.runtime.errors import RunError
-from ppoc.runtime.interface import LanguageModel, language_model_of
+from ppoc.runtime.interface import LanguageModel
 from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.rlhf.models import load, merge_lora, trained
 from ppoc.runtime.rlhf.stage import MAX_TOKENIZER, STAGES, TOKENIZER, load_tokenizer, saved

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ppoc.runtime.interface import AgentInterface, Rollouts, agent_of
+from ppoc.runtime.declared import agent_of
+from ppoc.runtime.interface import AgentInterface, Rollouts
 from ppoc.runtime.learning.normalize import RewardNormalizer
 from ppoc.runtime.records.checkpoint import CheckpointError
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppoc.formats.files import open_to_write, remove_parts, sync_folder
+from ppoc.runtime.declared import agent_of
 from ppoc.runtime.envs.replay import Recorder, ReplayError
 from ppoc.runtime.envs.vector import EnvironmentFailure, Floats, VectorEnv
 from ppoc.runtime.errors import RunError
@@ -34,7 +35,6 @@ from ppoc.runtime.health.divergence import (
 )
 from ppoc.runtime.health.monitor import Monitor, Watch, agent_monitor, append
 from ppoc.runtime.health.settings import Facts, facts_of
-from ppoc.runtime.interface import agent_of
 from ppoc.runtime.learning.compiled import Function, compile_step
 from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.records import evaluations

@@ -3,6 +3,7 @@
 `pytest --update-golden` writes what the commands print, for review as a diff.
 """
 
+import inspect
 import json
 import re
 import shlex
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 from ppoc.cli.app import app
 from ppoc.compiler.batch import check
 from ppoc.compiler.front.diagnostics import SpecError, render
+from ppoc.compiler.kinds import KINDS
 from ppoc.compiler.pages import index, pages
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +82,9 @@ def files(tmp_path, monkeypatch):
     for name, rows in FILES.items():
         text = "".join(f"{json.dumps(row)}\n" for row in rows)
         (tmp_path / f"{name}.jsonl").write_text(text, encoding="utf-8")
-    monkeypatch.setattr("ppoc.compiler.rlhf.memory.machine", lambda: 16 * 2**30)
+    monkeypatch.setattr(
+        "ppoc.compiler.rlhf.rules.model.memory_is_enough.machine", lambda: 16 * 2**30
+    )
     monkeypatch.setattr("ppoc.compiler.emission.cxx.has_compiler", lambda: False)
 
 
@@ -94,11 +98,40 @@ def run(command):
     return done.output
 
 
+RULES = [(kind, one) for kind in KINDS.values() for one in kind.rules]
+
+
+def codes_in(path):
+    return set(re.findall(r'"([EW][0-9]{3})"', path.read_text(encoding="utf-8")))
+
+
+def file_of(one):
+    """The file that a rule stands in."""
+    return Path(inspect.getfile(one.find))
+
+
 def test_every_code_has_a_page_and_every_page_a_code():
-    files = [path for name in ("compiler", "importing") for path in (ROOT / name).rglob("*.py")]
-    sources = [path.read_text(encoding="utf-8") for path in files]
-    used = {code for text in sources for code in re.findall(r'"([EW][0-9]{3})"', text)}
-    assert used == set(pages())
+    """Codes are those of rules, and those that are given where a text is read or a thing made."""
+    files = {path for name in ("compiler", "importing") for path in (ROOT / name).rglob("*.py")}
+    elsewhere = files - {file_of(one) for _, one in RULES}
+    given = {code for path in elsewhere for code in codes_in(path)}
+    assert given | {one.code for _, one in RULES} == set(pages())
+
+
+@pytest.mark.parametrize("code", sorted({one.code for _, one in RULES}))
+def test_a_code_has_one_file_of_rules_in_a_kind_and_the_file_one_code(code):
+    for kind in KINDS.values():
+        files = {file_of(one) for one in kind.rules if one.code == code}
+        assert len(files) <= 1
+        for path in files:
+            assert codes_in(path) == {code}
+            assert path.read_text(encoding="utf-8").startswith(f'"""{code}: ')
+
+
+def test_every_file_of_a_folder_of_rules_has_rules():
+    files = {path for path in (ROOT / "compiler").glob("*/rules/*/*.py") if path.stem != "__init__"}
+    assert files <= {file_of(one) for _, one in RULES}
+    assert len(files) > 50
 
 
 @pytest.mark.parametrize("code", pages())

@@ -14,6 +14,7 @@ from ppoc.compiler.agent.env.backends import TENSOR_ENVIRONMENTS
 from ppoc.compiler.agent.env.probe import probe
 from ppoc.compiler.batch import check
 from ppoc.compiler.front.diagnostics import Diagnostic, Span, SpecError, ordered, render, to_json
+from ppoc.compiler.front.rules import rule
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve, resolve_text
 from ppoc.runtime.envs import classic_control
@@ -297,14 +298,16 @@ def test_a_required_value_that_is_wrong_does_not_stop_the_checks(path):
     assert "E104" in codes(HEAD + "networks: {critic: null}\n", f"{path}=[]")
 
 
-def test_a_bug_in_a_check_is_not_taken_for_a_wrong_spec(monkeypatch):
+def test_a_bug_in_a_rule_is_not_taken_for_a_wrong_spec(monkeypatch):
+    @rule("E101", "update.epochs")
     def broken(resolved):
         yield resolved.spec.nonsense
 
-    monkeypatch.setattr("ppoc.compiler.agent.kind.AgentKind.checks", (broken,))
+    monkeypatch.setattr("ppoc.compiler.agent.kind.AgentKind.rules", (broken,))
     assert codes(HEAD + "update: {epochs: 0}\n") == ["E012"]
-    with pytest.raises(AttributeError):
-        codes(HEAD)
+    for text in (HEAD, HEAD + "update: {minibatch_size: 0}\n"):
+        with pytest.raises(AttributeError):
+            codes(text)
 
 
 def test_places_say_how_the_spec_comes_to_them(tmp_path):

@@ -6,8 +6,9 @@ from types import ModuleType
 import pytest
 import yaml
 
-from ppoc.runtime.interface import AgentInterface, agent_of, language_model_of
-from ppoc.runtime.run.failures import RunError
+from ppoc.runtime.declared import agent_of, language_model_of
+from ppoc.runtime.errors import RunError
+from ppoc.runtime.interface import AgentInterface
 
 # Name in a module → the field that holds it, where the module has it.
 FIELDS = {
@@ -108,7 +109,7 @@ def test_the_arguments_of_an_objective_are_as_training_starts(module_of):
 def test_a_module_without_an_interface_says_what_to_do():
     module = ModuleType("old")
     module.__file__ = "runs/old/module.py"
-    with pytest.raises(RunError, match="was written by another version of ppoc"):
+    with pytest.raises(RunError, match=r"runs/old/module\.py was written by another"):
         agent_of(module)
     with pytest.raises(RunError, match=r"compile the spec\.lock\.yaml beside it again"):
         language_model_of(module)

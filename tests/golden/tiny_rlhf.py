@@ -13,6 +13,7 @@ state, V tokens in the vocabulary.
                arXiv:1909.08593
 [GAE]          Schulman et al. 2016, High-dimensional continuous control using generalized advantage
                estimation, arXiv:1506.02438
+[HS]           Hillis and Steele 1986, Data parallel algorithms, Communications of the ACM 29(12)
 """
 
 import copy
@@ -356,6 +357,19 @@ def token_rewards(scores: Tensor, log_ratio: Tensor, mask: Tensor, kl_weight: fl
     return rewards.scatter_add(1, last.unsqueeze(1), scores.unsqueeze(1))
 
 
+def discounted_sums(terms: Tensor, decays: Tensor) -> Tensor:
+    """yₜ = xₜ + dₜ yₜ₊₁ of terms x and decays d, [T, N], with nothing after the last; [T, N].
+
+    All steps at once, by recursive doubling ([HS]): after k rounds each sum spans 2ᵏ steps.
+    """
+    sums, span = terms, 1
+    while span < len(terms):
+        sums = torch.cat([sums[:-span] + decays[:-span] * sums[span:], sums[-span:]])
+        decays = torch.cat([decays[:-span] * decays[span:], decays[-span:]])
+        span *= 2
+    return sums
+
+
 def gae(rewards: Tensor, values: Tensor, mask: Tensor) -> Tensor:
     """Generalised advantage estimation over tokens, [N, L], from inputs [N, L] ([GAE] eq. 16).
 
@@ -365,14 +379,9 @@ def gae(rewards: Tensor, values: Tensor, mask: Tensor) -> Tensor:
     What follows a response is worth nothing, also where the response was cut short. `values` and
     `rewards` are 0 outside of `mask`.
     """
-    advantages = torch.zeros_like(rewards)
-    next_value = next_advantage = torch.zeros_like(rewards[:, 0])
-    for t in reversed(range(rewards.shape[1])):
-        delta = rewards[:, t] + GAMMA * next_value - values[:, t]
-        next_advantage = (delta + GAMMA * LAMBDA * next_advantage) * mask[:, t]
-        next_value = values[:, t]
-        advantages[:, t] = next_advantage
-    return advantages
+    following = torch.cat([values[:, 1:], torch.zeros_like(values[:, :1])], 1)
+    deltas = (rewards + GAMMA * following - values) * mask
+    return discounted_sums(deltas.T, GAMMA * LAMBDA * mask.T).T
 
 
 def whiten(advantages: Tensor, mask: Tensor) -> Tensor:

@@ -71,7 +71,7 @@ def choose(resolved: Resolved, facts: EnvFacts, spaces: Spaces) -> EnvFacts:
     if env.backend == "auto":
         return facts
     help = "use `backend: gymnasium` or `auto`"
-    raise resolved.refusal("E107", ("env", "backend"), problem, help)
+    raise resolved.spec_error("E107", ("env", "backend"), problem, help)
 
 
 def tensor_problem(facts: EnvFacts) -> str:

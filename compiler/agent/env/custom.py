@@ -71,7 +71,7 @@ def _see(
         factory = imported(resolved, path, code)
 
     def refuse(message: str, help: str) -> SpecError:
-        return resolved.refusal("E117", path, message, help)
+        return resolved.spec_error("E117", path, message, help)
 
     expected = f"write a function of the shape {shape} that returns a torch.nn.Module"
     with desk.doing("E117 its first call", CALL_SECONDS):

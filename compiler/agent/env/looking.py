@@ -48,7 +48,9 @@ def look(
         seen, wrong, raised = answers.validate_json(outcome.answer or b"", strict=True)
     except ValidationError:
         help = "see what it writes to memory and files"
-        raise resolved.refusal("E103", path, f"`{name}` spoils what is said of it", help) from None
+        raise resolved.spec_error(
+            "E103", path, f"`{name}` spoils what is said of it", help
+        ) from None
     if seen is None:
         raise SpecError(wrong) from (RaisedThere(raised) if raised else None)
     return seen
@@ -76,4 +78,4 @@ def _refusal(resolved: Resolved, path: tuple[str, ...], name: str, outcome: Outc
         if code == "E130" and resolved.spec.env.step_timeout is not None:
             path = ("env", "step_timeout")
         help = "see where it waits, or set `env.step_timeout` to the seconds that it may take"
-    return resolved.refusal(code or "E103", path, message, help, why=why)
+    return resolved.spec_error(code or "E103", path, message, help, why=why)

@@ -10,7 +10,7 @@ from ppoc.compiler.agent.env.facts import Layers
 from ppoc.compiler.agent.env.isolation import Desk
 from ppoc.compiler.agent.env.trust import CodeError, import_code, named_in
 from ppoc.compiler.agent.env.wrapping import tuples, wrapped
-from ppoc.compiler.agent.language import Environment
+from ppoc.compiler.agent.language.env import Environment
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.front.suggest import did_you_mean
@@ -107,16 +107,16 @@ def _found(resolved: Resolved) -> Any:
             found = named_in(imported, name)
         except CodeError as error:
             message = f"{error}, and registers no environment of that name"
-            raise resolved.refusal("E103", ID, message, error.help) from None
+            raise resolved.spec_error("E103", ID, message, error.help) from None
         if callable(found):
             return EnvSpec(env_id, entry_point=found)
         message = f"`{env_id}` is of the type {type(found).__name__}, and makes no environment"
         help = "give a class that derives from gymnasium.Env, or a function that returns one"
-        raise resolved.refusal("E103", ID, message, help)
+        raise resolved.spec_error("E103", ID, message, help)
     close = did_you_mean(name, list_environments(), cutoff=0.7)
     help = close or newer(name) or "`gymnasium.pprint_registry()` prints those it has"
     where = f", also with `{module}` imported" if module else ""
-    raise resolved.refusal("E103", ID, f"gymnasium has no environment `{name}`{where}", help)
+    raise resolved.spec_error("E103", ID, f"gymnasium has no environment `{name}`{where}", help)
 
 
 def _without_package(resolved: Resolved, package: str, error: CodeError) -> SpecError:
@@ -124,9 +124,9 @@ def _without_package(resolved: Resolved, package: str, error: CodeError) -> Spec
     if error.missing == package and package in PACKAGES:
         message = f"`{resolved.spec.env.id}` needs the package {package}, which is not installed"
         help = f"install it: `pip install {package.replace('_', '-')}`"
-        return resolved.refusal("E103", ID, message, help)
+        return resolved.spec_error("E103", ID, message, help)
     message = f"`{resolved.spec.env.id}` cannot be imported: {error}"
-    return resolved.refusal("E103", ID, message, error.help)
+    return resolved.spec_error("E103", ID, message, error.help)
 
 
 def _made(resolved: Resolved, found: Any, options: dict[str, Any]) -> Any:
@@ -146,13 +146,13 @@ def _made(resolved: Resolved, found: Any, options: dict[str, Any]) -> Any:
         message = f"`{env_spec.id}` needs a package that is not installed"
         if ":" in env_spec.id:  # its own words, which are no advice of ours
             message, help = f"{message}: {told(error)}", "install what it needs"
-            raise resolved.refusal("E103", ID, message, help) from None
-        raise resolved.refusal("E103", ID, message, help=str(error).strip()) from None
+            raise resolved.spec_error("E103", ID, message, help) from None
+        raise resolved.spec_error("E103", ID, message, help=str(error).strip()) from None
     except BaseException as error:  # an environment's constructor may raise anything
         path = ("env", "options") if env_spec.options else ID
         message = f"`{env_spec.id}` cannot be made: {told(error)}"
         help = newer(found) if isinstance(found, str) else "see its constructor"
-        raise resolved.refusal("E103", path, message, help) from None
+        raise resolved.spec_error("E103", path, message, help) from None
     for name in ("observation_space", "action_space"):
         try:
             space = getattr(env, name)
@@ -163,7 +163,7 @@ def _made(resolved: Resolved, found: Any, options: dict[str, Any]) -> Any:
                 continue
             message = f"the {name} of `{env_spec.id}` is {type(space).__name__}, no space"
             help = "use the spaces of gymnasium.spaces"
-        raise resolved.refusal("E103", ID, message, help)
+        raise resolved.spec_error("E103", ID, message, help)
     return env
 
 

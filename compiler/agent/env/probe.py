@@ -57,13 +57,32 @@ class Seen:
 
 
 CLOSE_SECONDS = 2.0
+# Paths of the values that a probe reads, but for the choice of a backend.
+READS = (
+    "env.id",
+    "env.backend",
+    "env.max_episode_steps",
+    "env.step_timeout",
+    "env.options",
+    "env.atari.*",
+    "env.frame_skip",
+    "env.grayscale",
+    "env.resize",
+    "env.frame_stack",
+    "env.wrappers",
+    "env.action_masks",
+    "networks.actor.body",
+    "networks.actor.code",
+    "networks.critic.code",
+)
 
 
 def probe(resolved: Resolved, *, choose_backend: bool = True, trust: bool = False) -> EnvFacts:
     """Make the environment of a spec once, look at its spaces, and take some random steps.
 
     With `trust`, code that the spec names is imported. Without `choose_backend`, `backend: auto` is
-    taken as gymnasium: enough for a check, and it spares importing envpool.
+    taken as gymnasium: enough for a check, and it spares importing envpool. A spec from which wrong
+    values were left out must have those of `READS`.
 
     Raises:
         SpecError: it is unknown or cannot be made (E103), its actions (E105) or observations
@@ -72,9 +91,7 @@ def probe(resolved: Resolved, *, choose_backend: bool = True, trust: bool = Fals
             names code that is not trusted (E119).
     """
     require_trust(resolved, trust=trust)
-    spec, env_spec = resolved.spec, resolved.spec.env
-    # The child reads these too; reading them here fails where a recovered spec lacks them.
-    _ = spec.networks.actor.body, env_spec.step_timeout, env_spec.max_episode_steps
+    env_spec = resolved.spec.env
     layers, options = named_layers(env_spec), constructor_options(env_spec)
     with quiet():
         preload(env_spec.id.rpartition(":")[2])

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ppoc.compiler.agent.checks.network_checks import CONVOLUTIONAL
 from ppoc.compiler.agent.env.facts import EnvFacts, Layers, Outline
+from ppoc.compiler.agent.language.networks import CONVOLUTIONAL
 from ppoc.compiler.agent.resolved import Resolved
 
 ID = ("env", "id")
@@ -27,7 +27,7 @@ def observations(resolved: Resolved, space: Any) -> tuple[tuple[int, ...], float
         return (int(size),), 1.0, (("Flatten", {}),)
     message = f"observations of `{resolved.spec.env.id}` are {space}"
     help = "ppoc takes what gymnasium can flatten to a vector of one length"
-    raise resolved.refusal("E106", ID, message, help)
+    raise resolved.spec_error("E106", ID, message, help)
 
 
 def _images(resolved: Resolved, space: Any) -> tuple[tuple[int, ...], float, Layers]:
@@ -38,7 +38,7 @@ def _images(resolved: Resolved, space: Any) -> tuple[tuple[int, ...], float, Lay
         message = f"observations of `{resolved.spec.env.id}` are {what}, not images"
         path = ("networks", "actor", "body")
         help = "use `body: mlp`; a convolution takes a Box of [height, width] or with channels"
-        raise resolved.refusal("E106", path, message, help)
+        raise resolved.spec_error("E106", path, message, help)
     pixel = float(space.high.max()) if space.dtype.kind == "u" else 1.0
     shape = tuple(int(side) for side in space.shape)
     if len(shape) == 2:
@@ -67,7 +67,7 @@ def action_facts(resolved: Resolved, space: Any) -> EnvFacts:
         return facts("continuous", len(low), action_low=low, action_high=high)
     message = f"actions of `{resolved.spec.env.id}` are {space}"
     help = "ppoc takes Discrete, MultiDiscrete, MultiBinary, and a Box of floating-point numbers"
-    raise resolved.refusal("E105", ID, message, help)
+    raise resolved.spec_error("E105", ID, message, help)
 
 
 def outline(space: Any) -> Outline:

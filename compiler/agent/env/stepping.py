@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from ppoc.compiler.agent.checks.observed_checks import refuse_masks
 from ppoc.compiler.agent.env.blame import told
 from ppoc.compiler.agent.env.facts import Layers
 from ppoc.compiler.agent.env.isolation import Desk
@@ -64,7 +63,7 @@ def take_steps(
         return walk.walk(lives)
     except _FaultError as fault:
         message = f"`{resolved.spec.env.id}` {fault}"
-        raise resolved.refusal("E130", ID, message, fault.help) from None
+        raise resolved.spec_error("E130", ID, message, fault.help) from None
 
 
 class _Walk:
@@ -87,13 +86,13 @@ class _Walk:
         if lives and not true(lambda: "lives" in info):
             message = f"`EpisodicLife` needs `lives` in the info of `{self._resolved.spec.env.id}`"
             path = ("env", "atari") if self._resolved.spec.env.atari else ("env", "wrappers")
-            raise self._resolved.refusal("E122", path, message, "leave it out")
+            raise self._resolved.spec_error("E122", path, message, "leave it out")
         largest = 0.0
         for number in range(1, RANDOM_STEPS + 1):
             mask = self._mask(info)
             self._watch.take(number - 1, observation, mask)
             if mask is not None:
-                refuse_masks(self._resolved, self._watch.found())
+                self._check_mask()
             action = self._sample(mask)
             doing = f"step {number}, with action {short(action)}"
             with self._desk.doing(f"E130 {doing}", self._step_seconds):
@@ -193,9 +192,18 @@ class _Walk:
             raise self._refused(message)
         return row
 
+    def _check_mask(self) -> None:
+        """Refuse an environment whose mask allows nothing."""
+        forbidden = self._watch.found().forbidden
+        if forbidden:
+            message = f"`{self._resolved.spec.env.id}` allows no action {forbidden}"
+            why = "a policy has to take one, also where an episode should be over"
+            help = "let its mask allow an action in each state that is not the last of an episode"
+            raise self._resolved.spec_error("E125", ID, message, help, why=why)
+
     def _refused(self, message: str) -> SpecError:
         help = f"give an entry for each of {sum(self._choices)} actions, 1 where it may be taken"
-        return self._resolved.refusal("E123", ("env", "action_masks"), message, help)
+        return self._resolved.spec_error("E123", ("env", "action_masks"), message, help)
 
 
 def _number(value: Any) -> float | None:

@@ -78,7 +78,7 @@ def require_trust(resolved: Resolved, *, trust: bool) -> None:
 def _refusal(resolved: Resolved, path: Names, name: str) -> Diagnostic:
     module = name.partition(":")[0]
     package = module.partition(".")[0]
-    return resolved.error(
+    return resolved.diagnostic(
         "E119",
         path,
         f"`{name}` is code, and the spec is not trusted",
@@ -151,7 +151,7 @@ def imported(resolved: Resolved, path: Names, name: str) -> Any:
         return named_in(import_code(module), inner)
     except CodeError as error:
         message = f"`{name}` cannot be imported: {error}"
-        raise resolved.refusal("E119", path, message, error.help) from None
+        raise resolved.spec_error("E119", path, message, error.help) from None
 
 
 def named_in(module: ModuleType, name: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 from ppoc.compiler.agent.env.blame import told
 from ppoc.compiler.agent.env.facts import Layers
 from ppoc.compiler.agent.env.trust import imported
-from ppoc.compiler.agent.language import Environment
+from ppoc.compiler.agent.language.env import Environment
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.front.suggest import did_you_mean
@@ -96,14 +96,14 @@ def wrapped(resolved: Resolved, env: Any, name: str, arguments: dict[str, Any]) 
     if not isinstance(result, gymnasium.Env):
         message = f"`{name}` returns {type(result).__name__}, which is no environment"
         help = "a wrapper is a class that derives from gymnasium.Wrapper"
-        raise resolved.refusal("E122", path, message, help)
+        raise resolved.spec_error("E122", path, message, help)
     return result
 
 
 def _unfit(resolved: Resolved, name: str, error: BaseException) -> SpecError:
     message = f"`{name}` does not fit: {told(error)}"
     help = "see its code" if ":" in name else "see gymnasium's reference"
-    return resolved.refusal("E122", _path(resolved, name), message, help)
+    return resolved.spec_error("E122", _path(resolved, name), message, help)
 
 
 def _path(resolved: Resolved, name: str) -> tuple[str, ...]:
@@ -137,15 +137,15 @@ def _check_own(resolved: Resolved, env: Any, name: str, arguments: dict[str, Any
             message = f"`{key}` of `{name}` cannot be {value!r}"
         else:
             continue
-        raise resolved.refusal("E122", path, message, help)
+        raise resolved.spec_error("E122", path, message, help)
     known = env.spec.id if env.spec else ""
     if name == "MaskVelocity" and known not in WITH_VELOCITIES:
         message = f"the velocities of `{known or resolved.spec.env.id}` are not known"
         help = f"`MaskVelocity` knows those of {', '.join(WITH_VELOCITIES)}"
-        raise resolved.refusal("E122", path, message, help)
+        raise resolved.spec_error("E122", path, message, help)
     if name == "FireReset" and not hasattr(env.unwrapped, "get_action_meanings"):
         message = f"`FireReset` is for Atari games, which `{resolved.spec.env.id}` is not"
-        raise resolved.refusal("E122", path, message, help="remove it")
+        raise resolved.spec_error("E122", path, message, help="remove it")
 
 
 def _of_gymnasium(resolved: Resolved, name: str) -> Any:
@@ -165,7 +165,7 @@ def _of_gymnasium(resolved: Resolved, name: str) -> Any:
     known = [x for x in wrappers.__all__ if x not in ("vector", *BARRED_WRAPPERS)]
     close = renamed or did_you_mean(name, [*known, *OWN_WRAPPERS])
     help = f"{close.strip()} a name of gymnasium.wrappers, or MaskVelocity".strip()
-    raise resolved.refusal("E122", _path(resolved, name), f"no wrapper `{name}`", help)
+    raise resolved.spec_error("E122", _path(resolved, name), f"no wrapper `{name}`", help)
 
 
 def _missing(resolved: Resolved, name: str, error: Exception) -> SpecError:
@@ -176,7 +176,7 @@ def _missing(resolved: Resolved, name: str, error: Exception) -> SpecError:
     if isinstance(error, ImportError):
         known = package in PACKAGES_OF_WRAPPERS
         help = f"install it: `pip install {PACKAGES_OF_WRAPPERS[str(package)]}`" if known else help
-    return resolved.refusal("E122", _path(resolved, name), message, help)
+    return resolved.spec_error("E122", _path(resolved, name), message, help)
 
 
 def _bind(
@@ -196,4 +196,4 @@ def _bind(
         ]
         help = f"it takes {', '.join(map(str, takes)) or 'no arguments'}"
         message = f"`{name}` does not take these arguments: {error}"
-        raise resolved.refusal("E122", path, message, help) from None
+        raise resolved.spec_error("E122", path, message, help) from None

@@ -80,6 +80,7 @@ FEATURES: tuple[type[Feature], ...] = (
     losses.OldValues,
     losses.ValueWeights,
     losses.Critic,
+    losses.ValueLoss,
     losses.ClipFraction,
     losses.EntropyBonus,
     rollouts.EpisodeSampling,

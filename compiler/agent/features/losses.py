@@ -152,14 +152,30 @@ class Critic(Feature):
         plan = self.plan
         return {
             "critic_action": Code(", batch.actions" if plan.learns_action_values else ""),
-            "value_comment": objective_comment(plan.value_objective, "Minimise"),
-            "value_lines": statements(plan.value_objective.tree, "error", {}),
             "value_coefficient": argument_or_constant(plan, "value_coefficient"),
         }
 
     def lists(self) -> Mapping[str, Sequence[Any]]:
         coefficient = argument_or_constant(self.plan, "value_coefficient")
         return {"loss_terms": [Code(f" + {coefficient} * value_loss")]}
+
+
+class ValueLoss(Feature):
+    """The critic's objective as a part of the loss."""
+
+    template = "losses/value_loss"
+    plan: Plan
+
+    @classmethod
+    def applies(cls, plan: Plan) -> bool:
+        return Critic.applies(plan)
+
+    def words(self) -> Mapping[str, Any]:
+        objective = self.plan.value_objective
+        return {
+            "value_comment": objective_comment(objective, "Minimise"),
+            "value_lines": statements(objective.tree, "error", {}),
+        }
 
 
 class OldValues(Feature):

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ppoc.compiler.agent.env.custom import CustomBody
-from ppoc.compiler.agent.language import AgentSpec, Memory
+from ppoc.compiler.agent.language import AgentSpec
+from ppoc.compiler.agent.language.networks import Memory
 from ppoc.compiler.agent.networks.distributions import GAUSSIANS, LOGITS, Policy
 from ppoc.compiler.agent.networks.layers import Body, Layer, Stage, body, hidden_layers
 from ppoc.compiler.emission.literals import Code, literal

@@ -5,7 +5,7 @@ from math import prod
 from typing import Literal, Protocol
 
 from ppoc.compiler.agent.env.custom import CustomBody
-from ppoc.compiler.agent.language import Network
+from ppoc.compiler.agent.language.networks import Network
 from ppoc.compiler.emission.literals import Code, literal
 
 # Each activation as torch and as NumPy source, around the text of its argument.

@@ -34,6 +34,8 @@ FEATURES: tuple[type[Feature], ...] = (
     models.LoraFromRun,
     models.PoliciesFromBase,
     models.Policies,
+    ppo.PolicyLoss,
+    ppo.ValueLoss,
     ppo.Ratio,
     ppo.SampledKl,
     ppo.PlainAdvantages,

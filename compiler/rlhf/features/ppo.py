@@ -41,6 +41,7 @@ class Ppo(Feature):
         evaluates = ppo.rewards.normalize
         return {
             "metrics": metrics,
+            "mean": lambda samples: Code(f"{samples}.mean()"),
             "stacked": Code(", ".join(sources.get(name, name) for name in metrics[:-1])),
             "penalty_text": Code(text),
             "penalty": Code(penalty),
@@ -141,10 +142,10 @@ class Ppo(Feature):
         }
 
 
-class Ratio(Ppo):
-    """The ratio of new to old probabilities."""
+class PolicyLoss(Ppo):
+    """The policy's objective as a part of the loss."""
 
-    template = "losses/ratio"
+    template = "losses/policy_loss"
 
     def words(self) -> Mapping[str, Any]:
         return {}
@@ -153,19 +154,31 @@ class Ratio(Ppo):
         return {}
 
 
-class SampledKl(Ratio):
+class ValueLoss(PolicyLoss):
+    """The value function's objective as a part of the loss."""
+
+    template = "losses/value_loss"
+
+
+class Ratio(PolicyLoss):
+    """The ratio of new to old probabilities."""
+
+    template = "losses/ratio"
+
+
+class SampledKl(PolicyLoss):
     """An estimate of the KL divergence, from the samples."""
 
     template = "losses/sampled_kl"
 
 
-class PlainAdvantages(Ratio):
+class PlainAdvantages(PolicyLoss):
     """Advantages as they are."""
 
     template = "losses/plain_advantages"
 
 
-class ClipFraction(Ratio):
+class ClipFraction(PolicyLoss):
     """The share of tokens whose ratio is clipped."""
 
     template = "losses/clip_fraction"

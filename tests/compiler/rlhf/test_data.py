@@ -7,6 +7,7 @@ import pytest
 
 from ppoc.compiler.batch import check
 from ppoc.compiler.resolve import resolve
+from ppoc.compiler.rlhf.data import Contents
 from ppoc.compiler.rlhf.probe import probe
 
 SPEC = """\
@@ -82,7 +83,7 @@ def test_good_files_have_facts(tmp_path):
     assert found_in(tmp_path, "sft", lines) == []
     facts = probe(resolve(tmp_path / "spec.yaml"))[0].files["demonstrations"]
     digest = hashlib.sha256((tmp_path / "data.jsonl").read_bytes()).hexdigest()
-    assert facts == (tmp_path / "data.jsonl", digest, 3, 3, 4, 3)
+    assert facts == Contents(tmp_path / "data.jsonl", digest, 3, 3, 4, 3)
     assert found_in(tmp_path, "reward", GOOD["reward"]) == []
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ppoc.runtime.interface import agent_of, language_model_of
-from ppoc.runtime.run.failures import RunError
+from ppoc.runtime.declared import agent_of, language_model_of
+from ppoc.runtime.errors import RunError
 from rlhf_toy import VARIANTS
 
 pytest.importorskip("transformers")

@@ -1,0 +1,52 @@
+"""`ppoc explain`: what does this spec optimise, and what does this code mean?"""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppoc.cli import terminal
+from ppoc.cli.folders import EITHER, resolved
+from ppoc.cli.options import Overrides
+
+
+def explain(
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SPEC|CODE",
+            help=f"{EITHER} Or the code of an error or a warning, such as E104.",
+            show_default=False,
+        ),
+    ] = None,
+    overrides: Overrides = None,
+    tex: Annotated[bool, typer.Option("--latex", help="Print LaTeX.")] = False,
+    codes: Annotated[bool, typer.Option("--codes", help="List the codes, in Markdown.")] = False,
+) -> None:
+    """Print a spec's objectives as mathematics, with the numbers filled in and their sources; or
+    the page of a code: what it means, a spec that has it, and what to do."""
+    from ppoc.compiler.pages import index
+
+    if codes:
+        terminal.put(index(), end="")
+    elif what is None:
+        terminal.fail(terminal.MISUSE, "give a spec, a code such as E104, or --codes")
+    elif re.fullmatch(r"[EeWw][0-9]{3}", what) and not Path(what).exists():
+        _explain_code(what.upper())
+    else:
+        _explain_spec(Path(what), overrides or [], tex)
+
+
+def _explain_code(code: str) -> None:
+    from ppoc.compiler.pages import pages
+
+    if code not in pages():
+        terminal.fail(terminal.MISUSE, f"there is no code {code}; `ppoc explain --codes` has them")
+    terminal.put(pages()[code].text, end="")
+
+
+def _explain_spec(spec: Path, overrides: list[str], tex: bool) -> None:
+    document = resolved(spec, overrides)
+    terminal.report(document.warnings)
+    terminal.put(document.kind.explain(document, tex=tex))

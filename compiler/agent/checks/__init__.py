@@ -1,1 +1,0 @@
-"""Checks of what an agent's spec means, and advice on it."""

@@ -1,0 +1,1 @@
+"""Rules of the environment, and of evaluation in it."""

@@ -1,0 +1,1 @@
+"""Rules of what is collected and how often it is learnt from."""

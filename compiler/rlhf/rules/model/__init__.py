@@ -1,0 +1,1 @@
+"""Rules of the language model and the machine that it needs."""

@@ -1,0 +1,1 @@
+"""Rules of PPO against the reward model."""

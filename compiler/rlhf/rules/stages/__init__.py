@@ -1,0 +1,1 @@
+"""Rules of the stages, and of the runs that they start from."""
