@@ -63,8 +63,10 @@ class RunFolder:
 
     @property
     def text(self) -> str:
-        """The text of its module, which may be run: verified, or compiled anew from its lock where
-        an earlier version wrote it."""
+        """The text of its module, which may be run.
+
+        It is verified, or compiled anew from its lock where an earlier version wrote it.
+        """
         return self._verified.text
 
     @property
