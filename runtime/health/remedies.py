@@ -34,7 +34,7 @@ def _wild(change: Change) -> bool:
 
 
 def normalised_rewards(settings: Settings) -> list[Change]:
-    """Rewards of one size."""
+    """Rewards of a scale that the critic can learn."""
     return introduced(settings, "env.normalize.rewards", True, unset=False)
 
 
@@ -49,7 +49,7 @@ def more_exploration(settings: Settings) -> list[Change]:
 
 
 def less_exploration(settings: Settings) -> list[Change]:
-    """A smaller entropy bonus."""
+    """A smaller bonus for entropy."""
     return adjusted(settings, "losses.entropy.beta", lambda beta: beta / 10)
 
 
@@ -63,7 +63,7 @@ def better_critic(settings: Settings) -> list[Change]:
 
 
 def longer_horizon(settings: Settings) -> list[Change]:
-    """A discount factor nearer to 1."""
+    """A discount by which later rewards count."""
     return adjusted(settings, "advantage.gamma", lambda gamma: 0.99)
 
 
