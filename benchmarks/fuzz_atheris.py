@@ -18,7 +18,6 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["ppoc"]):
-    from ppoc.compiler.formula.objectives import policy_objective
     from ppoc.compiler.front.diagnostics import SpecError
     from ppoc.compiler.output.manifest import FolderError, read_manifest
     from ppoc.compiler.resolve import examine, resolve_text
@@ -71,7 +70,7 @@ def formula(data: bytes) -> None:
     text = json.dumps(data.decode(errors="replace"))
     losses = f"losses: {{policy: {{objective: {text}}}}}\n"
     spec = f"ppoc: 1\nname: x\nalgorithm: ppo\nenv: {{id: CartPole-v1}}\n{losses}"
-    policy_objective(resolve_text(spec, "spec.yaml").spec)
+    _ = resolve_text(spec, "spec.yaml").spec.policy_objective
 
 
 def rl_zoo(data: bytes) -> None:

@@ -50,7 +50,8 @@ def _row(name: str, overrides: tuple[str, ...]) -> str:
     module = load_module(folder / "module.py")
     envs = module.make_envs(module.NUM_ENVS)
     w = runtime.as_arrays(module.initial_parameters(1), module.SHAPES)
-    normalize = [module.new_normalizer()] if hasattr(module, "new_normalizer") else []
+    declared = module.INTERFACE.policy.new_normalizer
+    normalize = [declared()] if declared else []
     noise = module.draw_noise(np.random.default_rng(0), module.ROLLOUT_LENGTH, module.NUM_ENVS)
     observations = envs.reset(1)
     rollout, _ = module.collect(envs, w, *normalize, observations, noise)

@@ -21,10 +21,10 @@ import torch
 
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve
-from ppoc.runtime.health.diagnosis import STAGES, read_constants
+from ppoc.runtime.health.diagnosis import STAGES
 from ppoc.runtime.health.divergence import UpdateLog, offence
-from ppoc.runtime.health.monitor import Monitor, Watch
-from ppoc.runtime.health.trend import Trend
+from ppoc.runtime.health.monitor import Watch, agent_monitor
+from ppoc.runtime.health.settings import facts_of, read_facts
 from ppoc.runtime.records.metrics import read_metrics
 from ppoc.runtime.rlhf.symptoms import LIMITS, monitor
 from ppoc.runtime.run import run as runs
@@ -78,15 +78,15 @@ def main() -> None:
 def _stages(folder: Path) -> None:
     """Print what the stages of a run cost to watch, of the time that they took."""
     print("| stage | update or iteration, ms | check, µs | together |\n| --- | --- | --- | --- |")
-    constants = read_constants(folder / "module.py", []) or {}
+    facts = read_facts(folder, [])
     for stage in filter(Path.is_dir, (folder / name for name in STAGES)):
         rows = list(read_metrics(stage / "metrics.csv", []))
         unit = "answers" if stage.name == "ppo" else "updates"
-        each = constants["ROLLOUT_SIZE"] if stage.name == "ppo" else 1
+        each = facts.settings["ppo.rollout_size"] if stage.name == "ppo" else 1
         whole = statistics.median(each / row[f"{unit}_per_second"] for _, row in rows)
 
         def look() -> None:
-            watching = monitor(stage.name, constants)  # noqa: B023
+            watching = monitor(stage.name, facts)  # noqa: B023
             for step, row in rows:  # noqa: B023
                 watching.check(step, row)
                 offence(row, LIMITS[stage.name])  # noqa: B023
@@ -139,7 +139,7 @@ def _parts(name: str, module: ModuleType, folder: Path, iteration: float) -> str
     # A new monitor now and then, since the first iterations of a run are as costly as the others.
     def look() -> Iterator[None]:
         while True:
-            monitor = Monitor(Trend(vars(module)))
+            monitor = agent_monitor(facts_of(module.INTERFACE))
             for step, row in rows:
                 monitor.check(step, row)
                 offence(row)

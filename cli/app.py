@@ -7,27 +7,20 @@ from typing import Annotated
 
 import typer
 
-from ppoc.cli import (
-    chat,
+from ppoc.cli import terminal
+from ppoc.cli.specs import (
     check,
     compile,
     describe,
-    diagnose,
     diff,
     draft,
-    eject,
-    eval,
     explain,
-    export,
     imports,
     init,
-    reproduce,
-    run,
     schema,
-    terminal,
-    variance,
     zoo,
 )
+from ppoc.cli.training import chat, diagnose, eject, eval, export, reproduce, run, variance
 from ppoc.formats import streams
 
 INTERRUPTED = 130  # what Typer makes of Ctrl-C

@@ -18,7 +18,9 @@ Overrides = Annotated[
 Seed = Annotated[
     int | None, typer.Option(help="Short for `-s training.seed=…`.", show_default=False)
 ]
-RunFolder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
+RunPath = Annotated[
+    Path, typer.Argument(metavar="FOLDER", help="A run folder.", show_default=False)
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of what fails, too.")]
 Trust = Annotated[
     bool,

@@ -46,7 +46,8 @@ def check(
     examined = examine(path, overrides)
     found, resolved = examined.found, examined.resolved
     if probe and resolved is not None:
-        found = ordered([*found, *resolved.kind.probed(examined, trust=trust)])
+        probed = resolved.kind.probed(resolved, right=not examined.failed, trust=trust)
+        found = ordered([*found, *probed])
     return Report(path, found)
 
 

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppoc.compiler.agent.env.probe import probe
-from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
-from ppoc.compiler.front.rules import Phase
 from ppoc.compiler.front.source import GREEK
 from ppoc.compiler.front.spec import ResolvedSpec
 from ppoc.compiler.resolve import resolve_text
@@ -65,10 +62,7 @@ def edit(text: str, path: Path, reading: Reading) -> Edited:
         raise NothingToDraftError(notes)
     changes = KINDS[reading.kind].fitted(changes, known, notes)
     changed, resolved, left = _applied(text, path, changes, notes)
-    advice = []
-    if isinstance(resolved, Resolved):
-        facts = probe(resolved, choose_backend=False)
-        advice = resolved.findings(Phase.PROBED, facts)
+    advice = KINDS[resolved.kind.name].advice(resolved)
     return Edited(text, changed, left, notes, resolved, [*resolved.warnings, *advice])
 
 
@@ -97,8 +91,7 @@ def _checked(text: str, path: Path, values: Sequence[Value]) -> tuple[str, Resol
     for value in values:
         text = set_value(text, value.path, value.value, value.comment())
     resolved = resolve_text(text, str(path))
-    if isinstance(resolved, Resolved):
-        probe(resolved, choose_backend=False)
+    KINDS[resolved.kind.name].advice(resolved)  # raises where the environment is not as it says
     return text, resolved
 
 

@@ -24,10 +24,10 @@ from ppoc.formats.text import markdown, markdown_block, markdown_code, printable
 from ppoc.runtime.envs.vector import EnvironmentFailure
 from ppoc.runtime.evaluation.statistics import Summary
 from ppoc.runtime.records import checkpoint as checkpoints
-from ppoc.runtime.run.launch import evaluate_run
 from ppoc.runtime.run.layout import check_policy, whole_steps
 from ppoc.runtime.run.results import read_result
 from ppoc.runtime.run.run import load_newest
+from ppoc.runtime.run.trained import evaluate_run
 
 CARD, SPEC, EVALUATION = "README.md", "spec.yaml", "evaluation.json"
 MOST_VERSIONS = 20
@@ -161,7 +161,8 @@ def _card(
         "## Files",
         "",
         f"- `{SPEC}`: what was asked for; `{LOCK}`: every value of it, and where each came from",
-        f"- `{MODULE}`: the training program, to be read; `ppoc eject` makes it run without ppoc",
+        f"- `{MODULE}`: the training program, to be read; `ppoc eject` puts beside it what it "
+        "needs to run without ppoc",
         f"- `{weights}`: the weights, and the statistics of observations where they are normalised",
         f"- `{EVALUATION}`: the evaluation; `{MANIFEST}`: checksums and versions",
         *([f"- `{interface.FILE}`: inputs and outputs"] if described != [UNKNOWN] else []),

@@ -11,12 +11,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ppoc.runtime.declared import agent_of
 from ppoc.runtime.envs.single import make_one
 from ppoc.runtime.envs.vector import EnvironmentFailure, VectorEnv
+from ppoc.runtime.interface import Environment
 
 KEY = "interface"  # in the metadata of a file
 FILE = "interface.json"
 LAYOUT = ("Flatten", "ChannelsFirst", "StackFrames", "AppendActionMask")
+SCALED = ("beta", "tanh-gaussian")  # distributions that are within the bounds by themselves
 LISTED = 64  # bounds that differ, at most
 OBSERVATIONS, MASK, STARTS, STATE = "observations", "action_mask", "starts", "state"
 ACTIONS, NEXT_STATE = "actions", "next_state"
@@ -63,14 +66,15 @@ def given(module: ModuleType) -> Given:
     Raises:
         EnvironmentFailure: it cannot be made.
     """
-    layers = dict(getattr(module, "WRAPPERS", ()))
-    envs: VectorEnv = module.make_envs(1)
+    own = agent_of(module)
+    policy, layers = own.policy, dict(own.environment.wrappers)
+    envs: VectorEnv = own.environment.make(1)
     with closing(envs):
         space = seen = envs.observation_space
         actions = envs.action_space
     if any(name in LAYOUT for name in layers):
-        space = _own_space(module)
-    memory = int(getattr(module, "STATE_SIZE", 0))
+        space = _own_space(own.environment)
+    memory = policy.memory
     masks = int(layers["AppendActionMask"]["size"]) if "AppendActionMask" in layers else 0
     flattens = "Flatten" in layers
     taken = {ACTIONS, *((STARTS, STATE, NEXT_STATE) if memory else ()), *((MASK,) if masks else ())}
@@ -89,20 +93,19 @@ def given(module: ModuleType) -> Given:
         stack,
         masks,
         memory,
-        tuple(getattr(module, "CHOICES", ())),
-        hasattr(module, "new_normalizer"),
-        hasattr(module, "scale"),
+        policy.choices,
+        policy.new_normalizer is not None,
+        policy.center is not None or policy.distribution in SCALED,
     )
 
 
-def _own_space(module: ModuleType) -> Any:
+def _own_space(environment: Environment) -> Any:
     """The space of an environment's observations before ppoc lays them out."""
-    layers = [x for x in module.WRAPPERS if x[0] not in (*LAYOUT, "EpisodicLife")]
-    options = getattr(module, "ENV_OPTIONS", {})
+    layers = [x for x in environment.wrappers if x[0] not in (*LAYOUT, "EpisodicLife")]
     try:
-        env = make_one(module.ENV_ID, options, layers, getattr(module, "ENV_PACKAGE", None))
+        env = make_one(environment.id, environment.options, layers, environment.package)
     except Exception as error:  # an environment's constructor may raise anything
-        message = f"cannot make {module.ENV_ID}: {type(error).__name__}: {error}"
+        message = f"cannot make {environment.id}: {type(error).__name__}: {error}"
         raise EnvironmentFailure(message) from error
     with closing(env):
         return env.observation_space

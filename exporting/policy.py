@@ -5,8 +5,7 @@ normalised as ppoc does, after them come the bounds. What comes out is compared 
 policy that `ppoc eval` uses.
 """
 
-import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -18,6 +17,8 @@ from torch import Tensor, nn
 
 from ppoc.exporting.interface import Given, given, inputs
 from ppoc.exporting.observations import ROWS, as_wrapped, draw, lay_out
+from ppoc.runtime import interface
+from ppoc.runtime.declared import agent_of
 from ppoc.runtime.run.layout import check_policy
 from ppoc.runtime.run.run import Checkpoint, load_newest
 
@@ -46,39 +47,41 @@ class Policy(nn.Module):
     action_scale: Tensor
 
     def __init__(
-        self, module: ModuleType, checkpoint: Checkpoint, kind: str, environment: Given
+        self, declared: interface.Policy, checkpoint: Checkpoint, environment: Given
     ) -> None:
         """Keep only those parameters that acting reads.
 
         Args:
+            declared: the policy that the module declares, which has an actor.
             environment: what it gives and takes.
-            kind: of the actions: categorical, multi-categorical, bernoulli, gaussian,
-                tanh-gaussian or beta.
         """
         super().__init__()
-        self._module, self._kind, self.environment = module, kind, environment
-        self.recurrent = hasattr(module, "STATE_SIZE")
+        assert declared.actor is not None
+        self._actor, self._body = declared.actor, declared.body
+        self._kind, self._choices = declared.distribution, declared.choices
+        self.environment, self.recurrent = environment, bool(declared.memory)
         self._names: dict[str, str] = {}
         for name, tensor in checkpoint["parameters"].items():
             self._names[name] = name.replace(".", "_")
             self.register_buffer(self._names[name], tensor.clone())
-        self._normalizes = hasattr(module, "new_normalizer")
-        if self._normalizes:
-            normalize = module.new_normalizer()
+        self._normalizes = declared.new_normalizer is not None
+        if declared.new_normalizer is not None:
+            normalize = declared.new_normalizer()
             normalize.load(checkpoint["observations"])
             mean, inverse = (torch.as_tensor(x) for x in normalize.constants())
             self.register_buffer("observation_mean", mean)
             self.register_buffer("observation_inverse_std", inverse)
             self._clip = float(normalize.clip)
-        self._scaled = hasattr(module, "ACTION_CENTER")
-        if self._scaled:
-            for name in ("action_center", "action_scale"):
-                constant = getattr(module, name.upper())
-                self.register_buffer(name, torch.as_tensor(constant, dtype=torch.float32))
-        bounds = [getattr(module, name, None) for name in ("ACTION_LOW", "ACTION_HIGH")]
-        self._bounded = None not in bounds
-        if self._bounded:
-            for name, bound in zip(("action_low", "action_high"), bounds, strict=True):
+        self._scaled = declared.center is not None
+        self._bounded = declared.low is not None
+        bounds = {
+            "action_low": declared.low,
+            "action_high": declared.high,
+            "action_center": declared.center,
+            "action_scale": declared.scale,
+        }
+        for name, bound in bounds.items():
+            if bound is not None:
                 self.register_buffer(name, torch.as_tensor(bound, dtype=torch.float32))
 
     def forward(self, *inputs: Tensor) -> Any:
@@ -93,14 +96,14 @@ class Policy(nn.Module):
         if self._normalizes:
             observations = (observations - self.observation_mean) * self.observation_inverse_std
             observations = observations.clamp(-self._clip, self._clip)
-        if memory:
+        if memory and self._body is not None:
             starts, state = memory
             sequence = (observations.unsqueeze(0), starts.unsqueeze(0))
-            features, states = self._module.body(p, *sequence, state)
-            return self._taken(self._mode(self._module.actor(p, features[0]))), states[0]
-        if hasattr(self._module, "body"):
-            observations = self._module.body(p, observations)
-        return self._taken(self._mode(self._module.actor(p, observations)))
+            features, states = self._body(p, *sequence, state)
+            return self._taken(self._mode(self._actor(p, features[0]))), states[0]
+        if self._body is not None:
+            observations = self._body(p, observations)
+        return self._taken(self._mode(self._actor(p, observations)))
 
     def taken(self, actions: NDArray[Any]) -> NDArray[Any]:
         """Actions of the module's NumPy policy, as the environment takes them."""
@@ -119,7 +122,7 @@ class Policy(nn.Module):
             largest: Tensor = output.argmax(-1)
             return largest
         if self._kind == "multi-categorical":
-            parts = output.split(self._module.CHOICES, -1)
+            parts = output.split(self._choices, -1)
             return torch.stack([part.argmax(-1) for part in parts], -1)
         if self._kind == "bernoulli":
             positive: Tensor = output > 0
@@ -146,17 +149,13 @@ class Policy(nn.Module):
                 read.add(name)
                 return super().__getitem__(name)
 
-        kept, module = self._module, self._module
-        functions = ("body", "actor")
-        watching = ModuleType("watching")
-        watching.__dict__.update(vars(module))
-        for name in functions:
-            if hasattr(module, name):
-                inner = getattr(module, name)
-                setattr(watching, name, lambda p, *x, inner=inner: inner(Watched(p), *x))
-        self._module = watching
+        def watching(function: Callable[..., Any]) -> Callable[..., Any]:
+            return lambda p, *inputs: function(Watched(p), *inputs)
+
+        actor, body = self._actor, self._body
+        self._actor, self._body = watching(actor), body and watching(body)
         self(*example.inputs)
-        self._module = kept
+        self._actor, self._body = actor, body
         for name in [name for name in self._names if name not in read]:
             delattr(self, self._names.pop(name))
 
@@ -169,14 +168,15 @@ def load(module: ModuleType, folder: Path) -> tuple[Policy, Example, list[NDArra
         RunError, CheckpointError, EnvironmentFailure: the folder cannot be read, or its environment
             cannot be made.
     """
-    if not hasattr(module, "actor"):
+    declared = agent_of(module).policy
+    if declared.actor is None:
         raise ExportError("the cross-entropy method's policy has no form in torch to export")
     checkpoint, _ = load_newest(folder)
     check_policy(module, checkpoint)
     environment = given(module)
-    parts = draw(environment, *_range(module, checkpoint))
-    acted = list(_acted(module, checkpoint, as_wrapped(environment, parts)))
-    policy = Policy(module, checkpoint, _kind(module, acted[0]), environment)
+    parts = draw(environment, *_range(declared, checkpoint))
+    acted = list(_acted(declared, checkpoint, as_wrapped(environment, parts)))
+    policy = Policy(declared, checkpoint, environment)
     policy.eval()
     example = _example(environment, parts)
     expected = [policy.taken(actions) for actions in acted]
@@ -209,22 +209,11 @@ def compare(run: Any, example: Example, expected: list[NDArray[Any]]) -> None:
             inputs[-2:] = [np.zeros_like(inputs[-2]), np.asarray(outputs[1])]
 
 
-def _kind(module: ModuleType, actions: NDArray[Any]) -> str:
-    """The distribution, which its functions and its actions tell."""
-    arguments = list(inspect.signature(module.log_prob).parameters)
-    if arguments[0] == "logits":
-        several = "multi-categorical" if hasattr(module, "CHOICES") else "bernoulli"
-        return "categorical" if actions.ndim == 1 else several
-    if arguments[0] == "alpha":
-        return "beta"
-    return "tanh-gaussian" if hasattr(module, "log_slope") else "gaussian"
-
-
-def _range(module: ModuleType, checkpoint: Checkpoint) -> tuple[Any, Any]:
+def _range(declared: interface.Policy, checkpoint: Checkpoint) -> tuple[Any, Any]:
     """Mean and deviation of the observations that a policy has seen, where they are normalised."""
-    if not hasattr(module, "new_normalizer"):
+    if declared.new_normalizer is None:
         return None, None
-    normalize = module.new_normalizer()
+    normalize = declared.new_normalizer()
     normalize.load(checkpoint["observations"])
     mean, inverse = normalize.constants()
     plain = len(normalize.state()["mean"])  # without the mask
@@ -232,11 +221,11 @@ def _range(module: ModuleType, checkpoint: Checkpoint) -> tuple[Any, Any]:
 
 
 def _acted(
-    module: ModuleType, checkpoint: Checkpoint, observations: NDArray[Any]
+    declared: interface.Policy, checkpoint: Checkpoint, observations: NDArray[Any]
 ) -> Iterator[NDArray[Any]]:
     """The actions of the module's NumPy policy; with a memory, at each of three steps."""
-    policy = module.load_policy(checkpoint)
-    for _ in range(3 if hasattr(module, "STATE_SIZE") else 1):
+    policy = declared.load(checkpoint)
+    for _ in range(3 if declared.memory else 1):
         yield np.asarray(policy(observations))
 
 

@@ -8,6 +8,14 @@ from ppoc.runtime.envs.seeds import derive_seed
 from ppoc.runtime.envs.vector import VectorEnv
 from ppoc.runtime.evaluation.episodes import EpisodeTracker
 from ppoc.runtime.evaluation.evaluate import RecurrentPolicy
+from ppoc.runtime.interface import (
+    AgentInterface,
+    Environment,
+    Evaluation,
+    Learning,
+    Policy,
+    Rollouts,
+)
 from ppoc.runtime.learning import tensor_statistics
 from ppoc.runtime.learning.activations import elu, gelu, leaky_relu, silu, softplus
 from ppoc.runtime.learning.adaptive import follow_kl
@@ -29,13 +37,19 @@ from ppoc.runtime.run.launch import main
 from ppoc.runtime.run.run import Checkpoint, Run
 
 __all__ = [
+    "AgentInterface",
     "Checkpoint",
     "CustomBody",
+    "Environment",
     "EpisodeTracker",
+    "Evaluation",
+    "Learning",
     "ObservationNormalizer",
     "ActionReplayEnv",
+    "Policy",
     "RecurrentPolicy",
     "RewardNormalizer",
+    "Rollouts",
     "Run",
     "VectorEnv",
     "as_arrays",

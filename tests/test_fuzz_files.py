@@ -22,7 +22,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ppoc.compiler.formula.objectives import policy_objective
 from ppoc.compiler.front.diagnostics import SpecError, render
 from ppoc.compiler.output.manifest import FolderError, read_manifest
 from ppoc.compiler.resolve import resolve, resolve_text
@@ -283,7 +282,7 @@ def formula(rng: random.Random) -> str:
     text = changed(FORMULA, rng).decode(errors="replace")
     base = "ppoc: 1\nname: x\nalgorithm: ppo\nenv: {id: CartPole-v1}\nlosses: {policy: {objective: "
     try:
-        policy_objective(resolve_text(f"{base}{json.dumps(text)}}}}}\n", "spec.yaml").spec)
+        _ = resolve_text(f"{base}{json.dumps(text)}}}}}\n", "spec.yaml").spec.policy_objective
     except SpecError as error:
         return told(error)
     return "read"

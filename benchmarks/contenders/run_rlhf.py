@@ -89,7 +89,7 @@ def measure(task: RlhfTask) -> None:
 
     from ppoc.compiler.output.build import compile_spec
     from ppoc.compiler.resolve import resolve
-    from ppoc.runtime.rlhf.launch import require
+    from ppoc.runtime.rlhf.kind import KIND
     from ppoc.runtime.rlhf.stage import Stage
     from ppoc.runtime.rlhf.start import inherit
     from ppoc.runtime.run.launch import load_module
@@ -117,11 +117,10 @@ def measure(task: RlhfTask) -> None:
     start = time.process_time()
     compiled(task.stage, Path("run"))
     module = load_module(Path("run") / "module.py")
-    require(module)
+    KIND.prepare(module)
     inherit(module, Path("run"))
-    known = vars(module)
-    with Timed(Path("run"), task.stage, device="cpu", mode="quiet", constants=known) as run:
-        getattr(module, f"train_{task.stage}")(run)
+    with Timed(Path("run"), task.stage, device="cpu", mode="quiet", module=module) as run:
+        module.INTERFACE.stages[task.stage](run)
     end = time.process_time()
 
     with (Path("run") / task.stage / "metrics.csv").open(newline="") as file:

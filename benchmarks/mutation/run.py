@@ -47,7 +47,7 @@ PRELOADED = (
     *("gymnasium", "scipy.stats", "torch.func", "transformers", "stable_baselines3"),
 )
 QUICK = "not compiled or chunks"  # tests that compile take a minute, for one that they alone notice
-OF_PPOC = ("ppoc.compiler.output.build", "ppoc.runtime.run.launch", "ppoc.runtime.rlhf.launch")
+OF_PPOC = ("ppoc.compiler.output.build", "ppoc.runtime.run.launch", "ppoc.runtime.run.trained")
 
 
 class Sampled(NamedTuple):

@@ -3,18 +3,21 @@
 from collections.abc import Iterator
 from importlib.metadata import version
 
+from ppoc.compiler.agent.constants import constants
 from ppoc.compiler.agent.emit import emit
 from ppoc.compiler.agent.env.custom import custom_body
 from ppoc.compiler.agent.env.facts import EnvFacts
 from ppoc.compiler.agent.env.probe import READS, probe, versions
+from ppoc.compiler.agent.features import features_of
 from ppoc.compiler.agent.last_iteration import length_in_words
 from ppoc.compiler.agent.passes import run_passes
 from ppoc.compiler.agent.plan import Plan
 from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.emission.constants import settings
+from ppoc.compiler.emission.features import feature_names, listed
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError, ordered
 from ppoc.compiler.front.program import Program
 from ppoc.compiler.front.rules import Phase
-from ppoc.compiler.front.spec import Examined
 
 
 def compile_agent(resolved: Resolved, *, trust: bool = False) -> Program:
@@ -33,6 +36,8 @@ def compile_agent(resolved: Resolved, *, trust: bool = False) -> Program:
     ]
     values = plan.spec.model_dump(mode="json", by_alias=True, exclude={"lock"})
     values["env"]["backend"] = plan.facts.backend
+    features = features_of(plan)
+    components = plan.facts.action_size if plan.facts.action_kind == "continuous" else 0
     return Program(
         emit(plan),
         values,
@@ -42,6 +47,9 @@ def compile_agent(resolved: Resolved, *, trust: bool = False) -> Program:
         frozenset({("env", "backend")} if resolved.spec.env.backend == "auto" else ()),
         code_folders=plan.facts.code_folders,
         length=length_in_words(plan.spec),
+        features=feature_names(features),
+        settings=settings(constants(plan), listed(features, "settings")),
+        facts={"total_steps": {"train": plan.total_steps}, "action_components": components},
         plan=plan,
     )
 
@@ -64,18 +72,16 @@ def plan_for(resolved: Resolved, facts: EnvFacts) -> Plan:
     return plan
 
 
-def environment_problems(examined: Examined, *, trust: bool) -> Iterator[Diagnostic]:
-    """Problems of a spec that its environment shows, as far as the rest of it is right."""
-    resolved = examined.resolved
-    assert isinstance(resolved, Resolved)
+def environment_problems(resolved: Resolved, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
+    """Problems of a spec that its environment shows; all of them where the rest of it is right."""
     if resolved.lacks(READS):
         return
     try:
         facts = probe(resolved, choose_backend=False, trust=trust)
-        if not examined.failed:
+        if right:
             plan_for(resolved, facts)
     except SpecError as error:
         yield from error.diagnostics
         return
-    if not examined.failed:
+    if right:
         yield from resolved.findings(Phase.PROBED, facts)

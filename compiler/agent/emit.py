@@ -2,6 +2,7 @@
 
 from ppoc.compiler.agent.features import LISTS, features_of
 from ppoc.compiler.agent.plan import Plan
+from ppoc.compiler.emission.constants import interface_words
 from ppoc.compiler.emission.features import feature_context
 from ppoc.compiler.emission.imports import import_lines
 from ppoc.compiler.emission.rendering import environment, rendered
@@ -14,6 +15,7 @@ def emit(plan: Plan) -> str:
         RuntimeError: the text is not Python or its constants are not the plan's: a compiler bug.
     """
     context = feature_context(environment(), features_of(plan), LISTS)
+    context |= interface_words(context["constants"], context["settings"])
     context["imports"] = import_lines(["from ppoc import runtime", *context["imports"]])
     shapes = {"SHAPES": dict(plan.networks.shapes())}
     return rendered("agent/module.jinja", context, context["constants"], shapes)

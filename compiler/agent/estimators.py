@@ -193,7 +193,12 @@ ESTIMATORS = {
         critic="it sums the TD errors r + γ V(s′) − V(s)",
         subtracts_values=True,
         constants=lambda advantage: (
-            Constant("LAMBDA", advantage.lambda_, "λ of GAE: 0 for the TD error, 1 for the return"),
+            Constant(
+                "LAMBDA",
+                advantage.lambda_,
+                "λ of GAE: 0 for the TD error, 1 for the return",
+                "advantage.lambda",
+            ),
         ),
         one_decision=lambda advantage: advantage.lambda_ == 0,
     ),
@@ -204,9 +209,14 @@ ESTIMATORS = {
         critic="it sums the TD errors r + γ V(s′) − V(s)",
         subtracts_values=True,
         constants=lambda advantage: (
-            Constant("LAMBDA", advantage.lambda_, "λ, a factor of c"),
-            Constant("RHO_CLIP", advantage.rho_clip, "ρ̄: 1 for the values of a policy near π"),
-            Constant("C_CLIP", advantage.c_clip, "c̄"),
+            Constant("LAMBDA", advantage.lambda_, "λ, a factor of c", "advantage.lambda"),
+            Constant(
+                "RHO_CLIP",
+                advantage.rho_clip,
+                "ρ̄: 1 for the values of a policy near π",
+                "advantage.rho_clip",
+            ),
+            Constant("C_CLIP", advantage.c_clip, "c̄", "advantage.c_clip"),
         ),
         sample_weight=None,
         refuses=_refuses_other_weights,

@@ -7,7 +7,7 @@ from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.agent.schedule_words import over_the_run, rows
 from ppoc.compiler.formula.explanation import block, symbols
 from ppoc.compiler.formula.notation import latex
-from ppoc.compiler.formula.objectives import Objective, policy_objective, value_objective
+from ppoc.compiler.formula.objectives import Objective
 from ppoc.compiler.formula.schedules import latex as schedules_latex
 
 
@@ -16,8 +16,8 @@ def explain(resolved: Resolved, *, tex: bool = False) -> str:
     spec = resolved.spec
     if spec.optimizer.cross_entropy is not None:
         return _search_latex() if tex else _search(spec, spec.optimizer.cross_entropy)
-    policy = policy_objective(spec)
-    value = value_objective(spec) if spec.networks.critic is not None else None
+    policy = spec.policy_objective
+    value = spec.value_objective if spec.networks.critic is not None else None
     estimator, buffer = estimator_of(spec.advantage), spec.update.buffer
     products = buffer is not None and buffer.importance == "products"
     if tex:

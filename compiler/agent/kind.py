@@ -11,7 +11,6 @@ from ppoc.compiler.front.merge import attempt, merge
 from ppoc.compiler.front.node import Node
 from ppoc.compiler.front.program import Program
 from ppoc.compiler.front.rules import rules_in
-from ppoc.compiler.front.spec import Examined
 from ppoc.compiler.front.values import VERSION
 
 REQUIRED = {"ppoc": VERSION, "name": "agent", "algorithm": "ppo", "env": {"id": "none"}}
@@ -32,11 +31,11 @@ class AgentKind:
         below = attempt(lambda: preset(user), found) or Node({})
         return critic_like_actor(merge(below, user))
 
-    def probed(self, examined: Examined, *, trust: bool) -> Iterator[Diagnostic]:
+    def probed(self, resolved: Resolved, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
         """Problems that the environment shows, which is made once."""
         from ppoc.compiler.agent.build import environment_problems
 
-        yield from environment_problems(examined, trust=trust)
+        yield from environment_problems(resolved, right=right, trust=trust)
 
     def compile(self, resolved: Resolved, *, trust: bool = False) -> Program:
         """The module of the agent; raises as `compile_agent` does."""

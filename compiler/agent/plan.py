@@ -14,7 +14,7 @@ from ppoc.compiler.agent.last_iteration import last_batch, steps_taken
 from ppoc.compiler.agent.networks.actor_critic import Networks
 from ppoc.compiler.agent.networks.build import Interface, build
 from ppoc.compiler.agent.networks.distributions import Distribution, Policy
-from ppoc.compiler.formula.objectives import Objective, policy_objective, value_objective
+from ppoc.compiler.formula.objectives import Objective
 from ppoc.compiler.front.program import Decision
 
 
@@ -77,13 +77,13 @@ class Plan:
         """Whether the critic is Q(s, a)."""
         return self.spec.advantage.estimator == "q"
 
-    @cached_property
+    @property
     def policy_objective(self) -> Objective:
-        return policy_objective(self.spec)
+        return self.spec.policy_objective
 
-    @cached_property
+    @property
     def value_objective(self) -> Objective:
-        return value_objective(self.spec)
+        return self.spec.value_objective
 
     @property
     def batch_size(self) -> int:
@@ -148,6 +148,17 @@ class Plan:
     def evaluates_on_the_way(self) -> bool:
         """Whether evaluations interrupt training."""
         return self.spec.evaluation.every is not None and self.spec.evaluation.episodes > 0
+
+    @property
+    def episodes_go_on(self) -> bool:
+        """Whether episodes go on, on the host, from one iteration to the next."""
+        sampled = self.spec.update.sampling == "episodes"
+        return not self.device_rollout and not self.searches and not sampled
+
+    @property
+    def restarts(self) -> bool:
+        """Whether all episodes begin anew every so often, since only then can they be replayed."""
+        return self.episodes_go_on and self.facts.backend == "envpool"
 
     @property
     def shares_envs(self) -> bool:

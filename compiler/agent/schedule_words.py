@@ -5,7 +5,6 @@ from typing import Any
 
 from ppoc.compiler.agent.language import AgentSpec
 from ppoc.compiler.agent.last_iteration import iterations_in_words, steps_taken
-from ppoc.compiler.formula.objectives import policy_objective
 from ppoc.compiler.formula.schedules import Row, block
 
 
@@ -22,7 +21,7 @@ def rows(spec: AgentSpec) -> Iterator[Row]:
         yield Row("noise", optimizer.cross_entropy.noise, "linear")
         return
     yield from _rates(spec)
-    if policy_objective(spec).uses("epsilon"):
+    if spec.policy_objective.uses("epsilon"):
         yield from _changing("clip range ε", losses.policy.epsilon, losses.policy.schedule)
     if losses.policy.kl_target is not None:
         weight = losses.policy.parameters.get("kl_weight", 1.0)

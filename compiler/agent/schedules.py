@@ -6,7 +6,7 @@ then a part of what a checkpoint holds.
 
 from typing import Any, NamedTuple
 
-from ppoc.compiler.agent.constants import split_rate
+from ppoc.compiler.agent.optimizer_constants import split_rate
 from ppoc.compiler.agent.plan import Plan
 from ppoc.compiler.emission.literals import Code
 

@@ -55,6 +55,16 @@ class Feature:
         return {}
 
 
+def feature_names(features: Iterable[Feature]) -> list[str]:
+    """Names of features, in their order."""
+    return [type(feature).__name__ for feature in features]
+
+
+def listed(features: Iterable[Feature], name: str) -> list[Any]:
+    """The items that features add to a list."""
+    return [item for feature in features for item in feature.lists().get(name, ())]
+
+
 def feature_context(
     environment: jinja2.Environment, features: Iterable[Feature], lists: Iterable[str]
 ) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, cast
 
 from ppoc.compiler.formula.parser import (
     FUNCTIONS,
@@ -65,18 +65,6 @@ ACTION_VALUE_SYMBOLS = {
 }  # fmt: skip
 
 
-class Learner(Protocol):
-    """A section of a spec that has losses of a policy and of a value function."""
-
-    @property
-    def losses(self) -> Any:
-        """The sections `policy` and `value`, each with `objective` and `parameters`."""
-
-    @property
-    def learns_action_values(self) -> bool:
-        """Whether values are those of a state and an action."""
-
-
 @dataclass(frozen=True)
 class Objective:
     """A formula with where it comes from."""
@@ -118,39 +106,43 @@ def named(which: str) -> Mapping[str, Mapping[str, str]]:
     return found
 
 
-def policy_objective(spec: Learner) -> Objective:
-    """The policy's objective, to be maximised, of an agent or of the tokens of a language model.
+class ObjectivesMixin:
+    """Objectives of a section of a spec that has `losses`, each parsed once, when it is asked for.
 
-    Raises:
-        FormulaError: it is no formula, has unknown names, or no gradient reaches the policy.
+    The section says by `learns_action_values` whether values are those of a state and an action.
     """
-    losses = spec.losses
-    parameters = {"epsilon": _parameter("ε", r"\epsilon", "CLIP_RANGE", losses.policy.epsilon)}
-    parameters |= _own_parameters(losses.policy.parameters, "OBJECTIVE")
-    objective = _objective(losses.policy.objective, "policy", {**POLICY_SYMBOLS, **parameters})
-    if not objective.tree.learns:
-        help = "use `ratio`, `log_prob` or `kl` outside of constant(…)"
-        raise FormulaError("no gradient reaches the policy", 0, len(objective.text), help)
-    return objective
 
+    @cached_property
+    def policy_objective(self) -> Objective:
+        """The policy's objective, to be maximised.
 
-def value_objective(spec: Learner) -> Objective:
-    """The value function's objective, to be minimised.
+        Raises:
+            FormulaError: it is no formula, has unknown names, or no gradient reaches the policy.
+        """
+        loss = cast(Any, self).losses.policy
+        parameters = {"epsilon": _parameter("ε", r"\epsilon", "CLIP_RANGE", loss.epsilon)}
+        parameters |= _own_parameters(loss.parameters, "OBJECTIVE")
+        objective = _objective(loss.objective, "policy", {**POLICY_SYMBOLS, **parameters})
+        if not objective.tree.learns:
+            help = "use `ratio`, `log_prob` or `kl` outside of constant(…)"
+            raise FormulaError("no gradient reaches the policy", 0, len(objective.text), help)
+        return objective
 
-    Raises:
-        FormulaError: as `policy_objective`, of the value function.
-    """
-    loss = spec.losses.value
-    symbols = dict(ACTION_VALUE_SYMBOLS if spec.learns_action_values else VALUE_SYMBOLS)
-    symbols |= _own_parameters(loss.parameters, "VALUE_OBJECTIVE")
-    if loss.clip is not None:
-        symbols["value_clip"] = _parameter("c", "c", "VALUE_CLIP_RANGE", loss.clip)
-    clipped = loss.objective == "squared" and loss.clip is not None
-    objective = _objective("clipped" if clipped else loss.objective, "value", symbols)
-    if not objective.tree.learns:
-        help = "use `V` outside of constant(…)"
-        raise FormulaError("no gradient reaches the critic", 0, len(objective.text), help)
-    return objective
+    @cached_property
+    def value_objective(self) -> Objective:
+        """The value function's objective, to be minimised; raises as `policy_objective` does."""
+        spec = cast(Any, self)
+        loss = spec.losses.value
+        symbols = dict(ACTION_VALUE_SYMBOLS if spec.learns_action_values else VALUE_SYMBOLS)
+        symbols |= _own_parameters(loss.parameters, "VALUE_OBJECTIVE")
+        if loss.clip is not None:
+            symbols["value_clip"] = _parameter("c", "c", "VALUE_CLIP_RANGE", loss.clip)
+        clipped = loss.objective == "squared" and loss.clip is not None
+        objective = _objective("clipped" if clipped else loss.objective, "value", symbols)
+        if not objective.tree.learns:
+            help = "use `V` outside of constant(…)"
+            raise FormulaError("no gradient reaches the critic", 0, len(objective.text), help)
+        return objective
 
 
 def reserved(which: str) -> set[str]:

@@ -28,6 +28,9 @@ class Program:
         data: path in the folder → the file that is copied there, and its checksum.
         code_folders: where code that the spec names was found.
         length: steps of the run in words, where its total is no multiple of its iterations.
+        features: names of those that its plan has.
+        settings: key of the spec → its value, of those that the module holds.
+        facts: what else of a run is known before it begins, as the manifest has it.
         plan: of an agent, what its passes made of the spec.
     """
 
@@ -40,4 +43,7 @@ class Program:
     data: Mapping[str, tuple[Path, str]] = field(default_factory=dict)
     code_folders: Sequence[str] = ()
     length: str = ""
+    features: Sequence[str] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
     plan: Any = None

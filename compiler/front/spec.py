@@ -131,8 +131,8 @@ class SpecKind(Protocol):
     def layered(self, user: Node, found: list[Diagnostic]) -> Node:
         """A document over the layers below it, such as its preset; problems go to `found`."""
 
-    def probed(self, examined: Examined, *, trust: bool) -> Iterator[Diagnostic]:
-        """Problems that only the environment or the files of a spec show."""
+    def probed(self, resolved: Any, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
+        """Problems that only the environment or the files of a spec show; `right`: all else is."""
 
     def compile(self, resolved: Any, *, trust: bool = False) -> Program:
         """The module of a spec, and what its folder says of it.

@@ -64,8 +64,7 @@ def compile_spec(resolved: ResolvedSpec, *, trust: bool = False) -> Compiled:
     lock = lock_text(resolved, program)
     name: str = program.values["name"]
     texts = {MODULE: program.module, LOCK: lock}
-    sums = {path: found for path, (_, found) in program.data.items()} if program.data else None
-    manifest = manifest_text(name, texts, program.decisions, program.versions, sums)
+    manifest = manifest_text(resolved.kind.name, name, texts, program)
     return Compiled(
         name,
         program.module,

@@ -2,25 +2,22 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import from_json
 
 from ppoc.compiler.front.diagnostics import SpecError
-from ppoc.compiler.front.program import Decision
+from ppoc.compiler.front.program import Program
 from ppoc.compiler.front.source import read
 from ppoc.compiler.front.versions import UPDATE, Format, VersionError
 
 MODULE, LOCK, MANIFEST = "module.py", "spec.lock.yaml", "manifest.json"
-FORMAT: Format[Any] = Format("manifest format", 1)
-
-
-EJECTED = (
-    "Ejected: what it uses of ppoc's runtime stands in this file, so that it runs without ppoc."
-)
+# Modules of folders with an earlier format call a runtime that is not there any more.
+FORMAT: Format[Any] = Format("manifest format", 2, {1: lambda document: document})
+DataFile = Annotated[str, StringConstraints(pattern=r"^data/[a-z]{1,32}\.jsonl$")]
 
 
 class FolderError(Exception):
@@ -28,12 +25,18 @@ class FolderError(Exception):
 
 
 class Manifest(BaseModel):
-    """A manifest, as far as others rely on it."""
+    """A manifest, as far as others rely on it.
+
+    Attributes:
+        earlier: whether an earlier version wrote it, with another interface of modules.
+    """
 
     model_config = ConfigDict(strict=True, frozen=True)
     name: str
+    earlier: bool = False
     sha256: dict[str, str]
     versions: dict[str, str]
+    data: dict[DataFile, str] = Field(default_factory=dict)  # copied beside the module
 
 
 def sha256(text: str) -> str:
@@ -41,23 +44,23 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def manifest_text(
-    name: str,
-    texts: Mapping[str, str],
-    decisions: Sequence[Decision],
-    versions: Mapping[str, str],
-    data: Mapping[str, str] | None = None,
-) -> str:
-    """The text of manifest.json; `texts` are those of the files beside it, `data` checksums."""
+def manifest_text(kind: str, name: str, texts: Mapping[str, str], program: Program) -> str:
+    """The text of manifest.json; `texts` are those of the files beside it."""
     manifest: dict[str, Any] = {
         "format": FORMAT.version,
+        "kind": kind,
         "name": name,
+        "features": list(program.features),
         "sha256": {file: sha256(text) for file, text in texts.items()},
-        "plan": [{"pass": d.name, "choice": d.choice, "reason": d.reason} for d in decisions],
-        "versions": dict(sorted(versions.items())),
+        "plan": [
+            {"pass": d.name, "choice": d.choice, "reason": d.reason} for d in program.decisions
+        ],
+        "settings": dict(program.settings),
+        **program.facts,
+        "versions": dict(sorted(program.versions.items())),
     }
-    if data is not None:
-        manifest["data"] = dict(sorted(data.items()))
+    if program.data:
+        manifest["data"] = {path: found for path, (_, found) in sorted(program.data.items())}
     return json.dumps(manifest, indent=2) + "\n"
 
 
@@ -72,7 +75,8 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         document = from_json(text)
         found = document["format"] if isinstance(document, dict) and "format" in document else None
-        return Manifest.model_validate(FORMAT.current(document, found))
+        current = FORMAT.current(document, found)
+        return Manifest.model_validate({**current, "earlier": found != FORMAT.version})
     except VersionError as error:
         raise FolderError(f"{path}: {error}; if a newer one wrote it, {UPDATE}") from error
     except ValidationError as error:

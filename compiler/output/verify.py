@@ -9,11 +9,11 @@ import ast
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from ppoc.compiler.output import ownership
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.output.manifest import (
-    EJECTED,
     LOCK,
     MANIFEST,
     MODULE,
@@ -33,8 +33,18 @@ NOTHING_SAYS = f"has no {MANIFEST} beside it, which would say what it should be"
 ANYWAY = "read it, and give --modified to run it as it is"
 
 
-def verified(folder: Path, *, modified: bool = False, trust: bool = False) -> str:
+class Verified(NamedTuple):
+    """The text of a module that may be run."""
+
+    text: str
+    anew: bool = False  # it is not the folder's, of another version, but what its lock compiles to
+
+
+def verified(folder: Path, *, modified: bool = False, trust: bool = False) -> Verified:
     """The text of a folder's module, which may be run.
+
+    A module that an earlier version wrote calls a runtime that is not there any more. Its lock is
+    compiled anew, in memory.
 
     Args:
         modified: take the module as it is; links that lead out of the folder, pipes and devices
@@ -45,39 +55,54 @@ def verified(folder: Path, *, modified: bool = False, trust: bool = False) -> st
         FolderError: the folder is no compiled folder, or its module is not that of its lock.
         SpecError: the lock does not compile here.
     """
+    check(folder)
+    text = read_file(folder / MODULE)
+    if modified:
+        return Verified(text)
+    if not os.path.lexists(folder / MANIFEST):
+        raise FolderError(f"{folder / MODULE} {NOTHING_SAYS}; {ANYWAY}")
+    manifest = read_manifest(folder)
+    if manifest.sha256.get(MODULE) != sha256(text):
+        raise FolderError(f"{folder / MODULE} was changed after it was compiled: {ANYWAY}")
+    if manifest.earlier:
+        return Verified(_compiled(folder, manifest, trust=trust), anew=True)
+    if not ownership.is_own(sha256(text)):
+        _compare(folder, text, manifest, trust=trust)
+        ownership.remember(sha256(text))
+    return Verified(text)
+
+
+def check(folder: Path) -> None:
+    """See that there is nothing in a folder that leads out of it, or that one would wait for.
+
+    Raises:
+        FolderError: there is, or the folder cannot be read.
+    """
     try:
         check_folder(folder)
     except (FormatError, OSError) as error:
         raise FolderError(str(error)) from error
-    text = read_file(folder / MODULE)
-    if modified:
-        return text
-    if not os.path.lexists(folder / MANIFEST):
-        why = "was ejected: no spec says what it should be" if EJECTED in text else NOTHING_SAYS
-        raise FolderError(f"{folder / MODULE} {why}; {ANYWAY}")
-    manifest = read_manifest(folder)
-    if manifest.sha256.get(MODULE) != sha256(text):
-        raise FolderError(f"{folder / MODULE} was changed after it was compiled: {ANYWAY}")
-    if ownership.is_own(sha256(text)):
-        return text
-    _compare(folder, text, manifest, trust=trust)
-    ownership.remember(sha256(text))
-    return text
 
 
-def _compare(folder: Path, text: str, manifest: Manifest, *, trust: bool) -> None:
-    """Compile the lock again, and compare."""
+def _compiled(folder: Path, manifest: Manifest, *, trust: bool) -> str:
+    """The module that a folder's lock compiles to here."""
     lock = folder / LOCK
     if manifest.sha256.get(LOCK) != sha256(read_file(lock)):
         raise FolderError(
             f"{lock} was changed after it was compiled: compile it again with `ppoc compile {lock}`"
         )
-    compiled = compile_spec(resolve(lock), trust=trust)
-    if compiled.module != text and (other := _other_spaces(text, compiled.module)):
+    return compile_spec(resolve(lock), trust=trust).module
+
+
+def _compare(folder: Path, text: str, manifest: Manifest, *, trust: bool) -> None:
+    """Compile the lock again, and compare."""
+    lock = folder / LOCK
+    compiled = _compiled(folder, manifest, trust=trust)
+    if compiled != text and (other := _other_spaces(text, compiled)):
         raise FolderError(
             f"{folder / MODULE} was compiled for another environment than there is here: {other}"
         )
-    if compiled.module != text:
+    if compiled != text:
         theirs = printable(manifest.versions.get("ppoc", "unknown"), 40)
         raise FolderError(
             f"{folder / MODULE} is not what its {LOCK} compiles to here (its manifest says ppoc "

@@ -4,12 +4,17 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from ppoc.compiler.emission.constants import settings
+from ppoc.compiler.emission.features import feature_names, listed
 from ppoc.compiler.front.program import Program
 from ppoc.compiler.front.rules import Phase
-from ppoc.compiler.rlhf.constants import length_in_words, reference
+from ppoc.compiler.rlhf.constants import episodes_taken, length_in_words, reference
 from ppoc.compiler.rlhf.emit import emit
+from ppoc.compiler.rlhf.features import features_of
+from ppoc.compiler.rlhf.features.models import constants_of
 from ppoc.compiler.rlhf.language import RlhfSpec
 from ppoc.compiler.rlhf.passes import COMPILED, choose_compiling
+from ppoc.compiler.rlhf.plan import RlhfPlan
 from ppoc.compiler.rlhf.probe import probe
 from ppoc.compiler.rlhf.resolved import RlhfResolved
 
@@ -34,13 +39,19 @@ def compile_rlhf(resolved: RlhfResolved) -> Program:
     compiled = {stage for stage, decision in decisions.items() if decision.choice == COMPILED}
     chosen = tuple(decisions.values())
     lost = resolved.findings(Phase.DECIDED, chosen)
+    plan = RlhfPlan(spec, files, dict(_places(resolved)), compiled)
+    features = features_of(plan)
+    ppo_steps = {"ppo": episodes_taken(spec)} if plan.has("ppo") else {}
     return Program(
-        emit(spec, files, dict(_places(resolved)), compiled),
+        emit(spec, files, plan.places, compiled),
         values_of(resolved, {roles[role]: name for role, name in files.items()}),
         dict(_versions()),
         [*warnings, *lost],
         chosen,
         length=length_in_words(spec),
+        features=feature_names(features),
+        settings=settings(constants_of(plan), listed(features, "settings")),
+        facts={"total_steps": ppo_steps},
         data={
             files[role]: (facts.files[key].path, facts.files[key].sha256)
             for role, key in roles.items()

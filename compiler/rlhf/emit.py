@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Set
 
+from ppoc.compiler.emission.constants import interface_words
 from ppoc.compiler.emission.features import feature_context
 from ppoc.compiler.emission.imports import import_lines
 from ppoc.compiler.emission.rendering import environment, rendered
@@ -24,5 +25,6 @@ def emit(
     """
     plan = RlhfPlan(spec, files, places, compiled)
     context = feature_context(environment(), features_of(plan), LISTS)
+    context |= interface_words(context["constants"], context["settings"])
     context["imports"] = import_lines(context["imports"])
     return rendered("rlhf/module.jinja", context, context["constants"])

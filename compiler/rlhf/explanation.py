@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from ppoc.compiler.formula import schedules
 from ppoc.compiler.formula.explanation import block, symbols
 from ppoc.compiler.formula.notation import latex
-from ppoc.compiler.formula.objectives import policy_objective, value_objective
 from ppoc.compiler.formula.schedules import Row
 from ppoc.compiler.rlhf.language import RlhfSpec
 from ppoc.compiler.rlhf.language.ppo import Kl, Ppo
@@ -97,7 +96,7 @@ def _reward(reward: Reward) -> str:
 
 
 def _ppo(ppo: Ppo) -> list[str]:
-    policy, value = policy_objective(ppo), value_objective(ppo)
+    policy, value = ppo.policy_objective, ppo.value_objective
     losses, advantage = ppo.losses, ppo.advantage
     entropy = f" − {losses.entropy.beta:g}·entropy" if losses.entropy.beta else ""
     decay = advantage.gamma * advantage.lambda_
@@ -159,7 +158,7 @@ def _latex(spec: RlhfSpec) -> str:
         )
     if "ppo" in spec.stages:
         ppo = spec.ppo
-        policy, value = policy_objective(ppo), value_objective(ppo)
+        policy, value = ppo.policy_objective, ppo.value_objective
         estimate = ESTIMATORS[ppo.kl.estimator][1]
         bonus = rf" - {ppo.losses.entropy.beta:g}\,\mathcal{{H}}[\pi_\theta]"
         lines += [

@@ -6,7 +6,6 @@ from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.node import Node
 from ppoc.compiler.front.program import Program
 from ppoc.compiler.front.rules import Phase, rules_in
-from ppoc.compiler.front.spec import Examined
 from ppoc.compiler.front.values import VERSION
 from ppoc.compiler.rlhf.language import RlhfSpec
 from ppoc.compiler.rlhf.peers import PEERS
@@ -30,10 +29,8 @@ class RlhfKind:
         """The document itself: there are no presets."""
         return user
 
-    def probed(self, examined: Examined, *, trust: bool) -> Iterator[Diagnostic]:
+    def probed(self, resolved: RlhfResolved, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
         """Problems that the files of the spec show."""
-        resolved = examined.resolved
-        assert isinstance(resolved, RlhfResolved)
         yield from resolved.findings(Phase.PROBED, RlhfFacts(resolved))
 
     def compile(self, resolved: RlhfResolved, *, trust: bool = False) -> Program:

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from functools import cached_property
 
-from ppoc.compiler.formula.objectives import Objective, policy_objective, value_objective
+from ppoc.compiler.formula.objectives import Objective
 from ppoc.compiler.rlhf.constants import reference
 from ppoc.compiler.rlhf.language import RlhfSpec
 from ppoc.compiler.rlhf.language.values import Stage
@@ -25,15 +24,15 @@ class RlhfPlan:
     places: Mapping[str, str]
     compiled: Set[Stage] = frozenset()
 
-    @cached_property
+    @property
     def policy_objective(self) -> Objective:
         """Objective of the policy."""
-        return policy_objective(self.spec.ppo)
+        return self.spec.ppo.policy_objective
 
-    @cached_property
+    @property
     def value_objective(self) -> Objective:
         """Objective of the value function."""
-        return value_objective(self.spec.ppo)
+        return self.spec.ppo.value_objective
 
     @property
     def reference(self) -> str:

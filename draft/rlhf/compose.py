@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
-from ppoc.compiler.front.spec import ResolvedSpec
 from ppoc.compiler.front.suggest import nearest_divisors
 from ppoc.compiler.resolve import resolve_text
+from ppoc.compiler.rlhf.resolved import RlhfResolved
 from ppoc.draft.rlhf.fields import defaults, table
 from ppoc.draft.spec import write
 from ppoc.draft.spec.drafts import ROUNDS, Draft, NothingToDraftError, Value, adapt
@@ -153,13 +153,10 @@ def _culprit(values: dict[str, Value], text: str, first: Diagnostic) -> str:
     return (inside or list(values))[-1]
 
 
-def missing_files(resolved: ResolvedSpec, folder: Path) -> list[Note]:
+def missing_files(resolved: RlhfResolved, folder: Path) -> list[Note]:
     """A note for each file of a spec which is not there yet, where the spec is in a folder."""
     from ppoc.compiler.rlhf.data import files_read
-    from ppoc.compiler.rlhf.resolved import RlhfResolved
 
-    if not isinstance(resolved, RlhfResolved):
-        return []
     named = {name: folder / getattr(resolved.spec.data, name) for name in files_read(resolved)}
     return [
         Note("question", "", f"`data.{name}`: {path} is not there yet; its lines are to be "

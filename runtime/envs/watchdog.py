@@ -2,7 +2,7 @@
 
 A step that hangs is inside somebody's code and cannot be interrupted: the process is ended. A
 thread does so; where the step does not let go of Python's lock, and so stops every thread, a
-process that reads the same clock does: `ppoc run` has one (`ppoc.cli.witness`).
+process that reads the same clock does: `ppoc run` has one (`ppoc.cli.training.supervisor`).
 """
 
 import struct

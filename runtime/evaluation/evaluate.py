@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import ModuleType
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -12,6 +11,7 @@ from ppoc.runtime.envs.guard import check_reset, check_step
 from ppoc.runtime.envs.replay import ActionReplayEnv
 from ppoc.runtime.envs.vector import EnvironmentFailure, VectorEnv
 from ppoc.runtime.evaluation.statistics import Summary, summarize
+from ppoc.runtime.interface import AgentInterface
 
 # Where a module makes no evaluations of its own, or says nothing of how many environments.
 EPISODES = 10
@@ -122,18 +122,18 @@ class Terms(NamedTuple):
     @classmethod
     def of(
         cls,
-        module: ModuleType | None,
+        interface: AgentInterface | None,
         *,
         episodes: int | None = None,
         max_steps: int | None = None,
         num_envs: int | None = None,
     ) -> Self:
-        """The terms of a module, but for what is given."""
-        own = {} if module is None else vars(module)
+        """The terms of a module, but for what is given; without one, usual ones."""
+        own = interface.evaluation if interface else None
         return cls(
-            episodes or own.get("EVALUATION_EPISODES") or EPISODES,
-            max_steps or own.get("EVALUATION_MAX_STEPS", MAX_STEPS),
-            num_envs or own.get("EVALUATION_NUM_ENVS", NUM_ENVS),
+            episodes or (own.episodes if own else 0) or EPISODES,
+            max_steps or (own.max_steps if own else MAX_STEPS),
+            num_envs or (own.num_envs if own else NUM_ENVS),
         )
 
 

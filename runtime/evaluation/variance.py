@@ -1,6 +1,5 @@
 """How much a policy gradient estimate varies from batch to batch."""
 
-import inspect
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -9,8 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ppoc.runtime.declared import agent_of
 from ppoc.runtime.envs.guard import check_rollout
 from ppoc.runtime.envs.seeds import derive_seed
+from ppoc.runtime.interface import AgentInterface, Rollouts
 from ppoc.runtime.learning.parameters import flatten, unflatten
 from ppoc.runtime.learning.tensor_statistics import no_moments
 
@@ -54,64 +55,60 @@ def gradient_samples(
         ValueError: the module learns without a gradient.
         EnvironmentFailure: an environment fails, or gives what is not finite.
     """
-    if not hasattr(module, "make_batch"):
+    own = agent_of(module)
+    learning, rollouts = own.learning, own.rollouts
+    if learning is None:
         raise ValueError("the cross-entropy method has no gradient to compare")
-    start = unflatten(module.initial_parameters(module.SEED), module.SHAPES)
+    shapes, arguments = own.policy.shapes, [torch.tensor(value) for value in learning.arguments]
+    start = unflatten(learning.initial_parameters(own.seed), shapes)
     start.update({name: x for name, x in (parameters or {}).items() if name in start})
-    params = flatten(start, module.SHAPES)
+    params = flatten(start, shapes)
     actor = sum(x.numel() for name, x in start.items() if not name.startswith("critic"))
-    objective = getattr(module, "surrogate", module.loss)
-    gradient = torch.func.grad(
-        lambda x, batch: objective(x, batch, *_constants(module, objective))[0]
-    )
-    envs = module.make_envs(module.NUM_ENVS)
+    gradient = torch.func.grad(lambda x, batch: learning.objective(x, batch, *arguments)[0])
+    sampled = _host_rollout if rollouts.new_episodes is None else _device_rollout
+    envs = own.environment.make(rollouts.num_envs)
     try:
-        return torch.stack(
-            [
-                gradient(params, _batch(module, envs, params, derive_seed(seed, index)))[:actor]
-                for index in range(batches)
-            ]
+        batches_of = (
+            learning.make_batch(params, *sampled(own, envs, params, derive_seed(seed, index)))
+            for index in range(batches)
         )
+        return torch.stack([gradient(params, batch)[:actor] for batch in batches_of])
     finally:
         envs.close()
 
 
-def _batch(module: ModuleType, envs: Any, params: Tensor, seed: int) -> Any:
-    if hasattr(module, "new_episodes"):
-        return _device_batch(module, params, seed)
+def _host_rollout(own: AgentInterface, envs: Any, params: Tensor, seed: int) -> list[Tensor]:
+    """What a batch is made of, of a rollout from new episodes."""
+    policy, rollouts = own.policy, own.rollouts
     rng = np.random.default_rng(seed)
-    noise = module.draw_noise(rng, module.ROLLOUT_LENGTH, module.NUM_ENVS)
-    w = {name: x.numpy() for name, x in unflatten(params, module.SHAPES).items()}
-    normalize = [module.new_normalizer()] if hasattr(module, "new_normalizer") else []
-    rollout, _ = module.collect(envs, w, *normalize, envs.reset(seed), noise)
-    check_rollout(module.ENV_ID, rollout)
+    noise = _noise(rollouts, rng)
+    w = {name: x.numpy() for name, x in unflatten(params, policy.shapes).items()}
+    normalize = [policy.new_normalizer()] if policy.new_normalizer else []
+    rollout, _ = rollouts.collect(envs, w, *normalize, envs.reset(seed), noise)
+    check_rollout(own.environment.id, rollout)
     tensors = [torch.as_tensor(x) for x in rollout]
-    if hasattr(module, "action_log_probs"):
-        tensors.append(module.action_log_probs(params, tensors[0], tensors[1]))
-    if "next_noise" in inspect.signature(module.make_batch).parameters:
-        noise = module.draw_noise(rng, module.ROLLOUT_LENGTH, module.NUM_ENVS)
-        tensors.append(torch.as_tensor(noise))
-    return module.make_batch(params, *tensors)
+    if rollouts.action_log_probs is not None:
+        tensors.append(rollouts.action_log_probs(params, tensors[0], tensors[1]))
+    if own.learning and own.learning.next_noise:
+        tensors.append(torch.as_tensor(_noise(rollouts, rng)))
+    return tensors
 
 
-def _device_batch(module: ModuleType, params: Tensor, seed: int) -> Any:
+def _device_rollout(own: AgentInterface, envs: Any, params: Tensor, seed: int) -> list[Tensor]:
     """The same of a module whose rollouts are on the device."""
+    rollouts = own.rollouts
+    assert rollouts.new_episodes is not None
+    assert rollouts.draw is not None
     generator = torch.Generator().manual_seed(seed)
-    state, scaling = module.new_episodes(generator), []
-    if hasattr(module, "normalize"):
-        scaling.append(no_moments().scaling())
-    _, rollout = module.collect(params, state, *scaling, module.draw(generator))
+    state = rollouts.new_episodes(generator)
+    scaling = [no_moments().scaling()] if rollouts.normalizes else []
+    _, rollout = rollouts.collect(params, state, *scaling, rollouts.draw(generator))
     tensors = list(rollout)
-    if "next_noise" in inspect.signature(module.make_batch).parameters:
-        tensors.append(module.draw_noise(generator, module.ROLLOUT_LENGTH, module.NUM_ENVS))
-    return module.make_batch(params, *tensors)
+    if own.learning and own.learning.next_noise:
+        tensors.append(_noise(rollouts, generator))
+    return tensors
 
 
-def _constants(module: ModuleType, objective: Any) -> list[Tensor]:
-    """Initial values of what an objective takes beside parameters and batch."""
-    names = list(inspect.signature(objective).parameters)[2:]
-    values = [
-        getattr(module, name.upper(), None) or getattr(module, f"OBJECTIVE_{name.upper()}")
-        for name in names
-    ]
-    return [torch.tensor(value) for value in values]
+def _noise(rollouts: Rollouts, generator: Any) -> Any:
+    assert rollouts.draw_noise is not None
+    return rollouts.draw_noise(generator, rollouts.length, rollouts.num_envs)

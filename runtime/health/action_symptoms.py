@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from ppoc.runtime.health.findings import Change
-from ppoc.runtime.health.symptom import Constants, Symptom
+from ppoc.runtime.health.findings import Change, introduced
+from ppoc.runtime.health.settings import Settings
+from ppoc.runtime.health.symptom import Symptom
 from ppoc.runtime.health.trend import Row, Trend
 
 AT_BOUND = 0.95  # of the actions
@@ -13,12 +14,12 @@ def _stuck(row: Row, trend: Trend) -> bool:
     return row["actions_at_bound"] > AT_BOUND and not trend.improved
 
 
-def _other_actions(constants: Constants) -> Sequence[Change]:
+def _other_actions(settings: Settings) -> Sequence[Change]:
     """Changes that keep actions off a bound: units of their own, or a distribution within it."""
-    bounded = Change("networks.actor.distribution", "gaussian", "beta")
-    if "ACTION_CENTER" in constants:
-        return [bounded]
-    return [Change("networks.actor.action_scaling", "none", "bounds"), bounded]
+    return [
+        *introduced(settings, "networks.actor.action_scaling", "bounds", unset="none"),
+        *introduced(settings, "networks.actor.distribution", "beta", unset="gaussian"),
+    ]
 
 
 STUCK = Symptom(

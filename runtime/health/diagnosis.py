@@ -3,24 +3,22 @@
 Nothing of the folder is imported or trusted. What is damaged is left out, and said.
 """
 
-import ast
 import math
-import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ppoc.formats.documents import read_document
 from ppoc.formats.folders import check_folder
-from ppoc.formats.reading import FormatError, read_regular
+from ppoc.formats.reading import FormatError
 from ppoc.runtime.health import monitor as health
 from ppoc.runtime.health.findings import Finding
-from ppoc.runtime.health.monitor import Monitor
+from ppoc.runtime.health.monitor import Monitor, agent_monitor
 from ppoc.runtime.health.postmortem import dumps
-from ppoc.runtime.health.trend import Trend
+from ppoc.runtime.health.settings import MANIFEST, Facts, read_facts
 from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.records import evaluations
 
-LARGEST_MODULE = 2**20
+LANGUAGE_MODEL = "rlhf"  # the kind whose runs have stages in folders of their own
 STAGES = ("sft", "reward", "ppo")
 
 
@@ -56,40 +54,35 @@ def diagnose(folder: Path) -> Diagnosis | dict[str, Diagnosis]:
         raise ValueError(f"{folder} is no run folder: there is no such folder")
     check_folder(folder)
     notes: list[str] = []
-    constants = read_constants(folder / "module.py", notes)
-    if constants is not None and constants.get("KIND") == "rlhf":
-        there = [stage for stage in STAGES if (folder / stage).is_dir()]
-        if there:
-            return {stage: _diagnose_stage(folder / stage, constants) for stage in there}
-    if constants is None and not (folder / "metrics.csv").exists():
+    facts = read_facts(folder, notes)
+    there = [stage for stage in STAGES if (folder / stage).is_dir()]
+    if there and facts.kind in (LANGUAGE_MODEL, None):
+        return {stage: _diagnose_stage(folder / stage, facts) for stage in there}
+    if not any((folder / name).exists() for name in ("module.py", "metrics.csv")):
         raise ValueError(f"{folder} is no run folder: it has neither module.py nor metrics.csv")
-    known = constants or {}
-    diagnosis = _diagnose(folder, Monitor(Trend(known)), notes, known)
+    diagnosis = _diagnose(folder, agent_monitor(facts), notes)
+    if not facts.settings:
+        notes.append(f"{MANIFEST} does not say how the run is set, so no change is proposed")
     notes += _evaluations(folder)
     return diagnosis
 
 
-def _diagnose_stage(folder: Path, constants: dict[str, Any]) -> Diagnosis:
+def _diagnose_stage(folder: Path, facts: Facts) -> Diagnosis:
     from ppoc.runtime.rlhf.stage import UNITS
     from ppoc.runtime.rlhf.symptoms import monitor
 
-    return _diagnose(folder, monitor(folder.name, constants), [], unit=UNITS[folder.name])
+    return _diagnose(folder, monitor(folder.name, facts), [], unit=UNITS[folder.name])
 
 
 def _diagnose(
     folder: Path,
     monitor: Monitor,
     notes: list[str],
-    constants: dict[str, Any] | None = None,
     unit: str = "steps",
 ) -> Diagnosis:
     first: dict[str, Finding] = {}
     for step, evaluation, row in health.history(folder, notes):
-        if evaluation:
-            found = monitor.check_evaluation(step, row)
-        else:
-            found = monitor.check(step, _with_rewards(row, constants or {}))
-        for finding in found:
+        for finding in (monitor.check_evaluation if evaluation else monitor.check)(step, row):
             first.setdefault(finding.symptom, finding)
     events = _events(folder, notes)
     total = monitor.trend.total or None
@@ -106,28 +99,6 @@ def _diagnose(
     )
 
 
-def read_constants(path: Path, notes: list[str]) -> dict[str, Any] | None:
-    """The constants of a generated module, without importing it; None where it cannot be read."""
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            tree = ast.parse(read_regular(path, LARGEST_MODULE).decode())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
-        notes.append(f"{path.name} cannot be read: {error}")
-        return None
-    constants: dict[str, Any] = {}
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            try:
-                constants[node.targets[0].id] = ast.literal_eval(node.value)
-            except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-                continue
-    names = (getattr(node, "attr", getattr(node, "id", "")) for node in ast.walk(tree))
-    constants["_scales_rewards"] = "scale_rewards" in names
-    return constants
-
-
 def _events(folder: Path, notes: list[str]) -> list[dict[str, Any]]:
     """Divergences and what was done about them."""
     try:
@@ -137,14 +108,6 @@ def _events(folder: Path, notes: list[str]) -> list[dict[str, Any]]:
     except OSError as error:
         notes.append(f"{health.FILE} cannot be read: {error.strerror}")
     return []
-
-
-def _with_rewards(row: dict[str, float], constants: dict[str, Any]) -> dict[str, float]:
-    """A row of a run that did not measure its rewards yet: their mean instead of the largest."""
-    length = row.get("episode_length", 0.0)
-    if "largest_reward" in row or constants.get("_scales_rewards", True) or not length > 0:
-        return row
-    return {**row, "largest_reward": abs(row.get("episode_return", 0.0)) / length}
 
 
 def _state(

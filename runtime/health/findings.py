@@ -1,7 +1,10 @@
 """Findings of what is unhealthy in a run, and changes to make."""
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
+
+from ppoc.runtime.health.settings import Settings
 
 
 class Change(NamedTuple):
@@ -18,6 +21,24 @@ class Change(NamedTuple):
     def option(self) -> str:
         """The change as the option `-s` takes it."""
         return f"{self.path}={_text(self.new)}"
+
+
+def adjusted(settings: Settings, path: str, new: Callable[[Any], Any]) -> list[Change]:
+    """The change of a value that a run has; none where it has none, or where it is right already.
+
+    Args:
+        new: from the value that it has to the one to try.
+    """
+    if path not in settings:
+        return []
+    old = settings[path]
+    changed = new(old)
+    return [Change(path, old, changed)] if changed != old else []
+
+
+def introduced(settings: Settings, path: str, new: Any, *, unset: Any = "null") -> list[Change]:
+    """The change of a value that a run lacks, for which its spec says `unset`."""
+    return [] if path in settings else [Change(path, unset, new)]
 
 
 class Finding(NamedTuple):

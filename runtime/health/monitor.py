@@ -14,6 +14,7 @@ from ppoc.formats.documents import parse_document
 from ppoc.formats.files import append_line, read_lines, write_whole
 from ppoc.formats.reading import FormatError
 from ppoc.runtime.health.findings import Finding
+from ppoc.runtime.health.settings import Facts
 from ppoc.runtime.health.symptom import Symptom
 from ppoc.runtime.health.symptoms import SYMPTOMS
 from ppoc.runtime.health.trend import Row, Trend
@@ -75,12 +76,19 @@ class Monitor:
         return self._evaluations.check(step, {f"held_out_{name}": x for name, x in row.items()})
 
 
+def agent_monitor(facts: Facts) -> Monitor:
+    """The monitor of an agent's run."""
+    components = facts.action_components
+    total = facts.total_steps.get("train", 0)
+    return Monitor(Trend(facts.settings, total=total, action_components=components))
+
+
 class _Watched:
     """Symptoms of rows of one kind, and what is remembered of each."""
 
     def __init__(self, trend: Trend, symptoms: Sequence[Symptom]) -> None:
         self._trend = trend
-        self._symptoms = [(s, _State()) for s in symptoms if s.fits(trend.constants)]
+        self._symptoms = [(s, _State()) for s in symptoms if s.fits(trend.settings)]
 
     def check(self, step: int, row: Row) -> list[Finding]:
         self._trend.take(step, row)

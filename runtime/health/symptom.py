@@ -1,13 +1,11 @@
 """A symptom of an unhealthy run: what shows it, since when, and what to change."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ppoc.runtime.health.findings import Change, Finding
+from ppoc.runtime.health.settings import Settings
 from ppoc.runtime.health.trend import Row, Trend
-
-Constants = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -21,13 +19,16 @@ class Symptom:
     text: str
     """What is seen, with `{value}` for the metric."""
     cause: str
-    changes: Callable[[Constants], Sequence[Change]]
+    changes: Callable[[Settings], Sequence[Change]]
     source: str
-    fits: Callable[[Constants], bool] = lambda constants: True
-    """Whether a module with such constants can show it."""
+    fits: Callable[[Settings], bool] = lambda settings: True
+    """Whether a run with such settings can show it."""
 
     def finding(self, since: int, row: Row, trend: Trend) -> Finding:
-        """The finding that the symptom has been seen since the step `since`."""
+        """The finding that the symptom has been seen since the step `since`.
+
+        It proposes no change where nobody knows how the run is set.
+        """
         value = row[self.metric]
         return Finding(
             self.name,
@@ -36,7 +37,7 @@ class Symptom:
             value,
             self.text.format(value=f"{value:.4g}", count=self.patience),
             self.cause,
-            tuple(self.changes(trend.constants)),
+            tuple(self.changes(trend.settings)) if trend.settings else (),
             self.source,
             since,
         )

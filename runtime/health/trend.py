@@ -3,20 +3,12 @@
 import math
 from collections import deque
 from collections.abc import Mapping
-from typing import Any
 
-from ppoc.runtime.health.constants import usable
+from ppoc.runtime.health.settings import Settings
 
 AVERAGED = 10  # episode returns that the trend is judged by
 
 Row = Mapping[str, float]
-
-
-def total_steps(constants: Mapping[str, Any]) -> int:
-    """Environment steps of a whole run of a module with such constants, 0 where they do not say."""
-    whole = constants.get("NUM_ITERATIONS", 0) * constants.get("BATCH_SIZE", 0)
-    total: int = constants.get("TOTAL_STEPS", whole)
-    return total
 
 
 class Trend:
@@ -24,25 +16,24 @@ class Trend:
 
     def __init__(
         self,
-        constants: Mapping[str, Any],
+        settings: Settings,
         *,
-        total: int | None = None,
+        total: int = 0,
+        action_components: int = 0,
         returns: str = "episode_return",
         averaged: int = AVERAGED,
     ) -> None:
-        """The trend of a run of a module with such constants, such as `vars(module)`.
-
-        Those that no generated module has are left out.
+        """The trend of a run with such settings, which are usable.
 
         Args:
-            total: steps of the whole run, 0 where nobody knows; None: as the constants say.
+            total: steps of the whole run, 0 where nobody knows.
+            action_components: of a continuous action; 0 for a choice.
             returns: the metric that is to rise.
             averaged: how many of it in a row are judged by their mean.
         """
-        self.constants: Mapping[str, Any] = usable(constants)
-        if total is None:
-            total = total_steps(self.constants)
+        self.settings = settings
         self.total = total
+        self.action_components = action_components
         self.iterations = 0
         self.step = 0
         self.started = math.nan

@@ -47,6 +47,7 @@ class MetricsWriter:
         """
         path = folder / "metrics.csv"
         self._columns: list[str] | None = None
+        self._left_out: set[str] | None = None  # metrics of which the rows before know nothing
         if resume_step is not None and path.exists():
             self._columns = _drop_after(path, resume_step)
         self._file = LineFile(path, "x" if resume_step is None else "a")
@@ -62,14 +63,22 @@ class MetricsWriter:
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Append a row; a metric missing from `values` leaves its field empty.
 
+        A run that an earlier version began goes on with the columns it has.
+
         Raises:
-            ValueError: a metric has no column, because the first row did not have it.
+            ValueError: a metric has no column, because the first row here did not have it.
         """
         if self._columns is None:
             self._columns = ["step", *values]
             self._append(self._columns)
         unknown = [name for name in values if name not in self._columns]
-        if unknown:
+        if self._left_out is None:
+            self._left_out = set(unknown)
+            if unknown and self._say is not None:
+                self._say(
+                    f"metrics.csv goes on without {', '.join(unknown)}: it has no such column"
+                )
+        if unknown := [name for name in unknown if name not in self._left_out]:
             raise ValueError(f"metrics.csv has no column for {', '.join(unknown)}")
         row = [repr(float(values[name])) if name in values else "" for name in self._columns[1:]]
         self._append([str(step), *row])

@@ -1,10 +1,16 @@
 """The runtime of modules of `kind: rlhf`: data, tokens, models, generation, stages."""
 
+from ppoc.runtime.interface import (
+    AnswerEvaluation,
+    Data,
+    Generation,
+    LanguageModel,
+    LanguageModelInterface,
+)
 from ppoc.runtime.rlhf.compiled import compile_blocks
 from ppoc.runtime.rlhf.data import read_demonstrations
 from ppoc.runtime.rlhf.forward import hidden_states
 from ppoc.runtime.rlhf.generation import generate
-from ppoc.runtime.rlhf.launch import main
 from ppoc.runtime.rlhf.learning import (
     batches,
     by_rows,
@@ -46,8 +52,14 @@ from ppoc.runtime.rlhf.tokens import (
     pair_accuracy,
     rows,
 )
+from ppoc.runtime.run.launch import main
 
 __all__ = [
+    "AnswerEvaluation",
+    "Data",
+    "Generation",
+    "LanguageModel",
+    "LanguageModelInterface",
     "Limits",
     "Padded",
     "Rankings",

@@ -8,17 +8,20 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ppoc.runtime.declared import language_model_of
 from ppoc.runtime.errors import RunError
+from ppoc.runtime.interface import Generation
 from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.rlhf.data import first_prompt
 from ppoc.runtime.rlhf.generation import generate
 from ppoc.runtime.rlhf.stage import load_tokenizer
+from ppoc.runtime.rlhf.tokens import Limits
 from ppoc.runtime.run.run import choose_device
 
 
 def policy_stages(module: ModuleType, root: Path) -> list[str]:
     """The stages of a run folder that have a policy, the newest first."""
-    first = getattr(module, "REFERENCE", "sft")
+    first = language_model_of(module).model.reference
     return [
         stage
         for stage in dict.fromkeys(("ppo", "sft", first))
@@ -38,8 +41,8 @@ def training_prompt(module: ModuleType, root: Path) -> Example | None:
 
     Answers to prompts of another form are those of a policy that has never seen such.
     """
-    for name in ("PROMPTS", "DEMONSTRATIONS", "PREFERENCES"):
-        file = getattr(module, name, None)
+    data = language_model_of(module).data
+    for file in (data.prompts, data.demonstrations, data.preferences):
         if file is not None:
             with contextlib.suppress(RunError):
                 return Example(first_prompt(root / file), file)
@@ -68,20 +71,23 @@ def answerer(
         RunError: no stage has saved a policy, or not this one.
         CheckpointError: its checkpoint is damaged.
     """
+    own = language_model_of(module)
     there = policy_stages(module, root)
     stage = stage or next(iter(there), None)
     if stage not in there:
         found = f"; it has those of {', '.join(there)}" if there else ""
         raise RunError(f"{root} has no policy of {stage or 'any stage'} yet{found}")
-    place = choose_device(device or module.DEVICE)
+    place = choose_device(device or own.device)
     tokenizer = load_tokenizer(root)
-    lm = module.load_policy(root, stage, tokenizer).to(place).eval()
-    most = max_new_tokens or getattr(module, "MAX_NEW_TOKENS", module.MAX_RESPONSE_TOKENS)
-    heat = getattr(module, "TEMPERATURE", 1.0) if temperature is None else temperature
-    rng = np.random.default_rng(module.SEED if seed is None else seed)
+    lm = own.model.load_policy(root, stage, tokenizer).to(place).eval()
+    limits = Limits(*own.data.limits)
+    drawn = own.generation or Generation(max_new_tokens=limits.response, temperature=1.0)
+    most = max_new_tokens or drawn.max_new_tokens
+    heat = drawn.temperature if temperature is None else temperature
+    rng = np.random.default_rng(own.seed if seed is None else seed)
 
     def answer(prompt: str) -> str:
-        tokens = tokenizer.prompt(prompt)[-module.MAX_PROMPT_TOKENS :]
+        tokens = tokenizer.prompt(prompt)[-limits.prompt :]
         noise = rng.random((1, most), np.float32)
         (response,) = generate(
             lm,

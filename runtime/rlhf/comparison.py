@@ -9,12 +9,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ppoc.formats.reading import FormatError
 from ppoc.formats.text import escaped
+from ppoc.runtime.declared import language_model_of
+from ppoc.runtime.errors import RunError
+from ppoc.runtime.interface import LanguageModelInterface
 from ppoc.runtime.rlhf.generation import generate
 from ppoc.runtime.rlhf.learning import by_rows, prompts
 from ppoc.runtime.rlhf.stage import load_tokenizer
 from ppoc.runtime.rlhf.tokenizers import Tokenizer
-from ppoc.runtime.rlhf.tokens import pad, rows
+from ppoc.runtime.rlhf.tokens import Limits, pad, rows
+from ppoc.runtime.run.numbers import is_number, numbers
 from ppoc.runtime.run.run import choose_device
 
 RESAMPLES = 2000
@@ -69,6 +74,40 @@ class Comparison(NamedTuple):
         }
 
 
+def comparison_of(document: Any) -> Comparison:
+    """The comparison of a document that anybody may have made.
+
+    Raises:
+        FormatError: it is none.
+    """
+    names = [name for name in Comparison._fields if name not in ("before", "after", "examples")]
+    if not isinstance(document, dict) or set(document) != set(Comparison._fields):
+        raise FormatError("its comparison is not of the policies before and after")
+    found: Any = numbers(
+        {name: document[name] for name in names}, names, ("prompts", "samples"), "its comparison"
+    )
+    sides: Any = [
+        numbers(document[side], Side._fields, (), f"{side} in its comparison")
+        for side in ("before", "after")
+    ]
+    examples = document["examples"]
+    if not isinstance(examples, list) or not all(map(_is_example, examples)):
+        raise FormatError("its comparison has examples that are none")
+    before, after = (Side(**side) for side in sides)
+    shown = [Example(**row) for row in examples]
+    return Comparison(**found, before=before, after=after, examples=shown)
+
+
+def _is_example(row: Any) -> bool:
+    texts, scores = ("prompt", "before", "after"), ("before_score", "after_score")
+    return (
+        isinstance(row, dict)
+        and set(row) == {*texts, *scores}
+        and all(isinstance(row[name], str) for name in texts)
+        and all(is_number(row[name]) for name in scores)
+    )
+
+
 class Answers(NamedTuple):
     """Responses [P·S] to prompts, those to one prompt after another, and their scores."""
 
@@ -93,23 +132,26 @@ def compare(
         CheckpointError: a checkpoint is damaged.
         DataError: the prompts cannot be read.
     """
-    place = choose_device(device or module.DEVICE)
+    own = language_model_of(module)
+    if own.evaluation is None or own.generation is None:
+        raise RunError(f"{root} has no stage ppo, which would leave a policy to compare")
+    place, most = choose_device(device or own.device), own.generation.max_new_tokens
     tokenizer = load_tokenizer(root)
-    asked = _held_out(module, tokenizer)[: count or module.EVALUATION_PROMPTS]
-    samples = samples or module.EVALUATION_SAMPLES
-    temperature = module.EVALUATION_TEMPERATURE if temperature is None else temperature
+    asked = _held_out(own, tokenizer)[: count or own.evaluation.prompts]
+    samples = samples or own.evaluation.samples
+    temperature = own.evaluation.temperature if temperature is None else temperature
     repeated = [prompt for prompt in asked for _ in range(samples)]
     score = module.load_score(root, tokenizer, place)
-    rng = np.random.default_rng((module.SEED if seed is None else seed, 0xC0))
+    rng = np.random.default_rng((own.seed if seed is None else seed, 0xC0))
     sides, policies = [], []
-    for stage in (module.REFERENCE, "ppo"):
-        lm = module.load_policy(root, stage, tokenizer).to(place).eval()
-        noise = rng.random((len(repeated), module.MAX_NEW_TOKENS), np.float32)
+    for stage in (own.model.reference, "ppo"):
+        lm = own.model.load_policy(root, stage, tokenizer).to(place).eval()
+        noise = rng.random((len(repeated), most), np.float32)
         responses = generate(
             lm,
             repeated,
             end=tokenizer.end,
-            max_new_tokens=module.MAX_NEW_TOKENS,
+            max_new_tokens=most,
             noise=noise if temperature > 0 else None,
             temperature=temperature or 1.0,
         )
@@ -119,11 +161,11 @@ def compare(
     return _summary(tokenizer, asked, samples, sides, kl)
 
 
-def _held_out(module: ModuleType, tokenizer: Tokenizer) -> list[list[int]]:
+def _held_out(own: LanguageModelInterface, tokenizer: Tokenizer) -> list[list[int]]:
     """Held-out prompts, or, where none are held out, all."""
-    learn, kept = prompts(
-        module.FOLDER / module.PROMPTS, tokenizer, module.LIMITS, module.HELD_OUT, module.SEED
-    )
+    data = own.data
+    file, limits = data.folder / data.prompts, Limits(*data.limits)
+    learn, kept = prompts(file, tokenizer, limits, data.held_out, own.seed)
     return kept or learn
 
 

@@ -1,12 +1,12 @@
 """Changes to the spec of a language model whose stage is unhealthy, the likeliest first."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
-from ppoc.runtime.health.findings import Change
+from ppoc.runtime.health.findings import Change, adjusted, introduced
+from ppoc.runtime.health.settings import Settings
+from ppoc.runtime.rlhf.trend import BEST
 
-Constants = Mapping[str, Any]
-Changes = Callable[[Constants], list[Change]]
+Changes = Callable[[Settings], list[Change]]
 
 # Rates that are usual for a new model, which is a small one; for low-rank changes (Hu et al. 2022);
 # and for all weights of a model that has learnt already.
@@ -17,34 +17,33 @@ USUAL = {
     "value": (1e-3, 1e-4, 1e-4),
 }
 WILD = 10  # times such a rate
-PREFIX = {"sft": "SFT_", "reward": "REWARD_", "ppo": ""}
 
 
-def _usual(constants: Constants, of: str) -> float:
+def _usual(settings: Settings, of: str) -> float:
     new, low_rank, whole = USUAL[of]
-    if "NEW_MODEL" in constants:
+    if "model.config.architecture" in settings:
         return new
-    return low_rank if "LORA_RANK" in constants else whole
+    return low_rank if "model.lora.rank" in settings else whole
 
 
-def _wild(constants: Constants) -> bool:
-    rate: float = constants.get("LEARNING_RATE", 0.0)
-    return rate > WILD * _usual(constants, "ppo")
+def _wild(settings: Settings) -> bool:
+    rate: float = settings.get("ppo.optimizer.lr", 0.0)
+    return rate > WILD * _usual(settings, "ppo")
+
+
+def _slower_rate(settings: Settings, path: str, of: str) -> list[Change]:
+    usual = _usual(settings, of)
+    return adjusted(settings, path, lambda rate: usual if rate > WILD * usual else rate / 3)
 
 
 def slower(stage: str) -> Changes:
     """A smaller learning rate, and a limit of the gradient where a stage has none."""
 
-    def changes(constants: Constants) -> list[Change]:
-        usual, prefix = _usual(constants, stage), PREFIX[stage]
-        rate = constants.get(f"{prefix}LEARNING_RATE")
-        found = []
-        if rate is not None:
-            new = usual if rate > WILD * usual else rate / 3
-            found.append(Change(f"{stage}.optimizer.lr", rate, new))
-        if f"{prefix}MAX_GRAD_NORM" not in constants:
-            found.append(Change(f"{stage}.optimizer.max_grad_norm", "null", 1.0))
-        return found
+    def changes(settings: Settings) -> list[Change]:
+        return [
+            *_slower_rate(settings, f"{stage}.optimizer.lr", stage),
+            *introduced(settings, f"{stage}.optimizer.max_grad_norm", 1.0),
+        ]
 
     return changes
 
@@ -52,13 +51,13 @@ def slower(stage: str) -> Changes:
 def faster(stage: str) -> Changes:
     """A learning rate that something can be learnt with, whichever side it is on now."""
 
-    def changes(constants: Constants) -> list[Change]:
-        usual = _usual(constants, stage)
-        rate = constants.get(f"{PREFIX[stage]}LEARNING_RATE")
-        if rate is None:
-            return []
-        new = rate * 3 if usual / WILD <= rate <= usual else usual
-        return [Change(f"{stage}.optimizer.lr", rate, new)]
+    def changes(settings: Settings) -> list[Change]:
+        usual = _usual(settings, stage)
+        return adjusted(
+            settings,
+            f"{stage}.optimizer.lr",
+            lambda rate: rate * 3 if usual / WILD <= rate <= usual else usual,
+        )
 
     return changes
 
@@ -66,113 +65,104 @@ def faster(stage: str) -> Changes:
 def fewer_epochs(stage: str) -> Changes:
     """The number of epochs that were of use, or half of all; then a lower rate."""
 
-    def changes(constants: Constants) -> list[Change]:
-        epochs = int(constants.get(f"{PREFIX[stage]}EPOCHS", 1))
-        best = min(int(constants.get("BEST", epochs // 2)), epochs - 1)
-        return [
-            *([Change(f"{stage}.epochs", epochs, best)] if best >= 1 else []),
-            *slower(stage)(constants)[:1],
-        ]
+    def changes(settings: Settings) -> list[Change]:
+        best = settings.get(BEST)
+        fewer = adjusted(
+            settings,
+            f"{stage}.epochs",
+            lambda epochs: min(int(epochs) // 2 if best is None else best, int(epochs) - 1),
+        )
+        return [*(change for change in fewer if change.new >= 1), *slower(stage)(settings)[:1]]
 
     return changes
 
 
-def smaller_steps(constants: Constants) -> list[Change]:
+def smaller_steps(settings: Settings) -> list[Change]:
     """Changes that keep the policy nearer to the one that answered."""
-    epsilon, calmer = constants.get("CLIP_RANGE"), slower("ppo")(constants)
-    changes = calmer[:1]
-    if epsilon is not None:
-        new = 0.2 if epsilon > 0.3 else epsilon / 2
-        first = epsilon > 1 and not _wild(constants)
-        changes.insert(0 if first else 1, Change("ppo.losses.policy.epsilon", epsilon, new))
-    if "TARGET_KL" not in constants:
-        changes.append(Change("ppo.target_kl", "null", 0.1))
-    return [*changes, *calmer[1:]]
+    calmer = _slower_rate(settings, "ppo.optimizer.lr", "ppo")
+    narrower = adjusted(
+        settings, "ppo.losses.policy.epsilon", lambda epsilon: 0.2 if epsilon > 0.3 else epsilon / 2
+    )
+    first = any(change.old > 1 for change in narrower) and not _wild(settings)
+    return [
+        *([*narrower, *calmer] if first else [*calmer, *narrower]),
+        *introduced(settings, "ppo.target_kl", 0.1),
+        *introduced(settings, "ppo.optimizer.max_grad_norm", 1.0),
+    ]
 
 
-def nearer(constants: Constants) -> list[Change]:
+def nearer(settings: Settings) -> list[Change]:
     """Changes that keep the policy nearer to the one it started from."""
-    weight = constants.get("KL_WEIGHT", 0.0)
-    changes = [Change("ppo.kl.beta", weight, max(3 * weight, 0.05))]
-    if "KL_TARGET" not in constants:
-        changes.append(Change("ppo.kl.target", "null", 6.0))
-    elif constants.get("KL_HORIZON", 0) >= 4:
-        horizon = int(constants["KL_HORIZON"])
-        changes.append(Change("ppo.kl.horizon", horizon, horizon // 4))
-    rate = slower("ppo")(constants)[:1]
-    return [*rate, *changes] if _wild(constants) else [*changes, *rate]
+    changes = [
+        *adjusted(settings, "ppo.kl.beta", lambda weight: max(3 * weight, 0.05)),
+        *introduced(settings, "ppo.kl.target", 6.0),
+        *adjusted(settings, "ppo.kl.horizon", lambda x: int(x) // 4 if x >= 4 else x),
+    ]
+    rate = _slower_rate(settings, "ppo.optimizer.lr", "ppo")
+    return [*rate, *changes] if _wild(settings) else [*changes, *rate]
 
 
-def exploring(constants: Constants) -> list[Change]:
+def exploring(settings: Settings) -> list[Change]:
     """Changes that keep answers from becoming all alike."""
-    beta = constants.get("ENTROPY_COEFFICIENT", 0.0)
-    bonus = Change("ppo.losses.entropy.beta", beta, beta * 3 or 0.01)
-    steps = nearer(constants)
-    return [*steps, bonus] if _wild(constants) else [steps[0], bonus, *steps[1:]]
+    path, steps = "ppo.losses.entropy.beta", nearer(settings)
+    bonus = [
+        *adjusted(settings, path, lambda beta: beta * 3),
+        *introduced(settings, path, 0.01, unset=0.0),
+    ]
+    return [*steps, *bonus] if _wild(settings) else [*steps[:1], *bonus, *steps[1:]]
 
 
-def less_noise(constants: Constants) -> list[Change]:
+def less_noise(settings: Settings) -> list[Change]:
     """Changes that keep tokens from becoming random."""
-    beta = constants.get("ENTROPY_COEFFICIENT", 0.0)
-    bonus = [Change("ppo.losses.entropy.beta", beta, beta / 10)] if beta else []
-    return [*bonus, *smaller_steps(constants)]
+    bonus = adjusted(settings, "ppo.losses.entropy.beta", lambda beta: beta / 10)
+    return [*bonus, *smaller_steps(settings)]
 
 
-def valuing(constants: Constants) -> list[Change]:
+def valuing(settings: Settings) -> list[Change]:
     """Changes that let the value function learn."""
-    changes = []
-    coefficient = constants.get("VALUE_COEFFICIENT")
-    if coefficient is not None and coefficient < 0.05:
-        changes.append(Change("ppo.losses.value.coefficient", coefficient, 0.1))
-    rate = constants.get("VALUE_LEARNING_RATE")
-    if rate is not None:
-        usual = _usual(constants, "value")
-        changes.append(Change("ppo.value_optimizer.lr", rate, max(usual, 3 * rate)))
-    if "VALUE_CLIP_RANGE" in constants:
-        changes.append(Change("ppo.losses.value.clip", constants["VALUE_CLIP_RANGE"], "null"))
-    return changes
+    usual = _usual(settings, "value")
+    return [
+        *adjusted(settings, "ppo.losses.value.coefficient", lambda old: 0.1 if old < 0.05 else old),
+        *adjusted(settings, "ppo.value_optimizer.lr", lambda rate: max(usual, 3 * rate)),
+        *adjusted(settings, "ppo.losses.value.clip", lambda clip: "null"),
+    ]
 
 
-def calmer_values(constants: Constants) -> list[Change]:
+def calmer_values(settings: Settings) -> list[Change]:
     """Changes that keep values from running away from their targets."""
-    rate, changes = constants.get("VALUE_LEARNING_RATE"), slower("ppo")(constants)
-    if rate is None:
-        return changes
-    usual = _usual(constants, "value")
-    own = Change("ppo.value_optimizer.lr", rate, usual if rate > WILD * usual else rate / 3)
-    return [*changes, own] if _wild(constants) else [own, *changes]
+    changes = slower("ppo")(settings)
+    own = _slower_rate(settings, "ppo.value_optimizer.lr", "value")
+    return [*changes, *own] if _wild(settings) else [*own, *changes]
 
 
-def longer_answers(constants: Constants) -> list[Change]:
+def longer_answers(settings: Settings) -> list[Change]:
     """Changes that let answers end by themselves that never did."""
-    most = int(constants.get("MAX_NEW_TOKENS", 1))
-    changes = [Change("ppo.generation.max_new_tokens", most, 2 * most)]
-    if "SFT_EPOCHS" in constants:
-        epochs = int(constants["SFT_EPOCHS"])
-        changes.append(Change("sft.epochs", epochs, 2 * epochs))
-    return changes
+    return [
+        *adjusted(settings, "ppo.generation.max_new_tokens", lambda most: 2 * int(most)),
+        *adjusted(settings, "sft.epochs", lambda epochs: 2 * int(epochs)),
+    ]
 
 
-def wanting_ends(constants: Constants) -> list[Change]:
+def wanting_ends(settings: Settings) -> list[Change]:
     """Changes that make an answer without an end worth little."""
-    missing = constants.get("MISSING_END_SCORE")
-    if missing is None:
-        return [Change("ppo.rewards.missing_end", "null", -1.0), *nearer(constants)]
-    return [*nearer(constants), Change("ppo.rewards.missing_end", missing, missing - 1)]
+    path = "ppo.rewards.missing_end"
+    return [
+        *introduced(settings, path, -1.0),
+        *nearer(settings),
+        *adjusted(settings, path, lambda missing: missing - 1),
+    ]
 
 
-def untruncated(constants: Constants) -> list[Change]:
+def untruncated(settings: Settings) -> list[Change]:
     """Changes that make the drawn tokens those of the policy's own distribution."""
-    changes = []
-    if "TOP_K" in constants:
-        changes.append(Change("ppo.generation.top_k", constants["TOP_K"], "null"))
-    if "TOP_P" in constants:
-        changes.append(Change("ppo.generation.top_p", constants["TOP_P"], 1.0))
-    return changes or slower("ppo")(constants)
+    changes = [
+        *adjusted(settings, "ppo.generation.top_k", lambda k: "null"),
+        *adjusted(settings, "ppo.generation.top_p", lambda p: 1.0),
+    ]
+    return changes or slower("ppo")(settings)
 
 
-def bolder(constants: Constants) -> list[Change]:
+def bolder(settings: Settings) -> list[Change]:
     """Changes that let the score rise: larger steps, or a lower price of leaving the reference."""
-    weight = constants.get("KL_WEIGHT", 0.0)
-    cheaper = [Change("ppo.kl.beta", weight, weight / 3)] if weight else []
-    return [*faster("ppo")(constants), *cheaper]
+    cheaper = adjusted(settings, "ppo.kl.beta", lambda weight: weight / 3)
+    return [*faster("ppo")(settings), *cheaper]

@@ -4,9 +4,10 @@ from pathlib import Path
 from types import ModuleType
 
 from ppoc.formats.folders import remove
+from ppoc.runtime.declared import language_model_of
 from ppoc.runtime.errors import RunError
 from ppoc.runtime.rlhf.chat import policy_stages
-from ppoc.runtime.rlhf.launch import require
+from ppoc.runtime.rlhf.kind import KIND
 from ppoc.runtime.rlhf.stage import load_tokenizer
 
 
@@ -18,12 +19,12 @@ def save_newest(module: ModuleType, root: Path, target: Path) -> None:
         CheckpointError: its checkpoints are damaged.
         OSError: the folder cannot be written.
     """
-    require(module)
+    KIND.prepare(module)
     stages = policy_stages(module, root)
     if not stages:
         raise RunError(f"{root} has no policy yet; train with `ppoc run` first")
     tokenizer = load_tokenizer(root)
-    lm = module.load_policy(root, stages[0], tokenizer).eval()
+    lm = language_model_of(module).model.load_policy(root, stages[0], tokenizer).eval()
     lm.config.use_cache = True
     lm.config.eos_token_id = tokenizer.end
     lm.config.pad_token_id = tokenizer.pad

@@ -47,28 +47,28 @@ def _held_out_at_chance(row: Row, trend: Trend) -> bool:
     """After half of the epochs, fewer pairs are right than is of use, and not by chance."""
     count = max(row.get("held_out_rankings", 0.0), 1.0)
     error = math.sqrt(USEFUL * (1 - USEFUL) / count)  # a standard error, of a useful model
-    late = trend.iterations > trend.constants.get("REWARD_EPOCHS", 1) / 2
+    late = trend.iterations > trend.settings.get("reward.epochs", 1) / 2
     return late and row["held_out_accuracy"] < USEFUL - 2 * error
 
 
 def high_kl(row: Row, trend: Trend) -> bool:
-    target: float = trend.constants.get("TARGET_KL", 0.0)
+    target: float = trend.settings.get("ppo.target_kl", 0.0)
     return row["approx_kl"] > max(HIGH_KL, TARGETS * target)
 
 
 def clipped(row: Row, trend: Trend) -> bool:
     """Most tokens are clipped that can be: in the first minibatch of a rollout none is."""
-    size = max(trend.constants.get("MINIBATCH_SIZE", 1), 1)
-    passes = math.ceil(trend.constants.get("ROLLOUT_SIZE", 0) / size)
-    updates: int = max(trend.constants.get("EPOCHS", 1) * passes, 1)
+    size = max(trend.settings.get("ppo.minibatch_size", 1), 1)
+    passes = math.ceil(trend.settings.get("ppo.rollout_size", 0) / size)
+    updates: int = max(trend.settings.get("ppo.epochs", 1) * passes, 1)
     return row["clip_fraction"] > CLIPPED * (1 - 1 / updates)
 
 
 def far(row: Row, trend: Trend) -> bool:
     """The policy is much farther from the reference than it is to be, or than helps anybody."""
     kl = row["kl_to_reference"]
-    if "KL_TARGET" in trend.constants:
-        target: float = trend.constants["KL_TARGET"]
+    if "ppo.kl.target" in trend.settings:
+        target: float = trend.settings["ppo.kl.target"]
         return kl > FAR * target
     return kl > min(FAR_ANSWER, FAR_TOKEN * max(row.get("response_length", 0.0), 1.0))
 
@@ -83,7 +83,7 @@ def noisy(row: Row, trend: Trend) -> bool:
 
 def values_exploded(row: Row, trend: Trend) -> bool:
     first = trend.first.get("value_loss", 1.0)
-    if "SCALE_SAMPLES" in trend.constants:
+    if trend.settings.get("ppo.rewards.normalize"):
         first = min(first, 1.0)  # normalised scores have variance 1
     return row["value_loss"] > VALUE_LOSS * max(first, 1e-2)
 

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, Self
 
 import numpy as np
+import torch
 
 from ppoc.formats.folders import check_files
 from ppoc.formats.reading import FormatError
+from ppoc.runtime.declared import language_model_of
 from ppoc.runtime.errors import RunError
+from ppoc.runtime.health.settings import facts_of
 from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.records import evaluations
 from ppoc.runtime.rlhf.symptoms import LIMITS, monitor
@@ -32,12 +36,19 @@ class Stage(Run):
     """
 
     def __init__(
-        self, root: Path, name: str, *, device: str, mode: Mode, constants: Mapping[str, Any]
+        self,
+        root: Path,
+        name: str,
+        *,
+        device: str,
+        mode: Mode,
+        module: ModuleType,
+        resume: bool = False,
     ) -> None:
-        """Open a stage where it was left, or at its start; raises as `Run` does.
+        """Open a stage, where it was left if it is resumed; raises as `Run` does.
 
         Args:
-            constants: of the module, such as `vars(module)`: they say what is unhealthy for it.
+            module: whose settings say what is unhealthy for it.
         """
         self.root, self.name, self.stage = root, name, name
         self.unit = UNITS[name]
@@ -45,8 +56,19 @@ class Stage(Run):
         folder = root / name
         folder.mkdir(exist_ok=True)
         begun = any((folder / left).exists() for left in ("metrics.csv", "checkpoints"))
-        healthy = monitor(name, constants)
-        super().__init__(folder, device=device, resume=begun, mode=mode, monitor=healthy)
+        own = language_model_of(module)
+        healthy = monitor(name, facts_of(own))
+        self._dtype = own.model.dtype
+        super().__init__(folder, device=device, resume=resume and begun, mode=mode, monitor=healthy)
+
+    def __enter__(self) -> Self:
+        """Matrix products in the type that the module says; weights are learnt in float32."""
+        super().__enter__()
+        if self._dtype != "float32":
+            # Without its cache: a cast weight that is kept would be older than it after a step.
+            cast = torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)
+            self._resources.enter_context(cast)
+        return self
 
     def tokenizer(self, make: Callable[[], Any]) -> Tokenizer:
         """The run's tokenizer, made and saved where no stage has done so yet."""

@@ -6,7 +6,9 @@ from types import ModuleType
 
 from ppoc.formats.folders import check_folder, remove
 from ppoc.formats.reading import FormatError, read_regular
+from ppoc.runtime.declared import language_model_of
 from ppoc.runtime.errors import RunError
+from ppoc.runtime.interface import LanguageModel
 from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.rlhf.models import load, merge_lora, trained
 from ppoc.runtime.rlhf.stage import MAX_TOKENIZER, STAGES, TOKENIZER, load_tokenizer, saved
@@ -23,11 +25,11 @@ def inherit(module: ModuleType, root: Path) -> None:
         RunError: another run lacks what is wanted of it, or their tokenizers differ.
         CheckpointError: a checkpoint of it is damaged.
     """
-    policy = getattr(module, "START_POLICY", None)
-    reward = getattr(module, "START_REWARD", None)
+    model = language_model_of(module).model
+    policy, reward = model.start, model.start_reward
     if policy is not None and checkpoints.latest(root / "start" / "checkpoints") is None:
         _tokenizer(Path(policy), root)
-        _policy(module, Path(policy), root)
+        _policy(model, Path(policy), root)
     if reward is not None and checkpoints.latest(root / "reward" / "checkpoints") is None:
         _tokenizer(Path(reward), root)
         groups = {"reward": saved(Path(reward), "reward")["reward"]}
@@ -64,18 +66,18 @@ def _backend(tokenizer: Path) -> bytes:
         raise RunError(f"cannot read {tokenizer / BACKEND}: {error}") from error
 
 
-def _policy(module: ModuleType, other: Path, root: Path) -> None:
+def _policy(model: LanguageModel, other: Path, root: Path) -> None:
     """Save the newest policy of another run with all its weights as the stage `start`."""
     stages = [s for s in STAGES if s != "reward"]
     there = [s for s in stages if checkpoints.latest(other / s / "checkpoints") is not None]
     if not there:
         raise RunError(f"{other} has no policy to start from; train it first")
-    lm = module.make_model(load_tokenizer(root))
+    lm = model.make(load_tokenizer(root))
     if checkpoints.latest(other / "start" / "checkpoints") is not None:
         load(lm, saved(other, "start")["policy"])
-    if hasattr(module, "LORA_RANK"):
+    if model.add_lora is not None:
         for stage in there:
-            load(module.add_lora(lm), saved(other, stage)["policy"])
+            load(model.add_lora(lm), saved(other, stage)["policy"])
             merge_lora(lm)
         lm.requires_grad_()
     else:

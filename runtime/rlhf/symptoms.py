@@ -10,11 +10,9 @@ Sources, besides those of `ppoc.runtime.health.symptoms`:
 """
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
-from ppoc.runtime.health.constants import usable
 from ppoc.runtime.health.monitor import Monitor
+from ppoc.runtime.health.settings import Facts
 from ppoc.runtime.health.symptom import Symptom
 from ppoc.runtime.health.symptoms import (
     DETAILS,
@@ -47,14 +45,10 @@ WORSE = 2.0  # times the first loss
 DEAD = 15  # iterations
 
 
-def monitor(stage: str, constants: Mapping[str, Any]) -> Monitor:
-    """A monitor of a stage of a module with such constants, which may be anybody's."""
-    known = usable(constants)
-    if "ARCHITECTURE" in constants:
-        known["NEW_MODEL"] = 1
-    total = known.get("NUM_ITERATIONS", 0) * known.get("ROLLOUT_SIZE", 0) if stage == "ppo" else 0
-    trend = StageTrend(known, int(total))
-    evaluations = StageTrend(known, 0, training=trend), HELD_OUT.get(stage, ())
+def monitor(stage: str, facts: Facts) -> Monitor:
+    """The monitor of a stage of a run."""
+    trend = StageTrend(facts.settings, facts.total_steps.get(stage, 0))
+    evaluations = StageTrend(facts.settings, 0, training=trend), HELD_OUT.get(stage, ())
     return Monitor(trend, SYMPTOMS[stage], evaluations)
 
 

@@ -2,12 +2,12 @@
 
 import math
 from collections import deque
-from collections.abc import Mapping
-from typing import Any
 
+from ppoc.runtime.health.settings import Settings
 from ppoc.runtime.health.trend import Row, Trend
 
 RANKINGS = 2000  # that the reward model's accuracy is a mean over
+BEST = "the best evaluation"  # beside the settings: its number, of those so far
 SCORES = 3  # rollouts; each score is a mean already, and much is learnt in ten of them
 
 
@@ -15,12 +15,12 @@ class StageTrend(Trend):
     """How a stage goes: its score, its accuracy of late, and its lowest loss."""
 
     def __init__(
-        self, constants: Mapping[str, Any], total: int, training: "StageTrend | None" = None
+        self, settings: Settings, total: int, training: "StageTrend | None" = None
     ) -> None:
         """A trend of iterations; or of evaluations, and then `training` is that of iterations."""
-        super().__init__(constants, total=total, returns="score", averaged=SCORES)
+        super().__init__(settings, total=total, returns="score", averaged=SCORES)
         self.training = training
-        size = max(1, int(self.constants.get("REWARD_BATCH_SIZE", 1)))
+        size = max(1, int(settings.get("reward.batch_size", 1)))
         self._accuracies: deque[float] = deque(maxlen=-(-RANKINGS // size))
         self.lowest = math.inf
 
@@ -31,7 +31,7 @@ class StageTrend(Trend):
             self._accuracies.append(row["accuracy"])
         if row.get("held_out_loss", math.inf) < self.lowest:
             self.lowest = row["held_out_loss"]
-            self.constants = {**self.constants, "BEST": self.iterations}
+            self.settings = {**self.settings, BEST: self.iterations}
 
     @property
     def accuracy(self) -> float:

@@ -1,38 +1,33 @@
 """Run a generated module from start to result: `ppoc run` and `python module.py` both end here."""
 
 import argparse
+import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
-
-import numpy as np
 
 from ppoc.formats import streams
 from ppoc.formats.documents import NewerError
+from ppoc.formats.files import read_lines
 from ppoc.formats.reading import FormatError, read_regular
 from ppoc.formats.text import lines
+from ppoc.runtime.declared import interface_of
 from ppoc.runtime.ending import EXIT_CODE
-from ppoc.runtime.envs.spaces import in_any_backend
 from ppoc.runtime.errors import RunError
-from ppoc.runtime.evaluation.evaluate import Terms, describe, evaluate_policy
-from ppoc.runtime.evaluation.statistics import Summary
-from ppoc.runtime.evaluation.video import FILM_STEPS, record
 from ppoc.runtime.health.divergence import DivergenceError
-from ppoc.runtime.health.trend import total_steps
-from ppoc.runtime.records import evaluations
+from ppoc.runtime.kinds import kind_of
 from ppoc.runtime.run.belongings import make_folder
 from ppoc.runtime.run.failures import fail, in_one_message
-from ppoc.runtime.run.layout import check_policy
 from ppoc.runtime.run.progress import Mode
+from ppoc.runtime.run.report import report
 from ppoc.runtime.run.results import Result, read_result, write_result
-from ppoc.runtime.run.run import Run, load_newest
+from ppoc.runtime.run.run import Run
 
 MAX_MODULE = 4_000_000  # bytes
 
-__all__ = ["Result", "evaluate_run", "execute", "load_module", "load_run_policy", "main"]
+__all__ = ["Result", "execute", "load_module", "main"]
 
 
 def load_module(path: Path, source: bytes | None = None) -> ModuleType:
@@ -68,48 +63,93 @@ def execute(
     device: str | None = None,
     resume: bool = False,
     mode: Mode = "auto",
+    until: str | None = None,
 ) -> Result:
-    """Train in `folder`, which must exist, then evaluate the last checkpoint as it lies on disk.
+    """Train the stages of a module in `folder`, which must exist, and evaluate what they leave.
 
-    A finished run, resumed, stays as it is; its result is read.
+    A finished run, resumed, stays as it is; its result is read. So does a finished stage.
+
+    Args:
+        until: the stage to stop after; None for the last.
 
     Raises:
         RunError: the run cannot start or go on. What was saved before is still there.
     """
+    kind, interface = kind_of(module), interface_of(module)
+    stages = _stages(list(interface.stages), until)
+    kind.prepare(module)
     if resume and (earlier := finished_result(module, folder)):
         return earlier
     start = time.perf_counter()
-    with in_one_message(folder):
-        steps, finished = _train(module, folder, device or module.DEVICE, resume, mode)
-        evaluation = _last_evaluation(module, folder, steps) if finished else None
-        result = Result(folder, finished, steps, time.perf_counter() - start, evaluation)
+    device = device or interface.device
+    with in_one_message(folder, less_memory=kind.less_memory):
+        kind.inherit(module, folder)
+    stage, steps, stopped = stages[0], 0, False
+    for stage in stages:
+        done = _stage_result(module, folder, stage) if resume else None
+        if done is None:
+            done = _train(module, folder, stage, device, resume, mode)
+        steps, stopped = done.steps, done.stopped
+        if stopped:
+            break
+    place = kind.place(folder, stage)
+    finished = not stopped and stage == list(interface.stages)[-1]
+    with in_one_message(place, root=folder, less_memory=kind.less_memory):
+        result = Result(
+            folder,
+            kind.name,
+            finished,
+            stage,
+            steps,
+            time.perf_counter() - start,
+            kind.last_evaluation(module, folder, device, steps) if finished else None,
+            {name: _measures(kind.place(folder, name), folder) for name in stages},
+            stopped,
+        )
+        result = result._replace(seconds=time.perf_counter() - start)
         write_result(result)
     return result
 
 
-def _last_evaluation(module: ModuleType, folder: Path, steps: int) -> Summary | None:
-    """Evaluate the last checkpoint and note it in evaluations.jsonl; None if not wanted."""
-    if not module.EVALUATION_EPISODES:
-        return None
-    summary = evaluate_run(module, folder)
-    evaluations.drop_after(folder, steps - 1)  # a run that died before its result has it already
-    evaluations.append(folder, {"steps": steps, **summary._asdict()})
-    return summary
+def _stages(known: list[str], until: str | None) -> list[str]:
+    """The stages up to one."""
+    if until is None:
+        return known
+    if until not in known:
+        raise RunError(f"this run has no stage {until}; it has {', '.join(known)}")
+    return known[: known.index(until) + 1]
 
 
 def _train(
-    module: ModuleType, folder: Path, device: str, resume: bool, mode: Mode
-) -> tuple[int, bool]:
-    """Train to the end, back at the last checkpoint where the spec wants that: steps, finished."""
+    module: ModuleType, folder: Path, stage: str, device: str, resume: bool, mode: Mode
+) -> Result:
+    """Train a stage to its end, and leave its result."""
+    kind = kind_of(module)
+    place, start = kind.place(folder, stage), time.perf_counter()
+    with in_one_message(place, root=folder, less_memory=kind.less_memory):
+        run = _trained(module, folder, stage, device, resume, mode)
+        seconds = time.perf_counter() - start
+        finished = not run.stopped
+        result = Result(place, kind.name, finished, stage, run.steps, seconds, stopped=run.stopped)
+        if place != folder:  # that of the run says it otherwise
+            write_result(result)
+    return result
+
+
+def _trained(
+    module: ModuleType, folder: Path, stage: str, device: str, resume: bool, mode: Mode
+) -> Run:
+    """The run of a stage, trained, back at its last checkpoint where the spec wants that."""
+    kind, train = kind_of(module), interface_of(module).stages[stage]
     rollbacks: int | None = None
     while True:
-        run = Run(
-            folder, device=device, resume=resume, mode=mode, module=module, rollbacks=rollbacks
+        run = kind.open(
+            module, folder, stage, device=device, resume=resume, mode=mode, rollbacks=rollbacks
         )
         try:
             with run:
-                module.train(run)
-                return run.steps, not run.stopped
+                train(run)
+                return run
         except DivergenceError as error:
             if not error.rolls_back:
                 raise
@@ -119,128 +159,74 @@ def _train(
                 print(said, file=sys.stderr)
 
 
-def evaluate_run(
-    module: ModuleType,
-    folder: Path,
-    *,
-    episodes: int | None = None,
-    deterministic: bool | None = None,
-    seed: int | None = None,
-    max_steps: int | None = None,
-    num_envs: int | None = None,
-) -> Summary:
-    """Evaluate the newest checkpoint of a run folder; what is not given is as the module has it.
-
-    A module that makes no evaluations is evaluated over ten episodes.
-
-    Raises:
-        RunError: the folder has no checkpoint.
-        CheckpointError: no checkpoint of it can be read, or it is not of this module.
-    """
-    policy = load_run_policy(module, folder, deterministic=deterministic, seed=seed)
-    seed = module.SEED + 1_000_003 if seed is None else seed  # episodes not seen in training
-    terms = Terms.of(module, episodes=episodes, max_steps=max_steps, num_envs=num_envs)
-    return evaluate_policy(module.make_envs, policy, terms, seed)
-
-
-def load_run_policy(
-    module: ModuleType,
-    folder: Path,
-    *,
-    deterministic: bool | None = None,
-    seed: int | None = None,
-) -> Any:
-    """The policy of the newest checkpoint of a run folder; raises as `evaluate_run` does."""
-    checkpoint, _ = load_newest(folder)
-    check_policy(module, checkpoint)
-    if deterministic is None:
-        deterministic = module.EVALUATION_DETERMINISTIC
-    rng = None if deterministic else np.random.default_rng(module.SEED if seed is None else seed)
-    return module.load_policy(checkpoint, rng)
-
-
-def film_run(
-    module: ModuleType,
-    folder: Path,
-    path: Path,
-    *,
-    deterministic: bool | None = None,
-    seed: int | None = None,
-    max_steps: int | None = None,
-    message: Callable[[str], None] | None = None,
-) -> Path:
-    """Film an episode of the newest checkpoint's policy, in the environment it is evaluated in.
-
-    Args:
-        max_steps: after which it is cut; None: as in evaluations, but no later than `FILM_STEPS`.
-        message: told how far it is.
-
-    Raises:
-        RunError, CheckpointError: as `evaluate_run`.
-        VideoError: the environment cannot be rendered here, or the video cannot be written.
-    """
-    # Evaluations do not take the loss of a life for the end of an episode.
-    own = getattr(module, "EVALUATION_MAX_STEPS", FILM_STEPS)
-    expected = [getattr(module, name, ()) for name in ("OBSERVATION_SPACE", "ACTION_SPACE")]
-    wrappers = [layer for layer in getattr(module, "WRAPPERS", ()) if layer[0] != "EpisodicLife"]
-    return record(
-        module.ENV_ID,
-        load_run_policy(module, folder, deterministic=deterministic, seed=seed),
-        path,
-        seed=module.SEED if seed is None else seed,
-        max_episode_steps=getattr(module, "MAX_EPISODE_STEPS", None),
-        options=getattr(module, "ENV_OPTIONS", None),
-        wrappers=wrappers,
-        package=getattr(module, "ENV_PACKAGE", None),
-        message=message,
-        max_steps=max_steps or min(own, FILM_STEPS),
-        # It is rendered by gymnasium, whatever steps the environments of evaluations.
-        spaces=(in_any_backend(expected[0]), in_any_backend(expected[1])),
-    )
-
-
 def finished_result(module: ModuleType, folder: Path) -> Result | None:
     """The result of a run that got to its end; None where it did not, or where none can be read.
 
     Raises:
         RunError: a newer version wrote it.
     """
+    kind, stages = kind_of(module), list(interface_of(module).stages)
+    result = _result(folder)
+    if result is None or not result.finished or result.kind != kind.name:
+        return None
+    if any(_stage_result(module, folder, stage) is None for stage in stages):
+        return None
+    return result if result.evaluation is not None or not kind.evaluates(module) else None
+
+
+def _stage_result(module: ModuleType, folder: Path, stage: str) -> Result | None:
+    """The result of a stage that got to its end; None where it did not."""
+    kind = kind_of(module)
+    result = _result(kind.place(folder, stage))
+    if result is None or not result.finished:
+        return None
+    return result if result.steps >= kind.steps_of(module, stage) else None
+
+
+def _result(place: Path) -> Result | None:
     try:
-        result = read_result(folder)
+        return read_result(place)
     except NewerError as error:
-        raise RunError(f"{folder}: {error}") from error
+        raise RunError(f"{place}: {error}") from error
     except (OSError, FormatError):
         return None
-    whole = result.finished and result.steps >= total_steps(vars(module))
-    evaluated = result.evaluation is not None or not module.EVALUATION_EPISODES
-    return result if whole and evaluated else None
+
+
+def _measures(place: Path, folder: Path) -> Mapping[str, float]:
+    """What a stage's last evaluation on held-out data measured; nothing where it has none."""
+    if place == folder:  # whose evaluation is the run's
+        return {}
+    try:
+        row = json.loads(read_lines(place / "evaluations.jsonl")[-1])
+        return {key: float(row[key]) for key in row if key not in ("format", "steps")}
+    except (OSError, IndexError, ValueError, TypeError, RecursionError, OverflowError):
+        return {}
 
 
 def main(module: ModuleType) -> None:
     """The command line of a generated module run as a script."""
     streams.open_streams()
+    kind, interface = kind_of(module), interface_of(module)
     parser = argparse.ArgumentParser(description=(module.__doc__ or "").partition("\n")[0])
-    parser.add_argument("--out", type=Path, default=Path("runs") / module.NAME)
+    parser.add_argument("--out", type=Path, default=Path("runs") / interface.name)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"])
+    parser.add_argument("--until", choices=list(interface.stages), help="the stage to stop after")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--debug", action="store_true", help="print the traceback of what fails")
-    arguments = parser.parse_args()
+    given = parser.parse_args()
+    places = {kind.place(given.out, stage) for stage in interface.stages}
     try:
-        if not arguments.resume and (arguments.out / "metrics.csv").exists():
-            raise RunError(
-                f"{arguments.out} holds a run already: --resume it, or give another --out"
-            )
-        make_folder(module, arguments.out, resume=arguments.resume)
-        result = execute(module, arguments.out, device=arguments.device, resume=arguments.resume)
+        if not given.resume and any((place / "metrics.csv").exists() for place in places):
+            raise RunError(f"{given.out} holds a run already: --resume it, or give another --out")
+        make_folder(module, given.out, resume=given.resume, data=kind.data)
+        result = execute(
+            module, given.out, device=given.device, resume=given.resume, until=given.until
+        )
     except RunError as error:
-        fail(error, debug=arguments.debug)
-    except KeyboardInterrupt:
+        fail(error, debug=given.debug)
+    except KeyboardInterrupt:  # between stages
         print("stopped", file=sys.stderr)
         sys.exit(EXIT_CODE)
-    if result.earlier:
-        print(f"the run is finished, at {result.steps:,} steps")
-    if result.evaluation is not None:
-        print(describe(result.evaluation))
-    elif result.finished:
-        print("no evaluation, as evaluation.episodes is 0")
+    for line in report(result):
+        print(lines(line))
     print(f"run folder: {result.folder}")

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ppoc.runtime.health.trend import total_steps
+from ppoc.runtime.declared import agent_of
+from ppoc.runtime.interface import AgentInterface, Rollouts
 from ppoc.runtime.learning.normalize import RewardNormalizer
 from ppoc.runtime.records.checkpoint import CheckpointError
 
@@ -59,13 +60,14 @@ def check_policy(module: ModuleType, groups: Groups) -> None:
     Raises:
         CheckpointError: a tensor is missing, additional, of another shape or type, or not finite.
     """
-    _check(groups, "parameters", _parameters(module))
-    if hasattr(module, "initial_search"):
-        _check(groups, "std", _parameters(module), least=0)
-    if hasattr(module, "new_normalizer"):
-        state = module.new_normalizer().state()
+    own = agent_of(module)
+    _check(groups, "parameters", _parameters(own))
+    if own.learning is None:
+        _check(groups, "std", _parameters(own), least=0)
+    if own.policy.new_normalizer is not None:
+        state = own.policy.new_normalizer().state()
         _check(groups, "observations", _like(state), least={"var": 0, "count": 0})
-    elif "observations" in groups:  # of a module whose rollouts are on the device
+    elif own.rollouts.normalizes:
         size = groups["observations"].get("mean", torch.zeros(0)).shape
         moments = dict.fromkeys(("mean", "var"), Expected(tuple(size), torch.float64))
         moments["count"] = Expected((), torch.int64)
@@ -78,14 +80,15 @@ def check_training(module: ModuleType, groups: Groups, steps: int) -> None:
     Raises:
         CheckpointError: as `check_policy`, or the steps are not those of a whole iteration.
     """
-    _check_steps(module, groups.path, steps)
+    own = agent_of(module)
+    _check_steps(own, groups.path, steps)
     check_policy(module, groups)
-    if hasattr(module, "initial_learner"):
-        fields = module.initial_learner(module.SEED)._asdict()
+    if own.learning is not None:
+        fields = own.learning.initial_learner(own.seed)._asdict()
         fields.pop("params")
         if fields:
             _check(groups, "optimizer", _like(fields), least={"v": 0, "step": 0})
-    envs = module.NUM_ENVS
+    envs = own.rollouts.num_envs
     float64, int64 = torch.float64, torch.int64
     episodes = {
         "returns": Expected((None,), float64),
@@ -102,26 +105,26 @@ def check_training(module: ModuleType, groups: Groups, steps: int) -> None:
         _check(groups, "rewards", _like(state), least={"var": 0, "count": 0})
     if "adaptive" in groups:
         _check_finite(groups, "adaptive", {})
-    if hasattr(module, "BUFFER_ROLLOUTS"):
-        _check_buffer(module, groups)
-    _check_environments(module, groups)
+    if own.rollouts.kept:
+        _check_buffer(own.rollouts, groups)
+    _check_environments(own, groups)
 
 
-def _check_environments(module: ModuleType, groups: Groups) -> None:
+def _check_environments(own: AgentInterface, groups: Groups) -> None:
     """Where the environments and the memories were; actions to replay are checked later."""
-    envs = module.NUM_ENVS
+    envs = own.rollouts.num_envs
     if "memory" in groups:
-        state = Expected((envs, module.STATE_SIZE), torch.float32)
+        state = Expected((envs, own.policy.memory), torch.float32)
         _check(groups, "memory", {"starts": Expected((envs,), torch.bool), "state": state})
-    if "environments" in groups:
-        first = module.new_episodes(torch.Generator())
+    if "environments" in groups and own.rollouts.new_episodes is not None:
+        first = own.rollouts.new_episodes(torch.Generator())
         inner = Expected(tuple(first.inner.shape), torch.float32)
         elapsed = Expected((envs,), torch.int64)
         _check(groups, "environments", {"inner": inner, "elapsed": elapsed}, {"elapsed": 0})
 
 
-def _check_steps(module: ModuleType, path: Path, steps: int) -> None:
-    each, most = module.BATCH_SIZE, total_steps(vars(module))
+def _check_steps(own: AgentInterface, path: Path, steps: int) -> None:
+    each, most = own.rollouts.batch_size, own.total_steps["train"]
     if (steps % each and steps != most) or not 0 < steps <= most:
         raise CheckpointError(
             f"{_lead(path)} is of step {steps:,}, and the module saves at multiples of {each:,} "
@@ -129,24 +132,24 @@ def _check_steps(module: ModuleType, path: Path, steps: int) -> None:
         )
 
 
-def _check_buffer(module: ModuleType, groups: Groups) -> None:
+def _check_buffer(own: Rollouts, groups: Groups) -> None:
     """Earlier rollouts [K, T, N, …], as many of each field."""
     found = groups["buffer"]
-    fields = module.Experience._fields
+    fields = own.experience._fields
     if set(found) != set(fields):
         raise CheckpointError(f"{_lead(groups.path)}: its buffer must have {', '.join(fields)}")
     rollouts = len(found["rewards"]) if found["rewards"].dim() else 0
-    shape = (rollouts, module.ROLLOUT_LENGTH, module.NUM_ENVS)
+    shape = (rollouts, own.length, own.num_envs)
     for name, tensor in found.items():
-        if tuple(tensor.shape[:3]) != shape or not 0 < rollouts <= module.BUFFER_ROLLOUTS:
+        if tuple(tensor.shape[:3]) != shape or not 0 < rollouts <= own.kept:
             raise CheckpointError(
                 f"{_lead(groups.path)}: buffer.{name} is {list(tensor.shape)}; expected up to "
-                f"{module.BUFFER_ROLLOUTS} rollouts of [{shape[1]}, {shape[2]}]"
+                f"{own.kept} rollouts of [{shape[1]}, {shape[2]}]"
             )
 
 
-def _parameters(module: ModuleType) -> dict[str, Expected]:
-    return {name: Expected(shape, torch.float32) for name, shape in module.SHAPES.items()}
+def _parameters(own: AgentInterface) -> dict[str, Expected]:
+    return {name: Expected(shape, torch.float32) for name, shape in own.policy.shapes.items()}
 
 
 def _like(state: Mapping[str, Any]) -> dict[str, Expected]:

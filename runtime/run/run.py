@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppoc.formats.files import open_to_write, remove_parts, sync_folder
+from ppoc.runtime.declared import agent_of
 from ppoc.runtime.envs.replay import ActionReplayEnv, ReplayError
 from ppoc.runtime.envs.vector import EnvironmentFailure, Floats, VectorEnv
 from ppoc.runtime.errors import RunError
@@ -32,8 +33,8 @@ from ppoc.runtime.health.divergence import (
     offence,
     rollbacks_of,
 )
-from ppoc.runtime.health.monitor import Monitor, Watch, append
-from ppoc.runtime.health.trend import Trend
+from ppoc.runtime.health.monitor import Monitor, Watch, agent_monitor, append
+from ppoc.runtime.health.settings import Facts, facts_of
 from ppoc.runtime.learning.compiled import Function, compile_step
 from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.records import evaluations
@@ -101,7 +102,7 @@ class Run:
         A run that was stopped before its first checkpoint is resumed from its beginning.
 
         Args:
-            module: whose checkpoint it must be that the run goes on from, and whose constants say
+            module: whose checkpoint it must be that the run goes on from, and whose settings say
                 what is healthy for it.
             rollbacks: how often the run has gone back to a checkpoint, this time included; None:
                 as the checkpoint says.
@@ -126,8 +127,10 @@ class Run:
         self._update_logs: list[UpdateLog] = []
         self._opened: list[VectorEnv] = []
         self._owned: dict[str, State] = {}
-        self._on_divergence = getattr(module, "ON_DIVERGENCE", "stop")
-        monitor = monitor or Monitor(Trend(vars(module) if module else {}))
+        own = agent_of(module) if module is not None else None
+        self._terms = Terms.of(own)
+        self._on_divergence = own.on_divergence if own else "stop"
+        monitor = monitor or agent_monitor(facts_of(own) if own else Facts())
         self._watch = Watch(folder, monitor, self.message)
         self._surroundings_before: Any = None
         self._surroundings: dict[str, str] = {}
@@ -212,9 +215,7 @@ class Run:
         for text in self._messages:
             self._display.message(text)
         self._signals.graceful = True
-        first = -(-self._steps // steps_each)
-        self.first_iteration = first  # modules of earlier versions begin new episodes there
-        for iteration in range(first, count):
+        for iteration in range(-(-self._steps // steps_each), count):
             yield iteration
             for log in self._update_logs:
                 log.forget()
@@ -270,8 +271,7 @@ class Run:
         """
         now = time.perf_counter()
         seconds = now - self._last_time
-        unit = "steps" if tokens is None else self.unit  # earlier modules of stages say none
-        rates = {f"{unit}_per_second": (steps - self._steps) / seconds}
+        rates = {f"{self.unit}_per_second": (steps - self._steps) / seconds}
         if tokens is not None:
             rates["tokens_per_second"] = tokens / seconds
         self._last_time, self._steps = now, steps
@@ -328,7 +328,7 @@ class Run:
         """
         if steps >= self._total:
             return
-        terms = Terms.of(self._module, episodes=episodes)
+        terms = self._terms._replace(episodes=episodes)
         with beside_training(where):
             summary = evaluate_policy(where, policy, terms, seed)
         evaluations.append(self.folder, {"steps": steps, **summary._asdict()})

@@ -22,7 +22,7 @@ VERBS = {
     "diagnose": ("trained",),
     "draft": ("PPO on CartPole",),
     "describe": ("agent.yaml",),
-    "eject": ("agent.yaml", "-o", "alone.py"),
+    "eject": ("agent.yaml", "-o", "alone"),
     "export": ("trained", "--format", "torchscript"),
     "explain": ("agent.yaml",),
     "diff": ("agent.yaml", "agent.yaml"),

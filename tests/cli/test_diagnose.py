@@ -115,7 +115,10 @@ def test_a_running_run_is_said_to_be_running(ppoc, sick, tmp_path):
     assert "finished" in ppoc("diagnose", copy).out
 
 
-FILES = ("module.py", "metrics.csv", "evaluations.jsonl", "health.jsonl", "result.json", "run.lock")
+FILES = (
+    *("module.py", "manifest.json", "metrics.csv", "evaluations.jsonl"),
+    *("health.jsonl", "result.json", "run.lock"),
+)
 
 
 def test_damaged_folders_end_in_an_answer_or_one_message(ppoc, sick, tmp_path):
@@ -162,10 +165,16 @@ def language_model(tmp_path):
     folder = tmp_path / "shop"
     for stage in ("sft", "ppo"):
         (folder / stage).mkdir(parents=True)
-    (folder / "module.py").write_text(
-        'KIND = "rlhf"\nROLLOUT_SIZE = 128\nNUM_ITERATIONS = 40\nEPOCHS = 4\nCLIP_RANGE = 0.2\n'
-        "LEARNING_RATE = 1e-2\nVALUE_LEARNING_RATE = 1e-5\nVALUE_COEFFICIENT = 0.01\n"
-    )
+    settings = {
+        "ppo.rollout_size": 128,
+        "ppo.epochs": 4,
+        "ppo.losses.policy.epsilon": 0.2,
+        "ppo.losses.value.coefficient": 0.01,
+        "ppo.optimizer.lr": 1e-2,
+        "ppo.value_optimizer.lr": 1e-5,
+    }
+    manifest = {"kind": "rlhf", "settings": settings, "total_steps": {"ppo": 5120}}
+    (folder / "manifest.json").write_text(json.dumps({"format": 1, **manifest}))
     (folder / "sft" / "evaluations.jsonl").write_text('{"steps": 2, "loss": 1.6}\n')
     (folder / "sft" / "metrics.csv").write_text("step,loss,grad_norm\n1,2.0,0.5\n2,1.5,0.4\n")
     rows = [f"{128 * i},0.9,2.0,-0.5\n" for i in range(1, 36)]
@@ -197,3 +206,45 @@ def test_stages_as_json(ppoc, language_model):
     assert list(document["stages"]) == ["sft", "ppo"]
     found = document["stages"]["ppo"]["findings"]
     assert [x["symptom"] for x in found] == ["high-kl", "useless-critic"]
+
+
+HOSTILE = (
+    {},
+    {"kind": 7, "settings": [1], "total_steps": "x", "action_components": -1},
+    {"settings": {"losses.policy.epsilon": "\x1b[2J", "optimizer.actor.lr": float("nan")}},
+    {"settings": {"update.epochs": 10**400, "optimizer.actor.lr": {"a": []}, "x" * 10_000: 1}},
+    {
+        "settings": {
+            "advantage.gamma": -1e300,
+            "update.epochs": [1],
+            "optimizer.max_grad_norm": None,
+        }
+    },
+    {"settings": {f"a{i}": i for i in range(10_000)}, "action_components": 10**30},
+    {"settings": {"optimizer.actor.lr": True}, "total_steps": {"train": 1.5, "ppo": -3}},
+)
+
+
+@pytest.mark.parametrize("manifest", HOSTILE)
+def test_a_hostile_manifest_is_harmless(ppoc, sick, tmp_path, manifest):
+    """Findings are those of the metrics, and nothing of the manifest reaches the terminal."""
+    folder = shutil.copytree(sick, tmp_path / "copy", ignore=shutil.ignore_patterns("tensorboard"))
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    done = ppoc("diagnose", folder)
+    assert done.code == 0
+    assert "1. kl-explosion" in done.out or "1. high-kl" in done.out
+    assert "\x1b" not in done.out + done.err
+    assert "finished after 5,120" in done.out.splitlines()[0]
+
+
+def test_a_manifest_of_an_earlier_version_leaves_findings_without_changes(ppoc, sick, tmp_path):
+    folder = shutil.copytree(sick, tmp_path / "copy", ignore=shutil.ignore_patterns("tensorboard"))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for key in ("kind", "features", "settings", "total_steps", "action_components"):
+        del manifest[key]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    done = ppoc("diagnose", folder)
+    assert done.code == 0
+    assert "manifest.json does not say how the run is set, so no change is proposed" in done.out
+    assert "1. kl-explosion" in done.out or "1. high-kl" in done.out
+    assert "try:" not in done.out

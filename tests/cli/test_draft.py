@@ -26,10 +26,10 @@ def test_a_pipe_is_read_and_nobody_is_asked(ppoc):
 
 def test_a_person_is_asked_for_the_environment_and_offered_a_run(ppoc, monkeypatch):
     asked, ran = [], []
-    monkeypatch.setattr("ppoc.cli.draft._interactive", lambda out: out is not None)
+    monkeypatch.setattr("ppoc.cli.specs.draft._interactive", lambda out: out is not None)
     monkeypatch.setattr("typer.prompt", lambda text, **_: asked.append(text) or "the pendulum")
     monkeypatch.setattr("typer.confirm", lambda text, **_: asked.append(text) or True)
-    monkeypatch.setattr("ppoc.cli.run.run", ran.append)
+    monkeypatch.setattr("ppoc.cli.training.run.run", ran.append)
     done = ppoc("draft", "PPO, clip 0.1", "-o", "spec.yaml")
     assert done.code == 0
     assert asked == ["Which environment?", "Run it now?"]

@@ -20,9 +20,7 @@ def run(ppoc, tmp_path):
     (tmp_path / "spec.yaml").write_text(SPEC)
     done = ppoc("run", "spec.yaml", "-o", "run", "-q")
     assert done.code == 0
-    assert (
-        "without an evaluation\n`evaluation.episodes` is 0; `ppoc eval run` evaluates" in done.out
-    )
+    assert "`evaluation.episodes` is 0; `ppoc eval` evaluates" in done.out
     assert json.loads((tmp_path / "run" / "result.json").read_text())["evaluation"] is None
     return "run"
 

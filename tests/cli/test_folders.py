@@ -48,7 +48,7 @@ VERBS = {
     "run": ("run", "run", "--again", "-o", "new", "-q"),
     "onnx": ("export", "run", "--format", "torch-export", "-o", "policy.pt2"),
     "hub": ("export", "run", "--format", "hub", "-o", "hub"),
-    "eject": ("eject", "run", "-o", "alone.py"),
+    "eject": ("eject", "run", "-o", "alone"),
 }
 
 
@@ -150,15 +150,15 @@ MANIFESTS = {
     "deep": ("[" * 10_000, "is not JSON"),
     "no object": ("[]", "None is no version of a manifest format"),
     "no version": ("{}", "None is no version of a manifest format"),
-    "newer": ('{"format": 2}', "manifest format 2 is of a newer ppoc"),
+    "newer": ('{"format": 3}', "manifest format 3 is of a newer ppoc"),
     "older": ('{"format": 0}', "manifest format 0 is not read any more"),
     "truth": ('{"format": true}', "True is no version"),
-    "no sums": ('{"format": 1, "name": "x", "versions": {}}', "sha256: Field required"),
+    "no sums": ('{"format": 2, "name": "x", "versions": {}}', "sha256: Field required"),
     "other sums": (
-        '{"format": 1, "name": "x", "versions": {}, "sha256": {"module.py": 1}}',
+        '{"format": 2, "name": "x", "versions": {}, "sha256": {"module.py": 1}}',
         "sha256.module.py: Input should be a valid string",
     ),
-    "no module": ('{"format": 1, "name": "x", "versions": {}, "sha256": {}}', "was changed after"),
+    "no module": ('{"format": 2, "name": "x", "versions": {}, "sha256": {}}', "was changed after"),
     "steering": ('{"format": "\\u001b[2J"}', "is no version"),
 }
 

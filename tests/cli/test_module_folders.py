@@ -1,4 +1,4 @@
-"""Folders that `python module.py --out X` and an ejected file leave are read by the verbs."""
+"""Folders that `python module.py --out X` and an ejected module leave are read by the verbs."""
 
 import json
 import subprocess
@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from ppoc.runtime.errors import RunError
-from ppoc.runtime.rlhf.launch import DATA
 from ppoc.runtime.run.belongings import make_folder
 
+DATA = "data/demonstrations.jsonl"
 SHORT = (
     "-s",
     "training.total_steps=256",
@@ -43,31 +43,39 @@ def test_verbs_read_what_a_module_left(ppoc, tmp_path):
     assert ppoc("export", "run", "--format", "torchscript").code == 0
 
 
-def test_verbs_say_what_they_need_of_an_ejected_modules_folder(ppoc, tmp_path):
+def test_verbs_read_what_an_ejected_module_left(ppoc, tmp_path):
     assert ppoc("init", "agent.yaml").code == 0
-    assert ppoc("eject", "agent.yaml", *SHORT, "--out", "alone.py").code == 0
-    done = script("alone.py", "--out", "run")
+    assert ppoc("eject", "agent.yaml", *SHORT, "--out", "alone").code == 0
+    done = script("alone/module.py", "--out", "run")
     assert done.returncode == 0, done.stderr
     mean = json.loads((tmp_path / "run" / "result.json").read_text())["evaluation"]["mean"]
+    assert json.loads(ppoc("eval", "run", "--json").out)["mean"] == mean
+    assert not (tmp_path / "run" / "ppoc").exists()
+
+
+def test_verbs_say_what_they_need_of_a_folder_with_a_module_alone(ppoc, tmp_path):
+    assert ppoc("init", "agent.yaml").code == 0
+    assert ppoc("run", "agent.yaml", *SHORT, "--out", "run", "-q").code == 0
+    for name in ("spec.lock.yaml", "manifest.json"):
+        (tmp_path / "run" / name).unlink()
     for verb in (("eval", "run"), ("run", "run", "--resume")):
         refused = ppoc(*verb)
         assert refused.code == 2
-        assert "was ejected: no spec says what it should be; read it, and give --mod" in refused.err
-    assert json.loads(ppoc("eval", "run", "--modified", "--json").out)["mean"] == mean
+        assert "has no manifest.json beside it" in refused.err
+    assert ppoc("eval", "run", "--modified", "--json").code == 0
     assert "nothing to resume" in ppoc("run", "run", "--resume", "--modified").out
-    assert "finished after 256 of 256 steps" in ppoc("diagnose", "run").out
+    assert "finished after 256 steps" in ppoc("diagnose", "run").out
     for verb in (("diff", "agent.yaml"), ("describe",), ("explain",)):
         refused = ppoc(*verb, "run")
         assert refused.code == 2
-        assert "has no spec.lock.yaml" in refused.err
-        assert "an ejected module has none" in refused.err
+        assert "run has no spec.lock.yaml" in refused.err
 
 
 @pytest.fixture
 def module(tmp_path):
     home = tmp_path / "home"
     (home / "data").mkdir(parents=True)
-    for name in ("module.py", "spec.lock.yaml", "manifest.json", "mine.txt", DATA[0]):
+    for name in ("module.py", "spec.lock.yaml", "manifest.json", "mine.txt", DATA):
         (home / name).write_text(f"of {name}")
     return SimpleNamespace(__file__=str(home / "module.py"))
 
@@ -77,20 +85,20 @@ def files(folder):
 
 
 def test_a_run_folder_has_what_the_module_came_with(module, tmp_path):
-    make_folder(module, tmp_path / "run", resume=False, data=DATA)
-    names = ("module.py", "spec.lock.yaml", "manifest.json", DATA[0])
+    make_folder(module, tmp_path / "run", resume=False, data=(DATA,))
+    names = ("module.py", "spec.lock.yaml", "manifest.json", DATA)
     assert files(tmp_path / "run") == {name: f"of {name}" for name in names}
-    make_folder(module, tmp_path / "run", resume=False, data=DATA)  # equal files are left alone
+    make_folder(module, tmp_path / "run", resume=False, data=(DATA,))  # equal files are left alone
     before = files(tmp_path / "home")
     make_folder(module, tmp_path / "home", resume=False)
     assert files(tmp_path / "home") == before
 
 
 def test_a_module_of_another_name_takes_no_lock_along(module, tmp_path):
-    (tmp_path / "home" / "alone.py").write_text("ejected")
+    (tmp_path / "home" / "alone.py").write_text("alone")
     alone = SimpleNamespace(__file__=str(tmp_path / "home" / "alone.py"))
     make_folder(alone, tmp_path / "run", resume=False)
-    assert files(tmp_path / "run") == {"module.py": "ejected"}
+    assert files(tmp_path / "run") == {"module.py": "alone"}
 
 
 def test_another_module_is_not_overwritten(module, tmp_path):

@@ -66,7 +66,7 @@ def test_a_first_spec_of_an_environment_of_ones_own(folder):
     done = ppoc(folder, "check", "--trust", "specs")
     assert (done.code, done.out) == (0, "ok: 1 spec checked, 1 warning\n")
     assert "warning[W212]" in done.err  # it says no time limit
-    for verb in (("compile",), ("run",), ("eject", "-o", "module.py"), ("variance",)):
+    for verb in (("compile",), ("run",), ("eject", "-o", "alone"), ("variance",)):
         done = ppoc(folder, *verb, "specs/spec.yaml")
         assert (done.code, "error[E119]" in done.err) == (1, True)
 

@@ -316,12 +316,14 @@ def test_export_and_eject(ppoc, spec, trained, tmp_path):
     assert "mean return" in ppoc("eval", "card", "-n", "2").out
     assert ppoc("export", trained, "--format", "hub", "-o", "card").code == 2
     assert ppoc("export", tmp_path, "--format", "onnx").code == 2
-    assert ppoc("eject", spec, "-o", "alone.py").code == 0
-    assert "import ppoc" not in (tmp_path / "alone.py").read_text()
-    again = ppoc("eject", trained, "-o", "alone.py")
-    assert (again.code, "--force overwrites" in again.err) == (2, True)
-    assert ppoc("eject", trained, "-o", "alone.py", "--force").code == 0
-    assert ppoc("eject", tmp_path, "-o", "other.py").code == 2
+    for source in (spec, trained):
+        done = ppoc("eject", source, "-o", f"of-{source.stem}")
+        assert (done.code, done.out) == (0, f"of-{source.stem}/module.py\n")
+        assert (tmp_path / f"of-{source.stem}" / "ppoc" / "runtime" / "__init__.py").is_file()
+    again = ppoc("eject", trained, "-o", "of-trained")
+    assert (again.code, "of-trained is not empty" in again.err) == (2, True)
+    assert not (tmp_path / "of-trained" / "checkpoints").exists()
+    assert ppoc("eject", tmp_path, "-o", "other").code == 2
 
 
 def test_misuse_exits_with_2(ppoc):

@@ -7,10 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ppoc.cli.specs import zoo
 from ppoc.compiler.formula.notation import latex, statements, unicode_text
 from ppoc.compiler.formula.parser import FUNCTIONS, MAX_DEPTH, FormulaError, Kind, Symbol, parse
 from ppoc.compiler.front.diagnostics import SpecError
-from ppoc.compiler.resolve import resolve_text
+from ppoc.compiler.resolve import resolve, resolve_text
 
 SYMBOLS = {
     "ratio": Symbol(Kind.SAMPLE, True, "", "r", r"r_t(\theta)", "ratio"),
@@ -194,3 +195,20 @@ def test_an_objective_has_a_name_that_learns(preset, which, formula, learns):
         return
     with pytest.raises(SpecError, match="no gradient reaches the"):
         resolve_text(text, "spec.yaml")
+
+
+@pytest.mark.parametrize("name", ["ppo/cartpole", "rlhf/tiny"])
+def test_formulas_of_a_spec_are_parsed_once(monkeypatch, name):
+    """By checks, lints, planner, emitter and explanation together."""
+    read = []
+
+    def counting(text, symbols):
+        read.append(text)
+        return parse(text, symbols)
+
+    monkeypatch.setattr("ppoc.compiler.formula.objectives.parse", counting)
+    resolved = resolve(zoo.paths()[name])
+    resolved.kind.compile(resolved)
+    for tex in (False, True):
+        resolved.kind.explain(resolved, tex=tex)
+    assert len(read) == 2  # of the policy, and of the value function

@@ -10,7 +10,7 @@ import toys  # noqa: F401 - registers the environments
 from ppoc.exporting.formats import FILES, export
 from ppoc.exporting.policy import ExportError, compare, load
 from ppoc.runtime.records import checkpoint as checkpoints
-from ppoc.runtime.run.launch import load_run_policy
+from ppoc.runtime.run.trained import load_run_policy
 
 
 class Barred(gymnasium.Env):

@@ -10,7 +10,8 @@ from ppoc.compiler.resolve import resolve, resolve_text
 from ppoc.exporting import hub
 from ppoc.exporting.policy import ExportError
 from ppoc.runtime.records import checkpoint as checkpoints
-from ppoc.runtime.run.launch import evaluate_run, execute, load_module
+from ppoc.runtime.run.launch import execute, load_module
+from ppoc.runtime.run.trained import evaluate_run
 
 SHORT = (
     "training.total_steps=256",

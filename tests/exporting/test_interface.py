@@ -12,7 +12,8 @@ from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve_text
 from ppoc.exporting import formats, interface
 from ppoc.runtime.records import checkpoint as checkpoints
-from ppoc.runtime.run.launch import load_module, load_run_policy
+from ppoc.runtime.run.launch import load_module
+from ppoc.runtime.run.trained import load_run_policy
 
 VECTOR = spaces.Box(-2, 3, (4,))
 IMAGE = spaces.Box(0, 255, (36, 40, 3), np.uint8)

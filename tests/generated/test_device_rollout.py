@@ -10,7 +10,8 @@ from ppoc.runtime.envs.tensor_envs import make
 from ppoc.runtime.learning import tensor_statistics
 from ppoc.runtime.learning.compiled import compile_step
 from ppoc.runtime.records import checkpoint as checkpoints
-from ppoc.runtime.run.launch import evaluate_run, execute
+from ppoc.runtime.run.launch import execute
+from ppoc.runtime.run.trained import evaluate_run
 
 ON_DEVICE = "training={device: cuda, compile: never}"
 SPECS = {

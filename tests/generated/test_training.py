@@ -15,7 +15,8 @@ import torch
 
 from ppoc.runtime.errors import RunError
 from ppoc.runtime.records import checkpoint as checkpoints
-from ppoc.runtime.run.launch import evaluate_run, execute
+from ppoc.runtime.run.launch import execute
+from ppoc.runtime.run.trained import evaluate_run
 
 SHORT = ("training.total_steps=512", "update={rollout_steps: 128, minibatch_size: 64, epochs: 2}")
 RESUMABLE = ("training.total_steps=1024", *SHORT[1:], "training.checkpoint_every=256")

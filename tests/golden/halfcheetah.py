@@ -487,5 +487,67 @@ def train(run: runtime.Run) -> None:
             run.save(steps)
 
 
+INTERFACE = runtime.AgentInterface(
+    name=NAME,
+    seed=SEED,
+    device=DEVICE,
+    stages={"train": train},
+    total_steps={"train": TOTAL_STEPS},
+    environment=runtime.Environment(
+        id=ENV_ID,
+        observations=OBSERVATION_SPACE,
+        actions=ACTION_SPACE,
+        make=make_envs,
+    ),
+    policy=runtime.Policy(
+        shapes=SHAPES,
+        load=load_policy,
+        distribution="gaussian",
+        actor=actor,
+        new_normalizer=new_normalizer,
+        low=ACTION_LOW,
+        high=ACTION_HIGH,
+    ),
+    rollouts=runtime.Rollouts(
+        num_envs=NUM_ENVS,
+        length=ROLLOUT_LENGTH,
+        batch_size=BATCH_SIZE,
+        collect=collect,
+        draw_noise=draw_noise,
+    ),
+    learning=runtime.Learning(
+        initial_parameters=initial_parameters,
+        initial_learner=initial_learner,
+        make_batch=make_batch,
+        objective=loss,
+    ),
+    evaluation=runtime.Evaluation(
+        episodes=EVALUATION_EPISODES,
+        deterministic=EVALUATION_DETERMINISTIC,
+        max_steps=EVALUATION_MAX_STEPS,
+        num_envs=EVALUATION_NUM_ENVS,
+    ),
+    settings={
+        "env.num_envs": NUM_ENVS,
+        "update.rollout_steps": BATCH_SIZE,
+        "update.epochs": EPOCHS,
+        "update.minibatch_size": MINIBATCH_SIZE,
+        "advantage.gamma": GAMMA,
+        "advantage.lambda": LAMBDA,
+        "losses.policy.epsilon": CLIP_RANGE,
+        "losses.value.coefficient": VALUE_COEFFICIENT,
+        "losses.value.clip": VALUE_CLIP_RANGE,
+        "optimizer.actor.lr": LEARNING_RATE,
+        "optimizer.critic.lr": LEARNING_RATE,
+        "optimizer.actor.epsilon": ADAM_EPSILON,
+        "optimizer.critic.epsilon": ADAM_EPSILON,
+        "optimizer.max_grad_norm": MAX_GRAD_NORM,
+        "env.normalize.clip": NORMALIZE_CLIP,
+        "env.normalize.observations": True,
+        "env.normalize.rewards": True,
+    },
+)
+
+
 if __name__ == "__main__":
     runtime.main(sys.modules[__name__])

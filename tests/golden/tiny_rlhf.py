@@ -568,5 +568,75 @@ def train_ppo(run: rlhf.Stage) -> None:
             run.save(steps)
 
 
+INTERFACE = rlhf.LanguageModelInterface(
+    name=NAME,
+    seed=SEED,
+    device=DEVICE,
+    stages={
+        "sft": train_sft,
+        "reward": train_reward,
+        "ppo": train_ppo,
+    },
+    total_steps={"ppo": NUM_ITERATIONS * ROLLOUT_SIZE},
+    data=rlhf.Data(
+        folder=FOLDER,
+        limits=LIMITS,
+        demonstrations=DEMONSTRATIONS,
+        preferences=PREFERENCES,
+        prompts=PROMPTS,
+        held_out=HELD_OUT,
+    ),
+    model=rlhf.LanguageModel(
+        make=make_model,
+        load_policy=load_policy,
+        reference=REFERENCE,
+    ),
+    generation=rlhf.Generation(
+        max_new_tokens=MAX_NEW_TOKENS,
+        temperature=TEMPERATURE,
+    ),
+    evaluation=rlhf.AnswerEvaluation(
+        prompts=EVALUATION_PROMPTS,
+        samples=EVALUATION_SAMPLES,
+        temperature=EVALUATION_TEMPERATURE,
+    ),
+    settings={
+        "data.held_out": HELD_OUT,
+        "data.max_prompt_tokens": MAX_PROMPT_TOKENS,
+        "data.max_response_tokens": MAX_RESPONSE_TOKENS,
+        "model.config.architecture": ARCHITECTURE,
+        "model.config.dropout": DROPOUT,
+        "sft.epochs": SFT_EPOCHS,
+        "sft.batch_size": SFT_BATCH_SIZE,
+        "sft.optimizer.lr": SFT_LEARNING_RATE,
+        "sft.optimizer.warmup": SFT_WARMUP,
+        "sft.optimizer.max_grad_norm": SFT_MAX_GRAD_NORM,
+        "reward.epochs": REWARD_EPOCHS,
+        "reward.batch_size": REWARD_BATCH_SIZE,
+        "reward.center": REWARD_CENTER,
+        "reward.optimizer.lr": REWARD_LEARNING_RATE,
+        "reward.optimizer.max_grad_norm": REWARD_MAX_GRAD_NORM,
+        "ppo.rollout_size": ROLLOUT_SIZE,
+        "ppo.epochs": EPOCHS,
+        "ppo.minibatch_size": MINIBATCH_SIZE,
+        "ppo.generation.max_new_tokens": MAX_NEW_TOKENS,
+        "ppo.generation.temperature": TEMPERATURE,
+        "ppo.kl.beta": KL_WEIGHT,
+        "ppo.kl.target": KL_TARGET,
+        "ppo.kl.horizon": KL_HORIZON,
+        "ppo.rewards.missing_end": MISSING_END_SCORE,
+        "ppo.advantage.gamma": GAMMA,
+        "ppo.advantage.lambda": LAMBDA,
+        "ppo.losses.policy.epsilon": CLIP_RANGE,
+        "ppo.losses.value.coefficient": VALUE_COEFFICIENT,
+        "ppo.losses.value.clip": VALUE_CLIP_RANGE,
+        "ppo.optimizer.lr": LEARNING_RATE,
+        "ppo.optimizer.max_grad_norm": MAX_GRAD_NORM,
+        "ppo.value_optimizer.lr": VALUE_LEARNING_RATE,
+        "ppo.rewards.normalize": True,
+    },
+)
+
+
 if __name__ == "__main__":
     rlhf.main(sys.modules[__name__])

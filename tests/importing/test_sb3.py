@@ -20,8 +20,9 @@ import toys  # noqa: F401 - registers the environments
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.importing.sb3 import convert, read_statistics, write
 from ppoc.runtime.errors import RunError
-from ppoc.runtime.run.launch import evaluate_run, load_module, load_run_policy
+from ppoc.runtime.run.launch import load_module
 from ppoc.runtime.run.run import Run
+from ppoc.runtime.run.trained import evaluate_run, load_run_policy
 
 RELU = {"activation_fn": torch.nn.ReLU, "net_arch": {"pi": [32], "vf": [16, 8]}}
 MODELS = {

@@ -23,7 +23,8 @@ from torch import nn
 
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.importing.sb3 import convert, read_statistics, write
-from ppoc.runtime.run.launch import load_module, load_run_policy
+from ppoc.runtime.run.launch import load_module
+from ppoc.runtime.run.trained import load_run_policy
 
 PIXELS = spaces.Box(0, 255, (36, 40, 3), np.uint8)
 BOUNDED = spaces.Box(np.array([-1, -2], np.float32), np.array([1, 3], np.float32))

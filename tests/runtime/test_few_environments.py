@@ -11,7 +11,8 @@ from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve_text
 from ppoc.exporting import formats, hub
 from ppoc.runtime.errors import RunError
-from ppoc.runtime.run.launch import evaluate_run, execute, load_module
+from ppoc.runtime.run.launch import execute, load_module
+from ppoc.runtime.run.trained import evaluate_run
 
 SPEC = """\
 ppoc: 1

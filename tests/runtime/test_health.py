@@ -7,23 +7,22 @@ import pytest
 
 from changes import check_changes
 from ppoc.runtime.health import monitor as health
-from ppoc.runtime.health.monitor import Monitor
+from ppoc.runtime.health.monitor import agent_monitor
+from ppoc.runtime.health.settings import Facts
 from ppoc.runtime.health.symptoms import SYMPTOMS
-from ppoc.runtime.health.trend import Trend
 from ppoc.runtime.records.metrics import read_metrics
 from ppoc.runtime.run.launch import execute
 
-CONSTANTS = {
-    "NUM_ITERATIONS": 100,
-    "BATCH_SIZE": 256,
-    "EPOCHS": 10,
-    "GAMMA": 0.99,
-    "CLIP_RANGE": 0.2,
-    "LEARNING_RATE": 3e-4,
-    "VALUE_COEFFICIENT": 0.5,
-    "ENTROPY_COEFFICIENT": 0.01,
-    "MAX_GRAD_NORM": 0.5,
-    "SHAPES": {"actor.0.weight": (2, 4), "actor.0.bias": (2,)},
+SETTINGS = {
+    "update.rollout_steps": 256,
+    "update.epochs": 10,
+    "advantage.gamma": 0.99,
+    "losses.policy.epsilon": 0.2,
+    "losses.value.coefficient": 0.5,
+    "losses.entropy.beta": 0.01,
+    "optimizer.actor.lr": 3e-4,
+    "optimizer.critic.lr": 3e-4,
+    "optimizer.max_grad_norm": 0.5,
 }
 
 
@@ -44,9 +43,10 @@ def healthy(iteration):
     }
 
 
-def watch(change=lambda iteration: {}, **constants):
+def watch(change=lambda iteration: {}, settings=None, components=0):
     """The findings in a run of 100 iterations that differ from healthy ones by `change`."""
-    monitor = Monitor(Trend({**CONSTANTS, **constants}))
+    known = SETTINGS if settings is None else settings
+    monitor = agent_monitor(Facts("control", known, {"train": 25_600}, components))
     found = []
     for iteration in range(100):
         row = {**healthy(iteration), **change(iteration)}
@@ -95,8 +95,10 @@ def test_every_symptom_is_tried():
 
 
 def test_a_short_horizon_is_found_and_a_long_one_not():
-    assert [finding.symptom for finding in watch(GAMMA=0.5)] == ["short-horizon"]
-    assert watch(GAMMA=0.9) == []
+    assert [
+        finding.symptom for finding in watch(settings={**SETTINGS, "advantage.gamma": 0.5})
+    ] == ["short-horizon"]
+    assert watch(settings={**SETTINGS, "advantage.gamma": 0.9}) == []
 
 
 def test_what_comes_and_goes_is_reported_ever_more_rarely():
@@ -112,8 +114,28 @@ def test_a_clip_range_that_falls_to_zero_clips_all_and_is_healthy():
 
 
 def test_a_target_of_the_spec_counts():
-    assert watch(lambda i: {"approx_kl": 0.5}, TARGET_KL=0.1) == []
-    assert watch(lambda i: {"approx_kl": 1.5}, TARGET_KL=0.1)[0].symptom == "high-kl"
+    own = {**SETTINGS, "update.target_kl": 0.1}
+    assert watch(lambda i: {"approx_kl": 0.5}, own) == []
+    assert watch(lambda i: {"approx_kl": 1.5}, own)[0].symptom == "high-kl"
+
+
+def test_continuous_actions_lose_their_entropy_by_the_component():
+    """Four nats a component are lost at once; for a choice, one in a hundred is left."""
+    change = lambda i: {"entropy": 2.0 - 5.0 * (i > 0), "episode_return": 20}  # noqa: E731
+    assert "entropy-collapse" in [f.symptom for f in watch(change, components=1)]
+    assert "entropy-collapse" not in [f.symptom for f in watch(change, components=2)]
+
+
+def test_without_settings_what_is_wrong_is_found_and_no_change_proposed():
+    found = watch(SICK["high-kl"], {})
+    assert [(finding.symptom, finding.changes) for finding in found] == [("high-kl", ())]
+
+
+def test_a_value_is_read_and_proposed_under_the_key_of_the_spec():
+    (found,) = watch(SICK["high-kl"], {**SETTINGS, "losses.policy.epsilon": 0.4})
+    assert found.changes[0] == ("losses.policy.epsilon", 0.4, 0.2)
+    (found,) = watch(SICK["high-kl"], {"optimizer.trust_region.kl_limit": 0.01})
+    assert found.changes == (("optimizer.trust_region.kl_limit", 0.01, 0.005),)
 
 
 def test_changes_are_values_of_the_spec():

@@ -9,7 +9,8 @@ import torch
 from ppoc.runtime.errors import RunError
 from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.records.checkpoint import CheckpointError
-from ppoc.runtime.run.launch import evaluate_run, execute
+from ppoc.runtime.run.launch import execute
+from ppoc.runtime.run.trained import evaluate_run
 
 SHORT = (
     "training.total_steps=512",

@@ -146,7 +146,7 @@ def half_a_run(monkeypatch, tmp_path):
     (tmp_path / "result.json").unlink()
     monkeypatch.setattr(toys.Changing, "observations", spaces.Box(-1, 1, (4,), np.float32))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("ppoc.cli.witness.split", lambda folder: None)
+    monkeypatch.setattr("ppoc.cli.training.supervisor.fork", lambda folder: None)
     return tmp_path
 
 

@@ -7,9 +7,9 @@ import pytest
 from ppoc.runtime.health.trend import Trend
 
 
-def taken(returns, **constants):
+def taken(returns, total=800):
     """The trend of iterations of 100 steps with such returns, judged by means of two."""
-    trend = Trend({"NUM_ITERATIONS": 8, "BATCH_SIZE": 100, **constants}, averaged=2)
+    trend = Trend({}, total=total, averaged=2)
     for number, value in enumerate(returns, start=1):
         trend.take(100 * number, {"episode_return": value, "loss": 2.0 * number})
     return trend
@@ -26,8 +26,7 @@ def test_start_spread_best_and_now():
 def test_progress_is_the_share_of_the_steps():
     assert taken([]).progress == 0
     assert taken([1.0, 2.0]).progress == pytest.approx(0.25)
-    assert taken([1.0, 2.0], NUM_ITERATIONS=0).progress == 0  # of nobody knows how many
-    assert Trend({}, total=400).total == 400
+    assert taken([1.0, 2.0], total=0).progress == 0  # of nobody knows how many
 
 
 def test_a_rise_is_beyond_the_spread_and_a_share_of_the_start():

@@ -14,7 +14,8 @@ from ppoc.runtime.evaluation import video
 from ppoc.runtime.evaluation.camera import follow
 from ppoc.runtime.evaluation.evaluate import RecurrentPolicy
 from ppoc.runtime.evaluation.video import VideoError, record
-from ppoc.runtime.run.launch import execute, film_run
+from ppoc.runtime.run.launch import execute
+from ppoc.runtime.run.trained import film_run
 
 
 def push_right(observations: np.ndarray) -> np.ndarray:

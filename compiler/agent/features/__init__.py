@@ -164,6 +164,8 @@ LISTS = (
     "typed_ratios",
     "statistics",
     "typed_statistics",
+    "learning_fields",
+    "settings",
 )
 
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from ppoc.compiler.agent.plan import Plan
 from ppoc.compiler.emission.features import Feature
-from ppoc.compiler.emission.literals import Code
+from ppoc.compiler.emission.literals import Code, literal
 from ppoc.compiler.emission.rendering import docstring
 
 GUMBEL = "The largest of logits plus Gumbel noise is a sample of their softmax (Gumbel 1954)."
@@ -62,6 +62,7 @@ class Distribution(Feature):
                 "no_noise()" if self.policy == "beta" else "np.zeros(1, np.float32)"
             ),
             "numpy_logits": self.numpy_logits(),
+            "distribution": literal(self.policy),
         }
 
     def documentation(self) -> str:

@@ -137,7 +137,12 @@ class ActionValuesOfDraws(Feature):
 
     def lists(self) -> Mapping[str, Sequence[Any]]:
         noise = [Code("next_noise")]
-        return {"make_batch_arguments": noise, "batch_arguments": noise}
+        fields = [Code("next_noise=True,")]
+        return {
+            "make_batch_arguments": noise,
+            "batch_arguments": noise,
+            "learning_fields": fields,
+        }
 
 
 class ActionValueResiduals(Feature):

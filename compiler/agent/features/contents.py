@@ -41,6 +41,7 @@ class Contents(Feature):
             "seed": Code("seed" if plan.spec.training.on_divergence == "rollback" else "SEED"),
             "bounded": self.bounded,
             "required": Code(", required=True" if plan.spec.training.compile == "always" else ""),
+            "whole_run": Code("TOTAL_STEPS" if plan.shortens else "NUM_ITERATIONS * BATCH_SIZE"),
             "total_steps": Code(", TOTAL_STEPS" if plan.shortens else ""),
             "steps_taken": Code(
                 "min((iteration + 1) * BATCH_SIZE, TOTAL_STEPS)"

@@ -70,7 +70,10 @@ class PolicyLoss(Feature):
         return {"stacked": Code(", ".join(sources.get(name, name) for name in names))}
 
     def lists(self) -> Mapping[str, Sequence[Any]]:
-        return {"loss_terms": [Code("policy_loss")]}
+        return {
+            "loss_terms": [Code("policy_loss")],
+            "learning_fields": objective_fields(self.plan, "loss"),
+        }
 
 
 class Ratio(Feature):
@@ -228,6 +231,13 @@ def argument_or_constant(plan: Plan, name: str) -> Code:
     """A value's name: an argument's, where it is scheduled, else its constant's."""
     names = {str(row.argument): row.argument for row in scheduled(plan)}
     return names.get(name, Code(name.upper()))
+
+
+def objective_fields(plan: Plan, function: str) -> list[Code]:
+    """Fields of the interface: the objective that gradients of the policy are of."""
+    constants = [row.constant for row in scheduled(plan) if row.of_loss]
+    arguments = f"arguments=({', '.join(constants)}{',' * (len(constants) == 1)}),"
+    return [Code(f"objective={function},"), *([Code(arguments)] if constants else [])]
 
 
 def metric_names(plan: Plan) -> tuple[str, ...]:

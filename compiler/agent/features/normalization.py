@@ -4,8 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ppoc.compiler.agent.plan import Plan
+from ppoc.compiler.emission.constants import Setting
 from ppoc.compiler.emission.features import Feature
 from ppoc.compiler.emission.literals import Code, literal
+
+OBSERVATIONS = Setting("env.normalize.observations", True)
+REWARDS = Setting("env.normalize.rewards", True)
 
 
 class Seen(Feature):
@@ -89,6 +93,7 @@ class ObservationNormalization(Feature):
         return {
             "statistics": [Code("normalize")],
             "typed_statistics": [Code("normalize: runtime.ObservationNormalizer")],
+            "settings": [OBSERVATIONS],
         }
 
 
@@ -102,7 +107,7 @@ class DeviceObservationNormalization(Feature):
         return plan.spec.env.normalize.observations and plan.device_rollout
 
     def lists(self) -> Mapping[str, Sequence[Any]]:
-        return {"statistics": [Code("scaling")]}
+        return {"statistics": [Code("scaling")], "settings": [OBSERVATIONS]}
 
 
 class RewardScaling(Feature):
@@ -114,6 +119,9 @@ class RewardScaling(Feature):
     def applies(cls, plan: Plan) -> bool:
         return plan.spec.env.normalize.rewards and not (plan.device_rollout or plan.searches)
 
+    def lists(self) -> Mapping[str, Sequence[Any]]:
+        return {"settings": [REWARDS]}
+
 
 class DeviceRewardScaling(Feature):
     """The same, on the device."""
@@ -123,6 +131,9 @@ class DeviceRewardScaling(Feature):
     @classmethod
     def applies(cls, plan: Plan) -> bool:
         return plan.spec.env.normalize.rewards and plan.device_rollout
+
+    def lists(self) -> Mapping[str, Sequence[Any]]:
+        return {"settings": [REWARDS]}
 
 
 class RewardClipping(Feature):

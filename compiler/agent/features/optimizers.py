@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ppoc.compiler.agent.constants import split_epsilon, stepping
+from ppoc.compiler.agent.optimizer_constants import split_epsilon, stepping
 from ppoc.compiler.agent.plan import Plan
 from ppoc.compiler.emission.features import Feature
 from ppoc.compiler.emission.literals import Code

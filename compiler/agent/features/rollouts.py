@@ -106,7 +106,7 @@ class HostContinuing(Feature):
 
     @classmethod
     def applies(cls, plan: Plan) -> bool:
-        return not plan.device_rollout and not plan.searches and not EpisodeSampling.applies(plan)
+        return plan.episodes_go_on
 
 
 class HostRestarts(HostContinuing):
@@ -116,7 +116,7 @@ class HostRestarts(HostContinuing):
 
     @classmethod
     def applies(cls, plan: Plan) -> bool:
-        return super().applies(plan) and plan.facts.backend == "envpool"
+        return plan.restarts
 
 
 class ShortLastIteration(Feature):

@@ -1,15 +1,26 @@
 """Actions in units of their bounds, and how many are at one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ppoc.compiler.agent.constants import clipped
 from ppoc.compiler.agent.plan import Plan
+from ppoc.compiler.emission.constants import Setting
 from ppoc.compiler.emission.features import Feature
 from ppoc.compiler.emission.literals import Code
 
 
-class HostScaling(Feature):
+class Scaling(Feature):
+    """Actions in units of their bounds."""
+
+    plan: Plan
+
+    def lists(self) -> Mapping[str, Sequence[Any]]:
+        chosen = self.plan.spec.networks.actor.action_scaling
+        return {"settings": [Setting("networks.actor.action_scaling", chosen)]}
+
+
+class HostScaling(Scaling):
     """Actions that are counted from the middle of the bounds."""
 
     template = "action_scaling/host_scaling"
@@ -19,7 +30,7 @@ class HostScaling(Feature):
         return plan.action_units is not None and not (plan.device_rollout or plan.searches)
 
 
-class DeviceScaling(Feature):
+class DeviceScaling(Scaling):
     """The same, on the device."""
 
     template = "action_scaling/device_scaling"
@@ -29,7 +40,7 @@ class DeviceScaling(Feature):
         return plan.action_units is not None and plan.device_rollout
 
 
-class SearchScaling(Feature):
+class SearchScaling(Scaling):
     """Outputs of a search, counted from the middle of the bounds."""
 
     template = "action_scaling/search_scaling"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ppoc.compiler.agent.features.losses import objective_fields
 from ppoc.compiler.agent.plan import Plan
 from ppoc.compiler.agent.schedules import scheduled
 from ppoc.compiler.emission.features import Feature
@@ -46,4 +47,4 @@ class TrustRegionStep(TrustRegion):
         return {}
 
     def lists(self) -> Mapping[str, Sequence[Any]]:
-        return {}
+        return {"learning_fields": objective_fields(self.plan, "surrogate")}

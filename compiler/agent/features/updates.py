@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ppoc.compiler.agent.constants import epsilon_name, split_epsilon
 from ppoc.compiler.agent.features.losses import argument_or_constant, metric_names
 from ppoc.compiler.agent.features.optimizers import optimizer_fields
+from ppoc.compiler.agent.optimizer_constants import epsilon_name, split_epsilon
 from ppoc.compiler.agent.plan import Plan
 from ppoc.compiler.agent.schedules import scheduled
 from ppoc.compiler.emission.features import Feature

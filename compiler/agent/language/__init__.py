@@ -15,10 +15,11 @@ from ppoc.compiler.agent.language.networks import Networks
 from ppoc.compiler.agent.language.optimizer import Optimizers
 from ppoc.compiler.agent.language.training import Training
 from ppoc.compiler.agent.language.update import Update
+from ppoc.compiler.formula.objectives import ObjectivesMixin
 from ppoc.compiler.front.values import STRICT, Lock, Name, One
 
 
-class AgentSpec(BaseModel):
+class AgentSpec(ObjectivesMixin, BaseModel):
     """An agent: what it acts in, what it is made of, and how it learns."""
 
     model_config = STRICT

@@ -52,7 +52,7 @@ FEATURES: tuple[type[Feature], ...] = (
     ppo.TargetKl,
     ppo.Evaluation,
 )
-LISTS = ("imports", "loss_terms", "rollout_columns")
+LISTS = ("imports", "loss_terms", "rollout_columns", "settings")
 
 
 def features_of(plan: RlhfPlan) -> list[Feature]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, ClassVar
 
+from ppoc.compiler.emission.constants import Constant
 from ppoc.compiler.emission.features import Feature
 from ppoc.compiler.emission.literals import Code, prose
 from ppoc.compiler.emission.rendering import WIDTH
@@ -24,6 +25,14 @@ IMPORTS = (
 )
 
 
+def constants_of(plan: RlhfPlan) -> list[list[Constant]]:
+    """The constants of a plan's module, in the groups they are printed in."""
+    groups = constants(
+        plan.spec, plan.files, plan.places, plan.policy_objective, plan.value_objective
+    )
+    return [group for group in groups if group]
+
+
 class Contents(Feature):
     """Title and constants of a module."""
 
@@ -31,14 +40,11 @@ class Contents(Feature):
 
     def words(self) -> Mapping[str, Any]:
         plan = self.plan
-        groups = constants(
-            plan.spec, plan.files, plan.places, plan.policy_objective, plan.value_objective
-        )
         return {
             "title": self.title(),
             "steps": Code(self.steps()),
             "shapes_note": self.shapes_note(),
-            "constants": [group for group in groups if group],
+            "constants": constants_of(plan),
         }
 
     def lists(self) -> Mapping[str, Sequence[Any]]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ppoc.compiler.emission.constants import Setting
 from ppoc.compiler.emission.features import Feature
 from ppoc.compiler.emission.literals import Code
 from ppoc.compiler.formula.explanation import objective_comment
@@ -265,6 +266,9 @@ class NormalizedScores(Feature):
     @classmethod
     def applies(cls, plan: RlhfPlan) -> bool:
         return plan.spec.ppo.rewards.normalize
+
+    def lists(self) -> Mapping[str, Sequence[Any]]:
+        return {"settings": [Setting("ppo.rewards.normalize", True)]}
 
 
 class RawScores(Feature):

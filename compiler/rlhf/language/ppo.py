@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ppoc.compiler.formula.objectives import ObjectivesMixin
 from ppoc.compiler.front.values import STRICT, Count, Formula, Fraction, OptionName, Positive
 from ppoc.compiler.rlhf.language.optimizer import SlowOptimizer, ValueOptimizer
 from ppoc.compiler.rlhf.language.values import Epochs, Tokens
@@ -127,7 +128,7 @@ class Rewards(BaseModel):
     )
 
 
-class Ppo(BaseModel):
+class Ppo(ObjectivesMixin, BaseModel):
     """Step 3: PPO against the reward model, kept near the policy it starts from."""
 
     model_config = STRICT

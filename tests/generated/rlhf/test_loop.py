@@ -11,7 +11,7 @@ import torch
 
 pytest.importorskip("transformers")
 
-from ppoc.runtime.rlhf.launch import execute
+from ppoc.runtime.run.launch import execute
 
 OVERRIDES = (
     "sft={epochs: 3, optimizer: {lr: 1e-2, schedule: cosine}}",

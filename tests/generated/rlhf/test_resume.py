@@ -21,8 +21,7 @@ CHILD = textwrap.dedent(
     """
     import os, sys
     from pathlib import Path
-    from ppoc.runtime.run.launch import load_module
-    from ppoc.runtime.rlhf.launch import execute
+    from ppoc.runtime.run.launch import execute, load_module
     from ppoc.runtime.rlhf.stage import Stage
     import torch
 
@@ -38,7 +37,7 @@ CHILD = textwrap.dedent(
             os.kill(os.getpid(), int(number))
 
     Stage.log = counting
-    result = execute(load_module(folder / "module.py"), folder, mode="quiet")
+    result = execute(load_module(folder / "module.py"), folder, mode="quiet", resume=True)
     sys.exit(0 if result.finished else 3)
     """
 )
@@ -58,7 +57,7 @@ def start(folder, stage="none", updates=0, number=0):
 
 
 def state(folder):
-    """All that is to be the same: checkpoints, metrics without their times, the comparison."""
+    """All that is to be the same: checkpoints, metrics without their times, results."""
     found = {}
     for stage in ("sft", "reward", "ppo"):
         newest = sorted((folder / stage / "checkpoints").glob("step-*"))[-1]
@@ -73,7 +72,6 @@ def state(folder):
         ]
         evaluations = folder / stage / "evaluations.jsonl"
         found[stage, "evaluations"] = evaluations.exists() and evaluations.read_text()
-    found["comparison"] = json.loads((folder / "comparison.json").read_text())
     found["result"] = result_of(folder)
     return found
 

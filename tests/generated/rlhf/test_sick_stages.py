@@ -12,8 +12,8 @@ from ppoc.cli.app import app
 from ppoc.runtime.health import monitor as health
 from ppoc.runtime.health.diagnosis import diagnose
 from ppoc.runtime.records import checkpoint as checkpoints
-from ppoc.runtime.rlhf.launch import execute
 from ppoc.runtime.rlhf.stage import Stage
+from ppoc.runtime.run.launch import execute
 from rlhf_toy import write_toy
 from zoo import ROOT
 
@@ -104,7 +104,7 @@ def test_parameters_that_are_not_finite_are_not_saved(toy_module, tmp_path, monk
         execute(module, tmp_path, mode="quiet", until="sft")
     monkeypatch.setattr(module, "descend", breaking)
     with pytest.raises(Exception, match=rf"(?s){stage}: \S+ became nan at step 5; .*000004\n"):
-        execute(module, tmp_path, mode="quiet", until=stage)
+        execute(module, tmp_path, mode="quiet", until=stage, resume=True)
     assert checkpoints.latest(tmp_path / stage / "checkpoints").name == "step-000000000004"
 
 

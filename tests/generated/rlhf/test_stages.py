@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from ppoc.cli.app import app
-from ppoc.cli.chat import _introduction
+from ppoc.cli.training.chat import _introduction
 from ppoc.runtime.errors import RunError
 from ppoc.runtime.records.checkpoint import TENSORS
 from ppoc.runtime.rlhf.chat import Example
-from ppoc.runtime.rlhf.launch import execute
+from ppoc.runtime.run.launch import execute
 from rlhf_toy import write_toy
 
 pytest.importorskip("transformers")
@@ -36,12 +36,12 @@ def test_a_run_leaves_its_stages_and_a_comparison(ran):
         rows = list(csv.DictReader((out / stage / "metrics.csv").open()))
         assert rows
         assert list((out / stage / "checkpoints").iterdir())
-    found = json.loads((out / "comparison.json").read_text())
+    found = json.loads((out / "result.json").read_text())["evaluation"]
     assert found["prompts"] == 4
     assert found["win_low"] <= found["win_rate"] <= found["win_high"]
     last = json.loads(done.stdout.splitlines()[-1])
     assert last["event"] == "result"
-    assert last["comparison"]["win_rate"] == found["win_rate"]
+    assert last["evaluation"]["win_rate"] == found["win_rate"]
     assert last["evaluations"]["sft"]["loss"] > 0
 
 
@@ -87,7 +87,7 @@ def test_eval_repeats_the_comparison(ran):
     out, _ = ran
     done = CliRunner().invoke(app, ["eval", str(out), "--json"])
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout) == json.loads((out / "comparison.json").read_text())
+    assert json.loads(done.stdout) == json.loads((out / "result.json").read_text())["evaluation"]
 
 
 def test_chat_answers_lines(ran):
@@ -165,20 +165,20 @@ def test_verbs_go_back_from_damaged_checkpoints(ran, tmp_path):
         assert all(str(path) in done.stderr for path in (good, newest))
 
 
-def test_verbs_for_agents_refuse_a_language_model(ran, tmp_path):
+def test_verbs_for_agents_refuse_a_language_model(ran):
     out, _ = ran
-    for words in (["export", out, "--format", "onnx"], ["eject", out, "-o", tmp_path / "x.py"]):
-        done = CliRunner().invoke(app, [str(word) for word in words])
+    for words in (["export", "--format", "onnx"], ["eval", "--video", "x.mp4"]):
+        done = CliRunner().invoke(app, [words[0], str(out), *words[1:]])
         assert done.exit_code == 2, done.output
-    done = CliRunner().invoke(app, ["eval", str(out), "--video", str(tmp_path / "x.mp4")])
-    assert done.exit_code == 2
+        assert "is for `kind: control`, and" in done.stderr
+        assert "is of `kind: rlhf`" in done.stderr
 
 
 def test_missing_packages_are_named(ran, monkeypatch):
-    from ppoc.runtime.rlhf import launch
+    from ppoc.runtime.rlhf import kind
 
     out, _ = ran
-    monkeypatch.setattr(launch, "find_spec", lambda name: None if name == "transformers" else name)
+    monkeypatch.setattr(kind, "find_spec", lambda name: None if name == "transformers" else name)
     done = CliRunner().invoke(app, ["run", str(out), "--resume", "-q"])
     assert done.exit_code == 3
     assert "pip install 'ppoc[rlhf]'" in done.output
@@ -199,7 +199,7 @@ def test_too_little_memory_is_one_message(toy_module, tmp_path, monkeypatch):
         raise MemoryError("Unable to allocate 3 TiB")
 
     module = toy_module()
-    monkeypatch.setattr(module, "train_sft", greedy)
+    monkeypatch.setitem(module.INTERFACE.stages, "sft", greedy)
     with pytest.raises(RunError, match=r"(?s)out of memory: Unable to .*ppo\.minibatch_size"):
         execute(module, tmp_path, mode="quiet")
 
@@ -208,6 +208,6 @@ def test_code_of_others_does_not_end_the_process_as_if_all_were_well(
     toy_module, tmp_path, monkeypatch
 ):
     module = toy_module()
-    monkeypatch.setattr(module, "train_sft", lambda run: sys.exit(0))
+    monkeypatch.setitem(module.INTERFACE.stages, "sft", lambda run: sys.exit(0))
     with pytest.raises(RunError, match=r"ended by sys\.exit\(0\)"):
         execute(module, tmp_path, mode="quiet")

@@ -35,7 +35,7 @@ def flags(overrides):
 def test_every_variant_trains(name, tmp_path):
     spec, out = write_toy(tmp_path), tmp_path / "run"
     ppoc("run", spec, "-o", out, "-q", *flags(VARIANTS[name]), *SHORT)
-    found = json.loads((out / "comparison.json").read_text())
+    found = json.loads((out / "result.json").read_text())["evaluation"]
     assert found["prompts"] >= 4
     if "evaluation.every=2" in VARIANTS[name]:  # its evaluations end with the comparison
         rows = [json.loads(row) for row in (out / "ppo" / "evaluations.jsonl").open()]
@@ -75,7 +75,7 @@ def test_stages_start_from_other_runs(lora, tmp_path):
     ppoc("run", spec, "-o", b, *common, "-s", "stages=[reward]", "-s", f"start.policy={a}")
     start = f"start={{policy: {a}, reward: {b}}}"
     ppoc("run", spec, "-o", c, *common, "-s", "stages=[ppo]", "-s", start)
-    first = json.loads((c / "comparison.json").read_text())
+    first = json.loads((c / "result.json").read_text())["evaluation"]
     assert first["win_low"] <= first["win_rate"]
     assert "score" in json.loads(ppoc("eval", c, "--json"))["before"]
     start = f"start={{policy: {c}, reward: {b}}}"
@@ -94,7 +94,7 @@ def test_a_run_starts_from_the_model_itself(tmp_path):
     flags = ("-s", "stages=[reward, ppo]", "-s", "start.policy=base")
     ppoc("run", spec, "-o", out, "-q", *SHORT, *flags)
     assert not (out / "sft").exists()
-    assert (out / "comparison.json").exists()
+    assert json.loads((out / "result.json").read_text())["evaluation"]
 
 
 def test_eval_of_a_run_without_ppo(tmp_path):

@@ -7,33 +7,38 @@ import pytest
 
 from changes import check_changes
 from ppoc.compiler.rlhf.language import RlhfSpec
+from ppoc.runtime.health.settings import Facts, usable
 from ppoc.runtime.rlhf.symptoms import HELD_OUT, SYMPTOMS, monitor
 
-CONSTANTS = {
-    "ARCHITECTURE": "gpt2",
-    "SFT_EPOCHS": 10,
-    "SFT_LEARNING_RATE": 2e-3,
-    "SFT_MAX_GRAD_NORM": 1.0,
-    "REWARD_EPOCHS": 10,
-    "REWARD_BATCH_SIZE": 32,
-    "REWARD_LEARNING_RATE": 5e-4,
-    "NUM_ITERATIONS": 100,
-    "ROLLOUT_SIZE": 128,
-    "MINIBATCH_SIZE": 32,
-    "EPOCHS": 4,
-    "MAX_NEW_TOKENS": 40,
-    "KL_WEIGHT": 0.2,
-    "KL_TARGET": 6.0,
-    "KL_HORIZON": 2000,
-    "SCALE_SAMPLES": 256,
-    "MISSING_END_SCORE": -1.0,
-    "CLIP_RANGE": 0.2,
-    "VALUE_COEFFICIENT": 0.1,
-    "VALUE_CLIP_RANGE": 0.2,
-    "LEARNING_RATE": 3e-4,
-    "MAX_GRAD_NORM": 1.0,
-    "VALUE_LEARNING_RATE": 3e-3,
+SETTINGS = {
+    "model.config.architecture": "gpt2",
+    "sft.epochs": 10,
+    "sft.optimizer.lr": 2e-3,
+    "sft.optimizer.max_grad_norm": 1.0,
+    "reward.epochs": 10,
+    "reward.batch_size": 32,
+    "reward.optimizer.lr": 5e-4,
+    "ppo.rollout_size": 128,
+    "ppo.minibatch_size": 32,
+    "ppo.epochs": 4,
+    "ppo.generation.max_new_tokens": 40,
+    "ppo.kl.beta": 0.2,
+    "ppo.kl.target": 6.0,
+    "ppo.kl.horizon": 2000,
+    "ppo.rewards.normalize": True,
+    "ppo.rewards.missing_end": -1.0,
+    "ppo.losses.policy.epsilon": 0.2,
+    "ppo.losses.value.coefficient": 0.1,
+    "ppo.losses.value.clip": 0.2,
+    "ppo.optimizer.lr": 3e-4,
+    "ppo.optimizer.max_grad_norm": 1.0,
+    "ppo.value_optimizer.lr": 3e-3,
 }
+
+
+def facts(settings):
+    """The facts of a run with such settings."""
+    return Facts("rlhf", usable(settings), {"ppo": 12_800})
 
 
 def healthy(stage, iteration):
@@ -71,9 +76,9 @@ def evaluation(stage, iteration):
     return rows[stage]
 
 
-def watch(stage, change=None, evaluated=None, **constants):
+def watch(stage, change=None, evaluated=None, odd=None):
     """The findings in a stage of 100 iterations that differ from healthy ones."""
-    watching = monitor(stage, {**CONSTANTS, **constants})
+    watching = monitor(stage, facts({**SETTINGS, **(odd or {})}))
     found = []
     for i in range(100):
         step = (i + 1) * (128 if stage == "ppo" else 1)
@@ -152,9 +157,9 @@ def test_an_overfit_model_is_told_the_epochs_that_were_of_use():
 
 
 def test_without_a_target_the_kl_divergence_is_judged_by_the_length_of_answers():
-    constants = {name: value for name, value in CONSTANTS.items() if name != "KL_TARGET"}
+    known = {key: value for key, value in SETTINGS.items() if key != "ppo.kl.target"}
     for length, kl, seen in ((10.0, 9.0, False), (10.0, 12.0, True), (500.0, 120.0, True)):
-        watching = monitor("ppo", constants)
+        watching = monitor("ppo", facts(known))
         change = {"response_length": length, "kl_to_reference": kl}
         found = [f for i in range(5) for f in watching.check(i, {**healthy("ppo", i), **change})]
         assert [f.symptom for f in found] == ["far-from-reference"] * seen
@@ -162,24 +167,32 @@ def test_without_a_target_the_kl_divergence_is_judged_by_the_length_of_answers()
 
 def test_a_rollout_of_few_minibatches_can_be_clipped_less():
     """In the first of two minibatches of one epoch nothing is clipped, so at most half is."""
-    few = {"EPOCHS": 1, "MINIBATCH_SIZE": 64}
-    assert watch("ppo", lambda i: {"clip_fraction": 0.45}, **few)[0].symptom == "clip-saturated"
+    few = {"ppo.epochs": 1, "ppo.minibatch_size": 64}
+    assert watch("ppo", lambda i: {"clip_fraction": 0.45}, odd=few)[0].symptom == "clip-saturated"
     assert watch("ppo", lambda i: {"clip_fraction": 0.45}) == []
 
 
-@pytest.mark.parametrize("odd", [{}, {"LEARNING_RATE": 10.0, "CLIP_RANGE": 5.0, "KL_WEIGHT": 0.0}])
+WILD = {"ppo.optimizer.lr": 10.0, "ppo.losses.policy.epsilon": 5.0, "ppo.kl.beta": 0.0}
+
+
+@pytest.mark.parametrize("odd", [{}, WILD])
 def test_changes_are_values_of_the_spec(odd):
     """Each change names a key that specs have, and another value than the module has now."""
     for (stage, name), change in SICK.items():
-        for finding in watch(stage, *change, **odd):
+        for finding in watch(stage, *change, odd=odd):
             check_changes(RlhfSpec, name, finding)
 
 
-def test_constants_that_are_none_of_a_module_are_left_out():
-    """A module may be anybody's: what is no number of a sensible size is not reckoned with."""
-    odd = {"REWARD_BATCH_SIZE": "x", "ROLLOUT_SIZE": 10**400, "EPOCHS": math.nan, "CLIP_RANGE": []}
+def test_settings_that_no_spec_has_are_left_out():
+    """A manifest may be anybody's: what is no number of a sensible size is not reckoned with."""
+    odd = {
+        "reward.batch_size": "x",
+        "ppo.rollout_size": 10**400,
+        "ppo.epochs": math.nan,
+        "ppo.losses.policy.epsilon": [],
+    }
     for stage in SYMPTOMS:
-        watching = monitor(stage, {**CONSTANTS, **odd})
+        watching = monitor(stage, facts({**SETTINGS, **odd}))
         for i in range(40):
             watching.check(i, dict.fromkeys(healthy(stage, i), math.nan))
             watching.check_evaluation(i, dict.fromkeys(evaluation(stage, i), math.inf))

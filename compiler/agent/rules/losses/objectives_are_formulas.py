@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ppoc.compiler.agent.resolved import Resolved
-from ppoc.compiler.formula.objectives import policy_objective, reserved, value_objective
+from ppoc.compiler.formula.objectives import reserved
 from ppoc.compiler.formula.problems import formula_errors
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import rule
@@ -14,7 +14,7 @@ def policy_objectives_are_formulas(resolved: Resolved) -> Iterator[Diagnostic]:
     """A policy's objective that is no formula, or makes no sense."""
     spec = resolved.spec
     text = spec.losses.policy.objective
-    yield from formula_errors(resolved, "policy", text, lambda: policy_objective(spec).tree)
+    yield from formula_errors(resolved, "policy", text, lambda: spec.policy_objective.tree)
 
 
 @rule(
@@ -31,10 +31,10 @@ def value_objectives_are_formulas(resolved: Resolved) -> Iterator[Diagnostic]:
     if spec.networks.critic is None:
         return
     wrong = list(
-        formula_errors(resolved, "value", value.objective, lambda: value_objective(spec).tree)
+        formula_errors(resolved, "value", value.objective, lambda: spec.value_objective.tree)
     )
     yield from wrong
-    if not wrong and value.clip is not None and not value_objective(spec).uses("value_clip"):
+    if not wrong and value.clip is not None and not spec.value_objective.uses("value_clip"):
         yield resolved.diagnostic(
             "E201",
             ("losses", "value", "clip"),

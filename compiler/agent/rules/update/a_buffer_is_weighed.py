@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from ppoc.compiler.agent.estimators import estimator_of
 from ppoc.compiler.agent.resolved import Resolved
-from ppoc.compiler.formula.objectives import policy_objective
 from ppoc.compiler.formula.parser import FormulaError
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import rule
@@ -44,7 +43,7 @@ def a_buffer_is_weighed(resolved: Resolved) -> Iterator[Diagnostic]:
             help="set `estimator: gae` with `lambda: 0`, or `importance: products`",
         )
     try:
-        weighed = policy_objective(spec).uses("ratio")
+        weighed = spec.policy_objective.uses("ratio")
     except FormulaError:  # told by another check
         return
     if not weighed:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from ppoc.compiler.agent.resolved import Resolved
-from ppoc.compiler.formula.objectives import policy_objective
 from ppoc.compiler.front.advice import LECTURE, MANY_EPOCHS
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import Phase, rule
@@ -22,7 +21,7 @@ from ppoc.compiler.front.rules import Phase, rule
 def many_epochs_without_a_limit(resolved: Resolved) -> Iterator[Diagnostic]:
     spec = resolved.spec
     limited = spec.update.target_kl is not None or spec.optimizer.trust_region is not None
-    if spec.update.epochs <= MANY_EPOCHS or limited or policy_objective(spec).uses("kl"):
+    if spec.update.epochs <= MANY_EPOCHS or limited or spec.policy_objective.uses("kl"):
         return
     yield resolved.diagnostic(
         "W203",

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.formula.objectives import policy_objective
 from ppoc.compiler.front.advice import LECTURE, MANY_EPOCHS
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import Phase, rule
@@ -21,7 +20,7 @@ from ppoc.compiler.rlhf.resolved import RlhfResolved
 )
 def many_epochs_without_a_limit(resolved: RlhfResolved) -> Iterator[Diagnostic]:
     ppo = resolved.spec.ppo
-    limited = ppo.target_kl is not None or policy_objective(ppo).uses("kl")
+    limited = ppo.target_kl is not None or ppo.policy_objective.uses("kl")
     if "ppo" in resolved.spec.stages and ppo.epochs > MANY_EPOCHS and not limited:
         yield resolved.diagnostic(
             "W203",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.formula.objectives import policy_objective, reserved, value_objective
+from ppoc.compiler.formula.objectives import reserved
 from ppoc.compiler.formula.problems import formula_errors
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import rule
@@ -21,7 +21,7 @@ def policy_objectives_are_formulas(resolved: RlhfResolved) -> Iterator[Diagnosti
     """A policy's objective that is no formula, or makes no sense."""
     ppo = resolved.spec.ppo
     text = ppo.losses.policy.objective
-    yield from formula_errors(resolved, "policy", text, lambda: policy_objective(ppo).tree, LOSSES)
+    yield from formula_errors(resolved, "policy", text, lambda: ppo.policy_objective.tree, LOSSES)
 
 
 @rule("E201", "ppo.losses.value.clip", "ppo.losses.value.objective", "ppo.losses.value.parameters")
@@ -30,13 +30,11 @@ def value_objectives_are_formulas(resolved: RlhfResolved) -> Iterator[Diagnostic
     ppo = resolved.spec.ppo
     value, clip = ppo.losses.value, (*LOSSES, "value", "clip")
     wrong = list(
-        formula_errors(
-            resolved, "value", value.objective, lambda: value_objective(ppo).tree, LOSSES
-        )
+        formula_errors(resolved, "value", value.objective, lambda: ppo.value_objective.tree, LOSSES)
     )
     yield from wrong
     own_clip = resolved.origin(clip).kind != "default"
-    if not wrong and own_clip and value.clip and not value_objective(ppo).uses("value_clip"):
+    if not wrong and own_clip and value.clip and not ppo.value_objective.uses("value_clip"):
         yield resolved.diagnostic(
             "E201",
             clip,

@@ -7,7 +7,7 @@ import typer
 
 from ppoc.cli import terminal
 from ppoc.cli.options import Trust
-from ppoc.cli.zoo import write_new
+from ppoc.cli.specs.zoo import write_new
 
 STARTER = """\
 # An agent in ten lines; `ppoc check {file}`, then `ppoc run {file}`.

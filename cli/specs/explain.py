@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.folders import EITHER, spec_file
+from ppoc.cli.folders import EITHER, resolved
 from ppoc.cli.options import Overrides
 
 
@@ -50,8 +50,6 @@ def _explain_code(code: str) -> None:
 
 
 def _explain_spec(spec: Path, overrides: list[str], tex: bool) -> None:
-    from ppoc.compiler.resolve import resolve
-
-    resolved = resolve(spec_file(spec), overrides)
-    terminal.report(resolved.warnings)
-    terminal.put(resolved.kind.explain(resolved, tex=tex))
+    document = resolved(spec, overrides)
+    terminal.report(document.warnings)
+    terminal.put(document.kind.explain(document, tex=tex))

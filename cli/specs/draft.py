@@ -96,7 +96,7 @@ def _text(request: list[str] | None) -> str:
 def _drafted(text: str, out: Path | None, settings: Any, as_json: bool) -> "Draft":
     from ppoc.draft.compose import compose
     from ppoc.draft.engines import understand
-    from ppoc.draft.rlhf.compose import missing_files
+    from ppoc.draft.kinds import KINDS
 
     reading = understand(text, settings)
     agent = reading.kind == "control" and not reading.claim("env.id")
@@ -105,7 +105,8 @@ def _drafted(text: str, out: Path | None, settings: Any, as_json: bool) -> "Draf
         reading = understand(f"{text}\non {named}", settings)
     draft = compose(reading)
     folder = out.parent if out is not None else Path()
-    return replace(draft, notes=[*draft.notes, *missing_files(draft.resolved, folder)])
+    missing = KINDS[draft.resolved.kind.name].missing_files(draft.resolved, folder)
+    return replace(draft, notes=[*draft.notes, *missing])
 
 
 def _edited(text: str, path: Path, settings: Any) -> "Edited":
@@ -144,7 +145,7 @@ def _show(
         return
     (terminal.say if edit else terminal.show)(str(target))
     if edit is None and _interactive(target) and typer.confirm("Run it now?", err=True):
-        from ppoc.cli.run import run
+        from ppoc.cli.training.run import run
 
         run(target)
 

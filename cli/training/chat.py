@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.folders import Modified, import_module, is_language_model
-from ppoc.cli.options import RunFolder, Trust
+from ppoc.cli.folders import Modified, RunFolder
+from ppoc.cli.options import RunPath, Trust
 from ppoc.formats.text import printable
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ SHOWN = 200  # characters of a prompt
 
 
 def chat(
-    folder: RunFolder,
+    path: RunPath,
     stage: Annotated[
         Literal["sft", "ppo", "start"] | None,
         typer.Option(
@@ -53,18 +53,16 @@ def chat(
     from ppoc.runtime.errors import RunError
     from ppoc.runtime.records.checkpoint import CheckpointError
     from ppoc.runtime.rlhf.chat import answerer, training_prompt
-    from ppoc.runtime.rlhf.launch import require
 
     if json:
         terminal.only_results()
-    module = import_module(folder, modified=modified, trust=trust)
-    if not is_language_model(module):
-        terminal.fail(terminal.MISUSE, f"{folder} is the run of an agent: `ppoc eval` it")
+    folder = RunFolder.open(path, modified=modified, trust=trust).only_for("rlhf", "`ppoc chat`")
+    module = folder.module
     try:
-        require(module)
+        folder.kind.prepare(module)
         answer = answerer(
             module,
-            folder,
+            path,
             stage=stage,
             temperature=temperature,
             max_new_tokens=max_new_tokens,
@@ -73,7 +71,7 @@ def chat(
     except (RunError, CheckpointError) as error:
         terminal.fail(terminal.RUN_FAILED, str(error))
     if not json:
-        terminal.say(_introduction(training_prompt(module, folder), module.MAX_PROMPT_TOKENS))
+        terminal.say(_introduction(training_prompt(module, path), module.MAX_PROMPT_TOKENS))
     for line in _lines():
         prompt = _prompt(line)
         try:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ppoc.cli import terminal
+from ppoc.cli.folders import new_folder
 from ppoc.cli.options import Overrides, Trust
-from ppoc.cli.run import new_folder
-from ppoc.cli.zoo import write_new
+from ppoc.cli.specs.zoo import write_new
 from ppoc.formats.text import printable
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.folders import is_language_model
+from ppoc.cli.folders import RunFolder
 from ppoc.cli.options import Debug, Overrides, Trust
 from ppoc.formats.folders import check_folder
 from ppoc.formats.reading import FormatError
@@ -50,24 +50,16 @@ def compile(
         for decision in compiled.decisions:
             terminal.show(f"{decision.name}: {decision.choice}\n    {decision.reason}")
     if prebuild:
-        _prebuild(folder / MODULE, debug)
+        _prebuild(RunFolder.open(folder, trust=trust), debug)
     terminal.show(str(folder / MODULE))
 
 
-def _prebuild(module: Path, debug: bool) -> None:
+def _prebuild(folder: RunFolder, debug: bool) -> None:
+    module = folder.module
     from ppoc.runtime.errors import RunError
-    from ppoc.runtime.run.launch import load_module
-    from ppoc.runtime.run.prebuild import prebuild
 
     try:
-        loaded = load_module(module)
-        if is_language_model(loaded):
-            terminal.say(
-                "nothing to do beforehand: what a language model's stages compile, each compiles "
-                "as it begins, and finds it kept in later runs"
-            )
-            return
-        built = prebuild(loaded, terminal.say)
+        built = folder.kind.prebuild(module, terminal.say)
     except RunError as error:
         terminal.fail_by(error, debug=debug)
     if built.failed:

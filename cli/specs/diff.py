@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.folders import EITHER, spec_file
+from ppoc.cli.folders import EITHER, resolved
 
 
 def diff(
@@ -21,11 +21,11 @@ def diff(
     """
     from ppoc.compiler.difference import differences
     from ppoc.compiler.front.advice import LECTURE
-    from ppoc.compiler.resolve import resolve
 
-    specs = resolve(spec_file(left)), resolve(spec_file(right))
-    if type(specs[0]) is not type(specs[1]):
-        terminal.fail(terminal.MISUSE, "one spec is of an agent, the other of a language model")
+    specs = resolved(left), resolved(right)
+    kinds = [f"`kind: {spec.kind.name}`" for spec in specs]
+    if kinds[0] != kinds[1]:
+        terminal.fail(terminal.MISUSE, f"one spec is of {kinds[0]}, the other of {kinds[1]}")
     rows = differences(*specs)
     if as_json:
         terminal.put(terminal.as_json([row._asdict() for row in rows]))

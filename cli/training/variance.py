@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ppoc.cli import terminal
+from ppoc.cli.folders import RunFolder
 from ppoc.cli.options import Debug, Overrides, Trust
 
 
@@ -96,7 +97,7 @@ def _parameters(run: Path) -> Any:
     from ppoc.runtime.run.run import load_newest
 
     try:
-        return load_newest(run)[0]["parameters"]
+        return load_newest(RunFolder.open(run).path)[0]["parameters"]
     except (RunError, CheckpointError) as error:
         terminal.fail(terminal.RUN_FAILED, str(error))
 

@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.folders import Modified, import_agent, import_module, is_language_model
-from ppoc.cli.options import Debug, RunFolder, Trust
+from ppoc.cli.folders import Modified, RunFolder
+from ppoc.cli.options import Debug, RunPath, Trust
 from ppoc.formats.text import printable
 
 
 def export(
-    folder: RunFolder,
+    path: RunPath,
     form: Annotated[
         Literal["onnx", "torchscript", "torch-export", "hub", "transformers"],
         typer.Option("--format", help="What to write.", show_default=False),
@@ -38,8 +38,9 @@ def export(
     the spec, the module, the weights and the evaluation. `transformers` writes the newest language
     model of a run with its tokenizer, as transformers itself saves them.
     """
+    folder = RunFolder.open(path, modified=modified, trust=trust)
     if form == "transformers":
-        _save_language_model(folder, out or folder / "model", trust, modified)
+        _save_language_model(folder, out or path / "model")
         return
     from ppoc.exporting import formats, hub
     from ppoc.exporting.policy import ExportError
@@ -47,16 +48,16 @@ def export(
     from ppoc.runtime.errors import RunError
     from ppoc.runtime.records.checkpoint import CheckpointError
 
-    target = out or folder / ("hub" if form == "hub" else formats.FILES[form])
-    module = import_agent(folder, modified=modified, trust=trust)
+    target = out or path / ("hub" if form == "hub" else formats.FILES[form])
+    module = folder.only_for("control", f"--format {form}").module
     said: list[str] = []
     try:
         if form == "hub":
             if target.exists() and (not target.is_dir() or any(target.iterdir())):
                 terminal.fail(terminal.MISUSE, f"{target} is not empty; give another --out")
-            hub.export(module, folder, target)
+            hub.export(module, path, target)
         else:
-            said = formats.export(module, folder, form, target)
+            said = formats.export(module, path, form, target)
     except (ExportError, RunError, CheckpointError, EnvironmentFailure) as error:
         terminal.fail_by(error, debug=debug)
     except OSError as error:
@@ -66,18 +67,16 @@ def export(
     terminal.show(str(target))
 
 
-def _save_language_model(folder: Path, target: Path, trust: bool, modified: bool) -> None:
+def _save_language_model(folder: RunFolder, target: Path) -> None:
     from ppoc.runtime.errors import RunError
     from ppoc.runtime.records.checkpoint import CheckpointError
     from ppoc.runtime.rlhf.saving import save_newest
 
-    module = import_module(folder, modified=modified, trust=trust)
-    if not is_language_model(module):
-        terminal.fail(terminal.MISUSE, f"{folder} is of an agent, which is no language model")
+    module = folder.only_for("rlhf", "--format transformers").module
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         terminal.fail(terminal.MISUSE, f"{target} is not empty; give another --out")
     try:
-        save_newest(module, folder, target)
+        save_newest(module, folder.path, target)
     except (RunError, CheckpointError) as error:
         terminal.fail(terminal.RUN_FAILED, str(error))
     except OSError as error:

@@ -37,7 +37,7 @@ AGAIN_SECONDS, GRACE_SECONDS = 0.5, 8.0  # a little more than in ppoc.runtime.ru
 PR_SET_CHILD_SUBREAPER = 36
 
 
-def split(folder: Path) -> None:
+def fork(folder: Path) -> None:
     """Return in a new process, which is to train in `folder`; the old one waits, and ends with it.
 
     Where there is torch already, or no way to fork, return in this one.

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.folders import Modified, import_module
-from ppoc.cli.options import RunFolder, Trust
+from ppoc.cli.folders import Modified, RunFolder
+from ppoc.cli.options import RunPath, Trust
 from ppoc.formats.text import printable
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ SHOWN = 3  # changes of a cause
 
 
 def diagnose(
-    folder: RunFolder,
+    path: RunPath,
     format: Annotated[
         Literal["text", "json"], typer.Option(help="How to print what was found.")
     ] = "text",
@@ -36,34 +36,33 @@ def diagnose(
     if format == "json":
         terminal.only_results()
     if replay:
-        _replay(folder, format, modified, trust)
+        _replay(RunFolder.open(path, modified=modified, trust=trust), format)
         return
     from ppoc.runtime.health.diagnosis import diagnose as read
 
     try:
-        found = read(folder)
+        found = read(path)
     except (ValueError, OSError) as error:
         terminal.fail(terminal.MISUSE, str(error))
     if isinstance(found, dict):
         documents = {name: _document(stage) for name, stage in found.items()}
-        whole = {"format": FORMAT, "folder": str(folder), "stages": documents}
+        whole = {"format": FORMAT, "folder": str(path), "stages": documents}
         text = "\n\n".join(map(_text, found.values()))
     else:
         whole, text = _document(found), _text(found)
     terminal.put(terminal.as_json(whole) if format == "json" else text)
 
 
-def _replay(folder: Path, format: str, modified: bool, trust: bool) -> None:
+def _replay(folder: RunFolder, format: str) -> None:
     """Print what the newest kept update does in both precisions; 3 if the dump is damaged."""
     from ppoc.runtime.health.postmortem import dumps, replay
     from ppoc.runtime.records.checkpoint import CheckpointError
 
-    kept = dumps(folder)
+    kept = dumps(folder.path)
     if not kept:
-        terminal.fail(terminal.MISUSE, f"{folder} has no update that diverged")
-    module = import_module(folder, modified=modified, trust=trust)
+        terminal.fail(terminal.MISUSE, f"{folder.path} has no update that diverged")
     try:
-        replays = list(replay(module, kept[-1]))
+        replays = list(replay(folder.module, kept[-1]))
     except CheckpointError as error:
         terminal.fail(terminal.RUN_FAILED, str(error))
     if format == "json":

@@ -1,0 +1,1 @@
+"""Verbs about specs: written, checked, compiled, said and compared."""

@@ -1,0 +1,1 @@
+"""Verbs about runs: trained, evaluated, tried, diagnosed and taken elsewhere."""
