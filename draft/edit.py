@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ppoc.compiler.agent.env.probe import probe
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.front.rules import Phase
 from ppoc.compiler.front.source import GREEK
@@ -66,7 +66,7 @@ def edit(text: str, path: Path, reading: Reading) -> Edited:
     changes = KINDS[reading.kind].fitted(changes, known, notes)
     changed, resolved, left = _applied(text, path, changes, notes)
     advice = []
-    if isinstance(resolved, Resolved):
+    if isinstance(resolved, ResolvedAgent):
         facts = probe(resolved, choose_backend=False)
         advice = resolved.findings(Phase.PROBED, facts)
     return Edited(text, changed, left, notes, resolved, [*resolved.warnings, *advice])
@@ -97,7 +97,7 @@ def _checked(text: str, path: Path, values: Sequence[Value]) -> tuple[str, Resol
     for value in values:
         text = set_value(text, value.path, value.value, value.comment())
     resolved = resolve_text(text, str(path))
-    if isinstance(resolved, Resolved):
+    if isinstance(resolved, ResolvedAgent):
         probe(resolved, choose_backend=False)
     return text, resolved
 

@@ -10,14 +10,14 @@ from ppoc.compiler.agent.env.probe import READS, probe, versions
 from ppoc.compiler.agent.last_iteration import length_in_words
 from ppoc.compiler.agent.passes import run_passes
 from ppoc.compiler.agent.plan import Plan
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError, ordered
 from ppoc.compiler.front.program import Program
 from ppoc.compiler.front.rules import Phase
 from ppoc.compiler.front.spec import Examined
 
 
-def compile_agent(resolved: Resolved, *, trust: bool = False) -> Program:
+def compile_agent(resolved: ResolvedAgent, *, trust: bool = False) -> Program:
     """Probe the environment of a resolved spec, plan, and emit.
 
     With `trust`, code that the spec names is imported.
@@ -46,7 +46,7 @@ def compile_agent(resolved: Resolved, *, trust: bool = False) -> Program:
     )
 
 
-def plan_for(resolved: Resolved, facts: EnvFacts) -> Plan:
+def plan_for(resolved: ResolvedAgent, facts: EnvFacts) -> Plan:
     """The plan of a spec in its environment, before any pass.
 
     Raises:
@@ -67,7 +67,7 @@ def plan_for(resolved: Resolved, facts: EnvFacts) -> Plan:
 def environment_problems(examined: Examined, *, trust: bool) -> Iterator[Diagnostic]:
     """Problems of a spec that its environment shows, as far as the rest of it is right."""
     resolved = examined.resolved
-    assert isinstance(resolved, Resolved)
+    assert isinstance(resolved, ResolvedAgent)
     if resolved.lacks(READS):
         return
     try:
