@@ -40,6 +40,11 @@ def attempt(step: Callable[[], Node], found: list[Diagnostic]) -> Node | None:
 
 
 def mapping(node: Node) -> Node:
+    """A node that is a mapping.
+
+    Raises:
+        SpecError: E005, it is none.
+    """
     if isinstance(node.value, dict):
         return node
     help = "a spec is a mapping that begins with `ppoc: 1`"

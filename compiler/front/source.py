@@ -259,7 +259,7 @@ class _Reader:
                 into.setdefault(key, node)
 
     def characters(self, text: str, here: Span) -> str:
-        """Text without what an escape such as `\\ud800` makes: no file can hold it."""
+        r"""Text without what an escape such as `\ud800` makes: no file can hold it."""
         if re.search("[\ud800-\udfff]", text):
             self.tell("half of a surrogate pair is no character", here, "remove it")
         return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text)

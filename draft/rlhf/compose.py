@@ -47,6 +47,7 @@ def writable() -> set[str]:
 
 
 def claimed(reading: Reading, path: str) -> Value:
+    """The value that a reading claims for a field."""
     claim = reading.claim(path)
     assert claim is not None
     words = reading.words(claim.start, claim.end)

@@ -51,8 +51,11 @@ class Recorder:
         self.envs.close()
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """The state for `replay`, after a step: `seed` [], of T steps `actions` [T, N, …], and the
-        `observations` [N, …] that they end at."""
+        """The state for `replay`, after a step.
+
+        It has the `seed` [], of T steps `actions` [T, N, …], and the `observations` [N, …] that
+        they end at.
+        """
         assert self._actions is not None
         assert self._observations is not None
         return {
