@@ -6,10 +6,14 @@ from typing import Any
 
 from ppoc.compiler.agent.estimators import estimator_of
 from ppoc.compiler.agent.evaluation import MAX_STEPS
+from ppoc.compiler.agent.features.rollouts import HostRestarts
 from ppoc.compiler.agent.language.optimizer import Optimizer, TrustRegion
 from ppoc.compiler.agent.last_iteration import last_batch
 from ppoc.compiler.agent.plan import Plan
 from ppoc.compiler.emission.constants import Constant
+
+# Steps of each environment that a resumed run replays at most, where all are replayed together.
+RESTART_STEPS = 2**15
 
 
 def constants(plan: Plan) -> Iterable[list[Constant]]:
@@ -96,6 +100,9 @@ def _schedule_constants(plan: Plan) -> Iterable[Constant]:
     every = spec.training.checkpoint_every
     iterations = plan.iterations(every) if every else max(1, round(plan.num_iterations / 10))
     yield Constant("CHECKPOINT_EVERY", iterations, "iterations")
+    if HostRestarts.applies(plan):
+        restart = max(1, RESTART_STEPS // plan.rollout_length)
+        yield Constant("RESTART_EVERY", restart, "iterations, after which all episodes begin anew")
     evaluation = spec.evaluation
     if evaluation.every is not None and plan.evaluates_on_the_way:
         yield Constant("EVALUATE_EVERY", plan.iterations(evaluation.every), "iterations")

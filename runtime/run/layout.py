@@ -108,7 +108,7 @@ def check_training(module: ModuleType, groups: Groups, steps: int) -> None:
 
 
 def _check_environments(module: ModuleType, groups: Groups) -> None:
-    """Where the environments and the memories were; actions to replay are for the Recorder."""
+    """Where the environments and the memories were; actions to replay are checked later."""
     envs = module.NUM_ENVS
     if "memory" in groups:
         state = Expected((envs, module.STATE_SIZE), torch.float32)

@@ -64,7 +64,7 @@ class Tower:
 def network_function(
     name: str, inputs: str, doc: str, hidden: list[Code], output: str, result: str = "Tensor"
 ) -> Function:
-    """A function whose lines are expressions over `hidden`, or assignments."""
+    """A function of the module that applies hidden layers and an output to its inputs."""
     lines = [line if "=" in line.split("(")[0] else Code(f"hidden = {line}") for line in hidden]
     arguments = ", ".join(f"{argument}: Tensor" for argument in inputs.split(", "))
     return Function(Code(name), Code(arguments), Code(result), Code(doc), lines, Code(output))
