@@ -115,10 +115,11 @@ def undeclared(declared, read):
 
 
 def examples():
-    """The specs, by name, as far as they are right."""
+    """The specs, by name, without a value that no rule may see."""
     found = {}
     for code, page in pages().items():
-        for text in YAML.findall(page.text)[:1]:
+        meant = not code.startswith("E0")  # the others are of texts with a wrong value
+        for text in YAML.findall(page.text)[:meant]:
             found[code] = examine_text(text, Path("spec.yaml"), (), KINDS).resolved
     for name, (spec, *overrides) in {**VARIANTS, **MORE}.items():
         path = ZOO / f"{spec}.yaml"
