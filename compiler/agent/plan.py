@@ -172,6 +172,17 @@ class Plan:
         return steps_taken(self.spec)
 
     @property
+    def continues_on_host(self) -> bool:
+        """Whether episodes on the host go on from one iteration to the next."""
+        whole = self.searches or self.spec.update.sampling == "episodes"
+        return not self.device_rollout and not whole
+
+    @property
+    def restarts(self) -> bool:
+        """Whether all episodes begin anew every so often: envpool replays all at once."""
+        return self.continues_on_host and self.facts.backend == "envpool"
+
+    @property
     def shortens(self) -> bool:
         """Whether the last iteration is shorter than the others."""
         return last_batch(self.spec) < self.batch_size
