@@ -22,7 +22,7 @@ import torch
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve
 from ppoc.runtime.health.diagnosis import STAGES
-from ppoc.runtime.health.divergence import Recording, offence
+from ppoc.runtime.health.divergence import UpdateLog, offence
 from ppoc.runtime.health.monitor import Watch, agent_monitor
 from ppoc.runtime.health.settings import facts_of, read_facts
 from ppoc.runtime.records.metrics import read_metrics
@@ -122,7 +122,7 @@ def _parts(name: str, module: ModuleType, folder: Path, iteration: float) -> str
     rows = list(read_metrics(folder / "metrics.csv", []))
     updates = module.EPOCHS * module.BATCH_SIZE // module.MINIBATCH_SIZE
     result = (module.initial_learner(1), None)
-    recording = Recording(lambda *arguments: result)
+    log = UpdateLog(lambda *arguments: result)
     rewards = np.ones((module.ROLLOUT_LENGTH, module.NUM_ENVS), np.float32)
 
     def bare(*arguments: Any) -> Any:
@@ -133,8 +133,8 @@ def _parts(name: str, module: ModuleType, folder: Path, iteration: float) -> str
             step(1, 2, 3, 4, 5)
 
     def remember() -> None:
-        calls(recording)
-        recording.forget()
+        calls(log)
+        log.forget()
 
     # A new monitor now and then, since the first iterations of a run are as costly as the others.
     def look() -> Iterator[None]:
@@ -148,8 +148,8 @@ def _parts(name: str, module: ModuleType, folder: Path, iteration: float) -> str
     checks = look()
     watch = _each(remember) - _each(lambda: calls(bare))
     check = _each(lambda: next(checks))
-    calls(recording)
-    finite = _each(lambda: recording.lost)
+    calls(log)
+    finite = _each(lambda: log.lost)
     reward = _each(lambda: float(abs(rewards).max()))
     share = (watch + check + finite + reward) / iteration
     return (

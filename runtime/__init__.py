@@ -3,7 +3,7 @@
 from ppoc.runtime.envs import tensor_envs
 from ppoc.runtime.envs.guard import check_rollout
 from ppoc.runtime.envs.make import make as make_envs
-from ppoc.runtime.envs.replay import Recorder
+from ppoc.runtime.envs.replay import ActionReplayEnv
 from ppoc.runtime.envs.seeds import derive_seed
 from ppoc.runtime.envs.vector import VectorEnv
 from ppoc.runtime.evaluation.episodes import EpisodeTracker
@@ -46,7 +46,7 @@ __all__ = [
     "Learning",
     "ObservationNormalizer",
     "Policy",
-    "Recorder",
+    "ActionReplayEnv",
     "RecurrentPolicy",
     "RewardNormalizer",
     "Rollouts",

@@ -12,7 +12,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
 
 from ppoc.cli.folders import RunFolder, compiled_into
 from ppoc.compiler.output.build import compile_spec
@@ -33,16 +32,19 @@ def folder(request, tmp_path):
     return shutil.copytree(ARTEFACTS / request.param, tmp_path / "run")
 
 
-def test_a_policy_is_evaluated_as_it_was(folder):
+def test_a_policy_is_evaluated_as_well_as_it_was(folder):
+    """In other episodes: of those since, each has a seed of its own."""
     module = RunFolder.open(folder).module
     before = read_result(folder)
     after = evaluate_run(module, folder)
     assert before.finished
-    assert after == pytest.approx(before.evaluation, rel=1e-6)
+    assert after.episodes == before.evaluation.episodes
+    deviation = max(after.std, before.evaluation.std) / after.episodes**0.5
+    assert abs(after.mean - before.evaluation.mean) < 3 * deviation
 
 
-def test_a_run_goes_on_as_it_did(folder):
-    """From its first checkpoint it comes to the tensors of its last."""
+def test_a_run_goes_on(folder):
+    """From its first checkpoint, in new episodes, to tensors like those of its last."""
     module = RunFolder.open(folder).module
     last = checkpoints.latest(folder / "checkpoints")
     expected, _ = checkpoints.load(last)
@@ -53,7 +55,9 @@ def test_a_run_goes_on_as_it_did(folder):
     assert result.steps == 512
     found, _ = checkpoints.load(checkpoints.latest(folder / "checkpoints"))
     for name, tensor in expected.items():
-        torch.testing.assert_close(found[name], tensor, rtol=1e-4, atol=1e-6)
+        assert found[name].dtype == tensor.dtype
+        if not name.startswith("episodes."):  # of which there are as many as there are
+            assert found[name].shape == tensor.shape
     assert len(list(csv.DictReader((folder / "metrics.csv").open()))) == len(rows)
     steps = [json.loads(row)["steps"] for row in (folder / "evaluations.jsonl").open()]
     assert steps == [128, 256, 384, 512]

@@ -11,6 +11,8 @@ from ppoc.compiler.agent.plan import Plan
 from ppoc.compiler.emission.constants import Constant
 
 CEM = "optimizer.cross_entropy"
+# Steps of each environment that a resumed run replays at most, where all are replayed together.
+RESTART_STEPS = 2**15
 
 
 def constants(plan: Plan) -> Iterable[list[Constant]]:
@@ -135,6 +137,9 @@ def _schedule_constants(plan: Plan) -> Iterable[Constant]:
     every = spec.training.checkpoint_every
     iterations = plan.iterations(every) if every else max(1, round(plan.num_iterations / 10))
     yield Constant("CHECKPOINT_EVERY", iterations, "iterations")
+    if plan.restarts:
+        restart = max(1, RESTART_STEPS // plan.rollout_length)
+        yield Constant("RESTART_EVERY", restart, "iterations, after which all episodes begin anew")
     evaluation = spec.evaluation
     if evaluation.every is not None and plan.evaluates_on_the_way:
         yield Constant("EVALUATE_EVERY", plan.iterations(evaluation.every), "iterations")

@@ -1,7 +1,7 @@
 """Gymnasium environments stepped in turn, in this process."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +10,18 @@ from numpy.typing import NDArray
 from ppoc.runtime.envs.answers import SCALARS, check_answer, flag_of, in_words, opened, reward_of
 from ppoc.runtime.envs.located import Located
 from ppoc.runtime.envs.observations import AnswerError, check_observation
+from ppoc.runtime.envs.seeds import episode_seed
 from ppoc.runtime.envs.single import make_one
-from ppoc.runtime.envs.vector import STOPS, Flags, Floats, Layers, Step, kept_as
+from ppoc.runtime.envs.vector import (
+    STOPS,
+    Episodes,
+    Flags,
+    Floats,
+    Layers,
+    Running,
+    Step,
+    kept_as,
+)
 
 if TYPE_CHECKING:
     from gymnasium import Env, Space
@@ -25,6 +35,9 @@ class GymnasiumEnvs(Located):
 
     What an environment answers is looked at in each step: types are compared with those of the
     step before.
+
+    Each episode has a seed of its own, so that it can be played again without those before it. An
+    episode that ends with a life is none: the game goes on.
     """
 
     def __init__(
@@ -36,6 +49,8 @@ class GymnasiumEnvs(Located):
         package: str | None = None,
     ) -> None:
         super().__init__(env_id, num_envs)
+        from ppoc.runtime.envs.wrappers import game_of
+
         self._envs: list[Env[Any, Any]] = []
         try:
             for _ in range(num_envs):
@@ -51,23 +66,31 @@ class GymnasiumEnvs(Located):
         start = getattr(self.action_space, "start", None)
         self._start = start if np.any(start) else None
         self._action_shape = (num_envs, *(self.action_space.shape or ()))
+        self._games = [game_of(env) for env in self._envs]
+        self._episodes = [0] * num_envs
         self._began = [0] * num_envs  # the count when the episode of each began
         self._reward_type: type = float
         self._observation_type: np.dtype[Any] = np.dtype(self._dtype)
 
-    def reset(self, seed: int) -> Floats:
+    @property
+    def running(self) -> Running:
+        return Running(self.seed, np.array(self._episodes), self.count - np.array(self._began))
+
+    def reset(self, seed: int, episodes: Episodes | None = None) -> Floats:
         self.seed, self.count, self.observations = seed, 0, None
-        self._began = [0] * self.num_envs
+        self._episodes = [0] * self.num_envs if episodes is None else episodes.tolist()
         observations: NDArray[Any] = np.empty(self._shape, self._dtype)
         for index in range(self.num_envs):
-            self._reset(index, observations, seed=seed + index)
+            self._reset(index, observations)
         self.observations = observations
         return observations
 
-    def _reset(self, index: int, observations: NDArray[Any], **seeded: Any) -> None:
-        """Reset one environment, into its row of `observations` [N, …]."""
+    def _reset(self, index: int, observations: NDArray[Any]) -> None:
+        """Begin the episode of one environment, into its row of `observations` [N, …]."""
+        self._began[index] = self.count
         try:
-            observation = opened(self._envs[index].reset(**seeded))
+            seed = episode_seed(self.seed, index, self._episodes[index])
+            observation = opened(self._envs[index].reset(seed=seed))
             check_observation(observation, self._each, self._dtype)
             observations[index] = observation
         except STOPS:
@@ -85,18 +108,34 @@ class GymnasiumEnvs(Located):
     def restart(self, where: Flags, observations: Floats) -> Floats:
         observations = observations.copy()
         for index in map(int, np.flatnonzero(where)):
+            self._episodes[index] += 1
             self._reset(index, observations)
-            self._began[index] = self.count
         self.observations = observations
         return observations
 
-    def step(self, actions: NDArray[Any]) -> Step:
+    def _reset_ended(self, index: int) -> Any:
+        """The answer of a reset at an episode's end; unseeded where only a life ended."""
+        game = self._games[index]
+        if game is not None and not game.over:
+            return self._envs[index].reset()
+        self._episodes[index] += 1
+        self._began[index] = self.count
+        return self._envs[index].reset(seed=episode_seed(self.seed, index, self._episodes[index]))
+
+    def step(self, actions: NDArray[Any], where: Flags | None = None) -> Step:
         # A copy, because an environment may keep the action while the caller reuses its array.
         actions = np.array(actions, self.action_space.dtype).reshape(self._action_shape)
         if self._start is not None:
             actions += self._start
         observations: NDArray[Any] = np.empty(self._shape, self._dtype)
         rewards = np.empty(self.num_envs, np.float32)
+        turns: Iterable[tuple[int, Env[Any, Any]]] = enumerate(self._envs)
+        if where is not None:
+            assert self.observations is not None
+            observations[:], rewards[:] = self.observations, 0
+            turns = [(index, self._envs[index]) for index in np.flatnonzero(where).tolist()]
+            for index in np.flatnonzero(~where).tolist():
+                self._began[index] += 1
         terminated = np.zeros(self.num_envs, np.bool_)
         truncated = np.zeros(self.num_envs, np.bool_)
         finals: dict[int, Floats] = {}
@@ -104,7 +143,7 @@ class GymnasiumEnvs(Located):
         each = self._each
         index, doing, answer = 0, "step", None
         try:
-            for index, env in enumerate(self._envs):
+            for index, env in turns:
                 answer = None
                 answer = env.step(actions[index])
                 observation, reward, end, cut, _ = answer
@@ -121,8 +160,7 @@ class GymnasiumEnvs(Located):
                 if end or cut:
                     finals[index] = np.array(observation, self._dtype)
                     doing = "reset"
-                    observation = opened(env.reset())
-                    self._began[index] = self.count
+                    observation = opened(self._reset_ended(index))
                     kind = getattr(observation, "dtype", None)
                     if kind is not self._observation_type or observation.shape != each:
                         self._check(observation)
@@ -132,8 +170,7 @@ class GymnasiumEnvs(Located):
             raise
         except BaseException as error:
             cause = _explained(error, doing, answer)
-            length = self.count - self._began[index]
-            raise self.failure(cause, doing, actions, index, length) from cause
+            raise self.failure(cause, doing, actions, index) from cause
         self.observations = observations
         if not finals:
             return Step(observations, rewards, terminated, truncated, observations)

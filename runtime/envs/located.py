@@ -1,5 +1,6 @@
 """Environments whose failures say where they were: which one, at which step, after which action."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -7,14 +8,24 @@ from numpy.typing import NDArray
 
 from ppoc.runtime.envs.answers import in_words, shortened
 from ppoc.runtime.envs.observations import AnswerError
-from ppoc.runtime.envs.vector import STOPS, EnvironmentFailure, Flags, Floats, Step, VectorEnv
+from ppoc.runtime.envs.seeds import episode_seed
+from ppoc.runtime.envs.vector import (
+    STOPS,
+    EnvironmentFailure,
+    Episodes,
+    Flags,
+    Floats,
+    Running,
+    Step,
+    VectorEnv,
+)
 
 
-class Located:
+class Located(ABC):
     """Where vector environments are, and what they tell of a failure with it.
 
     Attributes:
-        seed: of the last reset; environment i has `seed + i`.
+        seed: of the last reset.
         count: steps since then.
         observations: the last that they gave, [N, …]; None before the first reset.
     """
@@ -24,13 +35,16 @@ class Located:
         self.seed = self.count = 0
         self.observations: Floats | None = None
 
+    @property
+    @abstractmethod
+    def running(self) -> Running: ...
+
     def failure(
         self,
         cause: BaseException,
         doing: str,
         actions: NDArray[Any] | None = None,
         index: int | None = None,
-        length: int = 0,
     ) -> EnvironmentFailure:
         """The failure to raise for an error, with notes that say what makes it happen again.
 
@@ -40,10 +54,9 @@ class Located:
             doing: `step` or `reset`.
             actions: [N, …], which were to be taken.
             index: of the environment, where that is known.
-            length: steps of its episode, the failed one included.
         """
         failure = EnvironmentFailure(self._text(cause, index, doing, actions))
-        for note in self._notes(index, length, actions):
+        for note in self._notes(index, actions):
             failure.add_note(note)
         return failure
 
@@ -67,18 +80,22 @@ class Located:
             return f"the policy gave an action of {found}, {given}; {place}"
         return f"{failed}; {place}"
 
-    def _notes(self, index: int | None, length: int, actions: NDArray[Any] | None) -> list[str]:
+    def _notes(self, index: int | None, actions: NDArray[Any] | None) -> list[str]:
         if index is None:
-            which = f"environment: one of {self.num_envs}; what steps them does not say which"
-            seeds = f"{self.seed} to {self.seed + self.num_envs - 1}"
+            notes = [
+                f"environment: one of {self.num_envs}; what steps them does not say which",
+                f"seed of their reset: {self.seed}",
+                f"steps since then: {self.count}",
+            ]
             given = actions
         else:
-            which = f"environment: index {index}, of {self.num_envs}"
-            seeds = str(self.seed + index)
+            seed, episodes, lengths = self.running
+            notes = [
+                f"environment: index {index}, of {self.num_envs}",
+                f"seed of its episode: {episode_seed(seed, index, int(episodes[index]))}",
+                f"steps of its episode: {lengths[index]}",
+            ]
             given = actions if actions is None else actions[index]
-        notes = [which, f"seed of its reset: {seeds}", f"steps since then: {self.count}"]
-        if length:
-            notes.append(f"steps of its episode: {length}")
         if given is not None:
             notes.append(f"action: {shortened(given)}")
         return notes
@@ -97,10 +114,14 @@ class LocatedEnvs(Located):
         self.announced = envs.announced
         self._envs = envs
 
-    def reset(self, seed: int) -> Floats:
+    @property
+    def running(self) -> Running:
+        return self._envs.running
+
+    def reset(self, seed: int, episodes: Episodes | None = None) -> Floats:
         self.seed, self.count, self.observations = seed, 0, None
         try:
-            self.observations = self._envs.reset(seed)
+            self.observations = self._envs.reset(seed, episodes)
         except STOPS:
             raise
         except BaseException as error:
@@ -116,10 +137,10 @@ class LocatedEnvs(Located):
             raise self.failure(error, "reset") from error
         return self.observations
 
-    def step(self, actions: NDArray[Any]) -> Step:
+    def step(self, actions: NDArray[Any], where: Flags | None = None) -> Step:
         self.count += 1
         try:
-            step = self._envs.step(actions)
+            step = self._envs.step(actions, where)
         except STOPS:
             raise
         except BaseException as error:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppoc.runtime.envs.vector import EnvironmentFailure, Flags, Floats, Step, kept_as
+from ppoc.runtime.envs.vector import (
+    EnvironmentFailure,
+    Episodes,
+    Flags,
+    Floats,
+    Running,
+    Step,
+    kept_as,
+)
 
 if TYPE_CHECKING:
     from gymnasium import Space
@@ -21,6 +29,8 @@ class PooledEnvs:
     observation and ignores that step's action. Resetting the ended environments at once keeps
     such steps out of the batch. envpool reports an episode that terminates on the last step that
     its time limit allows as truncated only.
+
+    It seeds all environments, once, when made, and never one alone: episodes cannot be told apart.
     """
 
     def __init__(
@@ -45,6 +55,7 @@ class PooledEnvs:
             "thread_affinity_offset": _affinity(threads),
         }
         self._pool: Any = None
+        self._seed = self._count = 0
         with warnings.catch_warnings():
             # envpool declares some float32 boxes with float64 bounds.
             warnings.filterwarnings("ignore", message=".*precision lowered.*")
@@ -53,9 +64,15 @@ class PooledEnvs:
             self.action_space: Space[Any] = spec.gymnasium_action_space
         self._dtype = kept_as(self.observation_space)
 
-    def reset(self, seed: int) -> Floats:
+    @property
+    def running(self) -> Running:
+        zeros = np.zeros(self.num_envs, np.int64)
+        return Running(self._seed, zeros, zeros + self._count)
+
+    def reset(self, seed: int, episodes: Episodes | None = None) -> Floats:
         import envpool
 
+        self._seed, self._count = seed, 0
         # envpool takes a seed only when made, which takes 2 ms for each MuJoCo environment.
         self._pool = pool = envpool.make(
             self.env_id, env_type="gymnasium", seed=seed, **self._arguments
@@ -82,10 +99,13 @@ class PooledEnvs:
         observations[state[self._env_id]] = state[self._observation]
         return observations
 
-    def step(self, actions: NDArray[Any]) -> Step:
+    def step(self, actions: NDArray[Any], where: Flags | None = None) -> Step:
         pool = self._pool
         if pool is None:
             raise EnvironmentFailure(f"{self.env_id} was stepped before its first reset")
+        if where is not None and not where.all():
+            raise EnvironmentFailure(f"{self.env_id} in envpool is stepped all together")
+        self._count += 1
         # `pool.step` builds dictionaries for longer than CartPole takes to step.
         self._send_arguments[-1] = np.ascontiguousarray(actions, self._action_dtype)
         pool._send(self._send_arguments)

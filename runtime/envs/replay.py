@@ -1,7 +1,7 @@
 """Environments brought back to where they were, though their state cannot be saved.
 
-What environments do follows from the seed of their reset and from the actions since, whatever runs
-them. So those are kept, and taken again.
+What an environment does follows from the seed of its episode and from the actions since, whatever
+runs it. So those are kept, and taken again.
 """
 
 from collections.abc import Mapping
@@ -10,76 +10,117 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ppoc.runtime.envs.vector import Floats, Step, VectorEnv
+from ppoc.runtime.envs.vector import Episodes, Flags, Floats, Step, VectorEnv
 
 FIRST_CAPACITY = 256  # steps, doubled where they do not suffice
+# Steps of an episode that are kept and taken again, somewhat more than an Atari game has (27,000):
+# no checkpoint grows, and no resumed run waits, without a bound.
+LONGEST = 2**15
+
+State = dict[str, NDArray[Any]]
 
 
 class ReplayError(RuntimeError):
     """Environments did not come to where they were; the text says what was expected of them."""
 
 
-class Recorder:
-    """A `VectorEnv` that keeps the seed of its last reset and the actions since."""
+class ActionReplayEnv:
+    """A `VectorEnv` that keeps the actions of the running episodes."""
 
     def __init__(self, envs: VectorEnv) -> None:
         self.num_envs = envs.num_envs
         self.observation_space, self.action_space = envs.observation_space, envs.action_space
         self.envs = envs
-        self._seed = 0
         self._count = 0
         self._actions: NDArray[Any] | None = None
-        self._observations: Floats | None = None
+        self._last: Step | None = None
 
-    def reset(self, seed: int) -> Floats:
-        self._seed, self._count = seed, 0
-        self._observations = self.envs.reset(seed)
-        return self._observations
+    def reset(self, seed: int, episodes: Episodes | None = None) -> Floats:
+        self.forget()
+        return self.envs.reset(seed, episodes)
 
-    def step(self, actions: NDArray[Any]) -> Step:
+    def forget(self) -> None:
+        """Keep nothing of the running episodes, since new ones are to begin."""
+        self._count, self._last = 0, None
+
+    def step(self, actions: NDArray[Any], where: Flags | None = None) -> Step:
         if self._actions is None:
             self._actions = np.empty((FIRST_CAPACITY, *actions.shape), actions.dtype)
         elif self._count == len(self._actions):
-            self._actions = np.concatenate([self._actions, np.empty_like(self._actions)])
+            self._make_room(self._actions)
         self._actions[self._count] = actions
         self._count += 1
-        step = self.envs.step(actions)
-        self._observations = step.observations
-        return step
+        self._last = self.envs.step(actions, where)
+        return self._last
+
+    def _make_room(self, actions: NDArray[Any]) -> None:
+        """Drop the actions of episodes that have ended; where that is not half, double the room."""
+        needed = min(int(self.envs.running.lengths.max()), LONGEST)
+        if needed > len(actions) // 2:
+            self._actions = np.concatenate([actions, np.empty_like(actions)])
+        assert self._actions is not None
+        self._actions[:needed] = actions[len(actions) - needed :].copy()
+        self._count = needed
 
     def close(self) -> None:
         self.envs.close()
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """The state for `replay`, after a step.
+    def state(self) -> State:
+        """The state for `replay`, after a step; nothing where new episodes are to begin.
 
-        It has the `seed` [], of T steps `actions` [T, N, …], and the `observations` [N, …] that
-        they end at.
+        It has the `seed` [] and of each environment the number of its episode, `episodes` [N], and
+        the steps since that began, `lengths` [N]; of the longest, of T steps, the `actions` that
+        all took, [T, N, …], or none where T is beyond LONGEST; and what the last step gave:
+        `observations` [N, …] and `rewards` [N].
         """
-        assert self._actions is not None
-        assert self._observations is not None
+        if self._last is None or self._actions is None:
+            return {}
+        running = self.envs.running
+        longest = int(running.lengths.max())
+        kept = longest if longest <= LONGEST else 0
         return {
-            "seed": np.array(self._seed),
-            "actions": self._actions[: self._count],
-            "observations": self._observations,
+            "seed": np.array(running.seed),
+            "episodes": running.episodes,
+            "lengths": running.lengths,
+            "actions": self._actions[self._count - kept : self._count],
+            "observations": self._last.observations,
+            "rewards": self._last.rewards,
         }
 
     def replay(self, state: Mapping[str, ArrayLike]) -> Floats:
-        """Take the actions of a `state()` again, and return the observations that they end at.
+        """Begin the episodes of a `state()`, take their actions again; the observations after them.
 
         Raises:
             ReplayError: the actions are none that these environments take, or lead elsewhere.
             EnvironmentFailure: an environment raised.
         """
-        fields = ("seed", "actions", "observations")
-        seed, actions, expected = (np.asarray(state.get(name, ())) for name in fields)
-        if seed.shape or seed.dtype.kind != "i" or not 0 <= seed < 2**31:
+        kept = {name: np.asarray(value) for name, value in state.items()}
+        seed, episodes, lengths = (_counts(kept, name) for name in ("seed", "episodes", "lengths"))
+        if seed.shape or seed >= 2**31:
             raise ReplayError("what is kept of the environments has no seed")
+        each = (self.num_envs,)
+        if not episodes.shape == lengths.shape == kept.get("rewards", seed).shape == each:
+            raise ReplayError("what is kept of the environments is of another number of them")
+        longest = int(lengths.max())
+        if longest > LONGEST:
+            raise ReplayError(
+                f"an episode has gone on for {longest:,} steps, of which {LONGEST:,} are replayed"
+            )
+        actions = kept.get("actions", np.empty(0))
         self._check(actions)
-        observations = self.reset(int(seed))
-        for action in actions:
-            observations = self.step(action).observations
-        if not np.array_equal(observations, expected, equal_nan=True):
+        if len(actions) != longest:
+            raise ReplayError("what is kept of the environments lacks actions of an episode")
+        observations = self.reset(int(seed), episodes)
+        rewards = np.zeros(self.num_envs, np.float32)
+        for t, action in enumerate(actions):
+            step = self.step(action, lengths >= longest - t)
+            observations, rewards = step.observations, step.rewards
+        rewarded = lengths > 0
+        if not (
+            np.array_equal(self.envs.running.lengths, lengths)
+            and np.array_equal(rewards[rewarded], kept["rewards"][rewarded])
+            and np.array_equal(observations, kept.get("observations", seed))
+        ):
             raise ReplayError(
                 "the environments, given the same seed and actions again, are not where they were"
             )
@@ -90,19 +131,27 @@ class Recorder:
         from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
 
         space = self.action_space
+        size = int(np.prod(space.shape or ()))
         valid = actions.dtype.kind in "biuf" and actions.shape[1:2] == (self.num_envs,)
+        valid = valid and int(np.prod(actions.shape[2:])) == size
         if valid and isinstance(space, Box):
-            size = int(np.prod(space.shape))
-            valid = actions[:1].size == self.num_envs * size and bool(np.isfinite(actions).all())
+            valid = bool(np.isfinite(actions).all())
         elif valid:
+            assert isinstance(space, Discrete | MultiDiscrete | MultiBinary)
             choices: Any = 2
             if isinstance(space, Discrete):
                 choices = space.n
             elif isinstance(space, MultiDiscrete):
                 choices = space.nvec.ravel()
-            rows = actions.reshape(*actions.shape[:2], -1)
-            assert isinstance(space, Discrete | MultiDiscrete | MultiBinary)
-            size = 1 if isinstance(space, Discrete) else int(np.prod(space.shape))
-            valid = rows.shape[-1] == size and bool(((rows >= 0) & (rows < choices)).all())
+            rows = actions.reshape(len(actions), self.num_envs, size)
+            valid = bool(((rows >= 0) & (rows < choices)).all())
         if not valid:
             raise ReplayError("what is kept of the environments has actions that they do not take")
+
+
+def _counts(kept: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:
+    """Whole numbers, none below 0."""
+    counts = kept.get(name, np.empty(0))
+    if counts.dtype.kind != "i" or (counts < 0).any():
+        raise ReplayError(f"what is kept of the environments has no {name}")
+    return counts

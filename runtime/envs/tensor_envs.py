@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppoc.runtime.envs.classic_control import ENVIRONMENTS, Dynamics
-from ppoc.runtime.envs.vector import EnvironmentFailure, Flags, Floats, Step
+from ppoc.runtime.envs.vector import EnvironmentFailure, Episodes, Flags, Floats, Running, Step
 
 
 class State(NamedTuple):
@@ -96,8 +96,8 @@ def make(
 class TorchEnvs:
     """The `VectorEnv` of some dynamics, with NumPy arrays in and out.
 
-    One generator serves all N environments: what environment i draws depends on
-    the seed, N, the device and how the draws are grouped.
+    Each episode begins from numbers of its own, which follow from the seed, the environment and
+    the episode alone.
     """
 
     def __init__(
@@ -116,23 +116,39 @@ class TorchEnvs:
         # One object each, for as long as this lives: a space holds the seed that it samples with.
         self.observation_space = dynamics.observation_space
         self.action_space = dynamics.action_space
-        self._generator = torch.Generator(self.device)
+        self._seed = 0
+        self._episodes = np.zeros(num_envs, np.int64)
         self._state: State | None = None
+        self._next: Tensor  # [N, S], what the episode after the running one begins from
 
-    def reset_state(self, seed: int) -> State:
-        """Seed the generator and start new episodes, apart from those that `step` continues."""
-        self._generator.manual_seed(seed)
-        return start(self.dynamics, self.draw(1)[0])
+    @property
+    def running(self) -> Running:
+        """The running episodes."""
+        assert self._state is not None
+        return Running(self._seed, self._episodes.copy(), _array(self._state.elapsed))
 
-    def draw(self, steps: int) -> Tensor:
-        """Uniform numbers [steps, N, S] float32 in [0, 1) for the new episodes of `steps` steps."""
-        shape = (steps, self.num_envs, self.dynamics.state_size)
-        return torch.rand(shape, generator=self._generator, dtype=torch.float32, device=self.device)
-
-    def reset(self, seed: int) -> Floats:
+    def reset(self, seed: int, episodes: Episodes | None = None) -> Floats:
         """Start new episodes and return their observations [N, O] float32."""
-        self._state = self.reset_state(seed)
+        self._seed = seed
+        self._episodes = np.zeros(self.num_envs, np.int64) if episodes is None else episodes.copy()
+        self._state = start(self.dynamics, self._beginnings(self._episodes))
+        self._next = self._beginnings(self._episodes + 1)
         return _array(self.dynamics.observe(self._state.inner))
+
+    def _beginnings(self, episodes: Episodes) -> Tensor:
+        """What an episode of each environment begins from, [N, S] float32, uniform in [0, 1)."""
+        rows = [self._beginning(index, episode) for index, episode in enumerate(episodes)]
+        return torch.stack(rows).to(self.device)
+
+    def _beginning(self, index: int, episode: int) -> Tensor:
+        rng = np.random.default_rng((self._seed, index, episode))
+        return torch.from_numpy(rng.random(self.dynamics.state_size, np.float32))
+
+    def _begin(self, where: Flags) -> None:
+        """Count the episodes that began where [N] says so, and draw those after them."""
+        self._episodes += where
+        for index in np.flatnonzero(where).tolist():
+            self._next[index] = self._beginning(index, self._episodes[index] + 1)
 
     @property
     def announced(self) -> Any:
@@ -142,14 +158,19 @@ class TorchEnvs:
     def restart(self, where: Flags, observations: Floats) -> Floats:
         """Start new episodes where [N] says so; `observations` [N, O] with theirs."""
         assert self._state is not None
-        begun = start(self.dynamics, self.draw(1)[0])
-        again = torch.from_numpy(where).to(self.device)
-        inner = torch.where(again[:, None], begun.inner, self._state.inner)
-        self._state = State(inner, self._state.elapsed.masked_fill(again, 0))
-        fresh = _array(self.dynamics.observe(inner))
+        self._state = self._where(where, start(self.dynamics, self._next))
+        self._begin(where)
+        fresh = _array(self.dynamics.observe(self._state.inner))
         return np.where(where[:, None], fresh, observations)
 
-    def step(self, actions: NDArray[Any]) -> Step:
+    def _where(self, where: Flags, other: State) -> State:
+        """The state with that of another where [N] says so."""
+        assert self._state is not None
+        chosen = torch.from_numpy(where).to(self.device)
+        inner = torch.where(chosen[:, None], other.inner, self._state.inner)
+        return State(inner, torch.where(chosen, other.elapsed, self._state.elapsed))
+
+    def step(self, actions: NDArray[Any], where: Flags | None = None) -> Step:
         """Take actions [N] (Discrete) or [N, A] (Box).
 
         Raises:
@@ -159,11 +180,25 @@ class TorchEnvs:
         if self._state is None:
             raise EnvironmentFailure("the environments were stepped before their first reset")
         taken = torch.from_numpy(self._checked(actions)).to(self.device)
-        self._state, transition = step(
-            self.dynamics, self._state, taken, self.draw(1)[0], self.max_episode_steps
+        state, transition = step(
+            self.dynamics, self._state, taken, self._next, self.max_episode_steps
         )
         result = Step(*map(_array, transition))
-        if (result.terminated | result.truncated).any():
+        ended = result.terminated | result.truncated
+        if where is not None:
+            state = self._where(where, state)
+            stayed = _array(self.dynamics.observe(state.inner))
+            ended = ended & where
+            result = Step(
+                stayed,
+                result.rewards * where,
+                result.terminated & where,
+                result.truncated & where,
+                np.where(where[:, None], result.next_observations, stayed),
+            )
+        self._state = state
+        if ended.any():
+            self._begin(ended)
             return result
         return result._replace(next_observations=result.observations)
 

@@ -1,6 +1,6 @@
 """Vector environments: many copies of one environment, stepped together, whatever runs them.
 
-Both backends reset an ended episode within the step that ended it (gymnasium calls this
+All backends reset an ended episode within the step that ended it (gymnasium calls this
 `AutoresetMode.SAME_STEP`). So every row of every step is a real transition: a rollout holds no
 dummy steps, and nothing has to be masked later.
 """
@@ -20,6 +20,7 @@ Outlines = tuple[tuple[Any, ...], tuple[Any, ...]]
 Backend = Literal["gymnasium", "envpool", "torch"]
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
+Episodes = NDArray[np.int64]
 
 
 class EnvironmentFailure(RuntimeError):  # noqa: N818 - EnvironmentError is a builtin
@@ -56,6 +57,17 @@ class Step(NamedTuple):
     observation. The same array object as `observations` where no episode ended."""
 
 
+class Running(NamedTuple):
+    """The episodes that N environments are in."""
+
+    seed: int
+    """Of the last reset."""
+    episodes: Episodes
+    """[N], how many episodes each environment has begun since then, the running one excluded."""
+    lengths: NDArray[np.int64]
+    """[N], steps since each running episode began."""
+
+
 class VectorEnv(Protocol):
     """N copies of one environment with flat observations; ended episodes reset in the same step."""
 
@@ -73,23 +85,38 @@ class VectorEnv(Protocol):
     def action_space(self) -> "Space[Any]":
         """The space of one environment's actions: Discrete, MultiDiscrete, MultiBinary or a Box."""
 
-    def reset(self, seed: int) -> Floats:
+    @property
+    def running(self) -> Running:
+        """The running episodes: `reset` to them and their actions again lead to where they are.
+
+        A backend that cannot seed one environment counts all since the last reset as one episode.
+        """
+
+    def reset(self, seed: int, episodes: Episodes | None = None) -> Floats:
         """Start new episodes and return their observations [N, O] float32.
 
-        Environment i is seeded with `seed + i`; equal seeds and actions give equal trajectories.
+        Equal seeds and actions give equal trajectories.
+
+        Args:
+            episodes: which of each environment, [N], of those that follow from the seed; the first
+                when not given.
         """
 
     def restart(self, where: Flags, observations: Floats) -> Floats:
-        """Start new episodes where [N] says so, without a seed, before the last ones ended.
+        """Start the next episodes where [N] says so, before the last ones ended.
 
         Args:
             observations: the last ones [N, O]; returned are they with those of the new episodes.
         """
 
-    def step(self, actions: NDArray[Any]) -> Step:
+    def step(self, actions: NDArray[Any], where: Flags | None = None) -> Step:
         """Take actions [N] (Discrete) or [N, A], passed on as they are, without clipping.
 
         Choices count from 0, whatever the space's own `start`.
+
+        Args:
+            where: the environments [N] that take theirs; others stay where they are, with no
+                reward. All when not given.
 
         Raises:
             EnvironmentFailure: an environment raised.

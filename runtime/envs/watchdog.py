@@ -13,7 +13,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ppoc.runtime.ending import end_process
-from ppoc.runtime.envs.vector import Flags, Floats, Step, VectorEnv
+from ppoc.runtime.envs.vector import Episodes, Flags, Floats, Running, Step, VectorEnv
 
 # Seconds of the monotonic clock when the step under way began, or 0, and how long it may take.
 CLOCK = struct.Struct("dd")
@@ -37,10 +37,14 @@ class WatchedEnvs:
         self._closed = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
 
-    def reset(self, seed: int) -> Floats:
+    @property
+    def running(self) -> Running:
+        return self._envs.running
+
+    def reset(self, seed: int, episodes: Episodes | None = None) -> Floats:
         CLOCK.pack_into(clock, 0, time.monotonic(), self._seconds)
         try:
-            return self._envs.reset(seed)
+            return self._envs.reset(seed, episodes)
         finally:
             CLOCK.pack_into(clock, 0, 0.0, self._seconds)
 
@@ -51,10 +55,10 @@ class WatchedEnvs:
         finally:
             CLOCK.pack_into(clock, 0, 0.0, self._seconds)
 
-    def step(self, actions: NDArray[Any]) -> Step:
+    def step(self, actions: NDArray[Any], where: Flags | None = None) -> Step:
         CLOCK.pack_into(clock, 0, time.monotonic(), self._seconds)
         try:
-            return self._envs.step(actions)
+            return self._envs.step(actions, where)
         finally:
             CLOCK.pack_into(clock, 0, 0.0, self._seconds)
 

@@ -42,6 +42,15 @@ def wrap(env: "Env[Any, Any]", layers: Layers) -> "Env[Any, Any]":
     return env
 
 
+def game_of(env: "Env[Any, Any]") -> "EpisodicLife | None":
+    """The layer that ends episodes with lives, so that the game goes on after them."""
+    while isinstance(env, Wrapper):
+        if isinstance(env, EpisodicLife):
+            return env
+        env = env.env
+    return None
+
+
 def _find(name: str) -> Any:
     if ":" in name:
         return named(name)
@@ -96,27 +105,30 @@ class EpisodicLife(Wrapper[Any, Any, Any, Any]):
     """Ends an episode with each life of an Atari game, and the game only with the last.
 
     As in Mnih et al. 2015; after a life the game goes on from where it was.
+
+    Attributes:
+        over: whether the game is, so that a reset begins another.
     """
 
     def __init__(self, env: "Env[Any, Any]") -> None:
         super().__init__(env)
         self._lives = 0
-        self._over = True
+        self.over = True
 
     def reset(self, **arguments: Any) -> tuple[Any, dict[str, Any]]:
-        if self._over or arguments.get("seed") is not None:
+        if self.over or arguments.get("seed") is not None:
             observation, info = self.env.reset(**arguments)
         else:
             observation, _, terminated, truncated, info = self.env.step(0)
             if terminated or truncated:
                 observation, info = self.env.reset(**arguments)
-        self._over = False
+        self.over = False
         self._lives = info["lives"]
         return observation, info
 
     def step(self, action: Any) -> Result:
         observation, reward, terminated, truncated, info = self.env.step(action)
-        self._over = terminated or truncated
+        self.over = terminated or truncated
         lost = info["lives"] < self._lives
         self._lives = info["lives"]
         ended = flag_of("terminated", terminated) or lost

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppoc.runtime.envs.guard import check_reset, check_step
-from ppoc.runtime.envs.replay import Recorder
+from ppoc.runtime.envs.replay import ActionReplayEnv
 from ppoc.runtime.envs.vector import EnvironmentFailure, VectorEnv
 from ppoc.runtime.evaluation.statistics import Summary, summarize
 from ppoc.runtime.interface import AgentInterface
@@ -19,7 +19,7 @@ NUM_ENVS = 8
 # Steps of an episode, where a module does not say it: as many as Atari games have frames.
 MAX_STEPS = 108_000
 
-Where = Callable[[int], VectorEnv] | VectorEnv | Recorder  # what makes environments, or some
+Where = Callable[[int], VectorEnv] | VectorEnv | ActionReplayEnv  # what makes environments, or some
 Policy = Callable[[NDArray[np.float32]], NDArray[Any]]
 Flags = NDArray[np.bool_]
 
@@ -151,7 +151,7 @@ def evaluate_policy(
     Raises:
         EnvironmentFailure: an environment cannot be made or raised.
     """
-    if isinstance(where, Recorder):
+    if isinstance(where, ActionReplayEnv):
         where = where.envs  # what is played here is not to be replayed
     if not callable(where):
         return _summary(policy, where, terms, seed)

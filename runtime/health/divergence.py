@@ -81,7 +81,7 @@ def not_finite(tensor: Tensor | NDArray[Any]) -> float | None:
     return None if bool(finite.all()) else float(tensor[~finite][0])
 
 
-class Recording:
+class UpdateLog:
     """An update that remembers what it was called with in the iteration under way."""
 
     def __init__(self, step: Callable[..., Any]) -> None:

@@ -82,7 +82,7 @@ def _replay(module: ModuleType, tensors: dict[str, Tensor], dtype: torch.dtype) 
         name: tensor.to(dtype) if tensor.dtype == torch.float32 else tensor
         for name, tensor in tensors.items()
     }
-    learner = module.Learner(**_group(given, "learner"))
+    learner = module.TrainState(**_group(given, "learner"))
     batch = module.Batch(**_group(given, "batch"))
     arguments = {
         "indices": torch.arange(len(batch[0])),

@@ -25,7 +25,7 @@ from ppoc.formats.private import UnsafeError, is_private
 from ppoc.formats.processes import safe_path
 from ppoc.runtime.errors import RunError
 from ppoc.runtime.learning import toolchain
-from ppoc.runtime.learning.graphs import Recorded
+from ppoc.runtime.learning.graphs import CudaGraphCall
 from ppoc.runtime.learning.structure import Kinds, assemble, flat, kinds, put_together, take_apart
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def build(
         message(f"compiling {name}: about a minute the first time, seconds after that")
         with toolchain.building(message, keeps=True):
             fused = torch.compile(function, fullgraph=True, dynamic=False)
-            return Recorded(fused, arguments) if device == "cuda" else fused
+            return CudaGraphCall(fused, arguments) if device == "cuda" else fused
     try:
         folder = toolchain.cache(message)
     except UnsafeError as error:

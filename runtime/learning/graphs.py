@@ -32,7 +32,7 @@ def record(run: Callable[[], list[Tensor]]) -> tuple[list[Tensor], Callable[[], 
     return results, graph.replay
 
 
-class Recorded:
+class CudaGraphCall:
     """A function as `record` made it, called with other tensors of the same shapes.
 
     A graph reads and writes fixed memory. So a call copies its arguments into buffers, but for

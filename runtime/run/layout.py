@@ -111,7 +111,7 @@ def check_training(module: ModuleType, groups: Groups, steps: int) -> None:
 
 
 def _check_environments(own: AgentInterface, groups: Groups) -> None:
-    """Where the environments and the memories were; actions to replay are for the Recorder."""
+    """Where the environments and the memories were; actions to replay are checked later."""
     envs = own.rollouts.num_envs
     if "memory" in groups:
         state = Expected((envs, own.policy.memory), torch.float32)

@@ -3,10 +3,10 @@
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn, Self, cast
+from typing import Any, NoReturn, Protocol, Self, cast, runtime_checkable
 
 import torch
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ppoc.formats.files import open_to_write, remove_parts, sync_folder
 from ppoc.runtime.declared import agent_of
-from ppoc.runtime.envs.replay import Recorder, ReplayError
+from ppoc.runtime.envs.replay import ActionReplayEnv, ReplayError
 from ppoc.runtime.envs.vector import EnvironmentFailure, Floats, VectorEnv
 from ppoc.runtime.errors import RunError
 from ppoc.runtime.evaluation.evaluate import (
@@ -28,7 +28,7 @@ from ppoc.runtime.evaluation.evaluate import (
 from ppoc.runtime.health.divergence import (
     LIMITS,
     DivergenceError,
-    Recording,
+    UpdateLog,
     not_finite,
     offence,
     rollbacks_of,
@@ -47,6 +47,16 @@ from ppoc.runtime.run.surroundings import changes, surroundings
 LOCK_SECONDS = 2.0  # a run that was killed a moment ago may still hold its folder
 
 Checkpoint = Mapping[str, Mapping[str, Tensor]]
+State = Callable[[], Mapping[str, Tensor | NDArray[Any]]]
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """An object whose state a checkpoint holds."""
+
+    def state(self) -> Mapping[str, Tensor | NDArray[Any]]: ...
+
+    def load(self, state: Any) -> None: ...
 
 
 def choose_device(name: str) -> torch.device:
@@ -114,8 +124,9 @@ class Run:
         self._display: Any = None
         self._messages: list[str] = []
         self._module = module
-        self._recordings: list[Recording] = []
+        self._update_logs: list[UpdateLog] = []
         self._opened: list[VectorEnv] = []
+        self._owned: dict[str, State] = {}
         own = agent_of(module) if module is not None else None
         self._terms = Terms.of(own)
         self._on_divergence = own.on_divergence if own else "stop"
@@ -206,8 +217,8 @@ class Run:
         self._signals.graceful = True
         for iteration in range(-(-self._steps // steps_each), count):
             yield iteration
-            for recording in self._recordings:
-                recording.forget()
+            for log in self._update_logs:
+                log.forget()
             if self._signals.requested and self._saved_steps == self._steps:
                 break
         self._signals.graceful = False
@@ -220,11 +231,11 @@ class Run:
         else:
             self._display.message(text, health)
 
-    def replay(self, envs: Recorder) -> Floats | None:
+    def replay(self, envs: ActionReplayEnv) -> Floats | None:
         """Bring environments back to where a stopped run had them; the observations they end at.
 
-        None where new episodes are to begin: at a start, after a checkpoint of the schedule, and
-        where the environments, run again, do not end where they were.
+        None where new episodes are to begin: at a start, where they were to begin anyway, and where
+        the environments, run again, do not end where they were.
         """
         kept = self.checkpoint.get("replay") if self.checkpoint else None
         if kept is None:
@@ -242,10 +253,10 @@ class Run:
         """A compiled form of `update`, as `compile_step` makes it."""
         return compile_step(update, self.message, required=required)
 
-    def watch(self, step: Function) -> Function:
+    def log_updates(self, step: Function) -> Function:
         """The update, or a compiled form of it, remembering an iteration's calls."""
-        self._recordings.append(Recording(step))
-        return cast(Function, self._recordings[-1])
+        self._update_logs.append(UpdateLog(step))
+        return cast(Function, self._update_logs[-1])
 
     def log(self, steps: int, metrics: Mapping[str, float], tokens: int | None = None) -> None:
         """Record the metrics of an iteration that ended at `steps` environment steps.
@@ -271,16 +282,16 @@ class Run:
             return
         if (found := offence(metrics, self.limits)) is not None:
             self._diverge(steps, *found)
-        for recording in self._recordings:
-            if (value := recording.lost) is not None:
+        for log in self._update_logs:
+            if (value := log.lost) is not None:
                 self._diverge(steps, "a parameter", value)
 
     def _diverge(self, steps: int, metric: str, value: float) -> NoReturn:
         """Keep the update that did it, and end the run, whether for good or to go back."""
         dump = None
         if self._module is not None:
-            for recording in self._recordings:
-                dump = recording.dump(self._module, self.folder, steps, metric, value)
+            for log in self._update_logs:
+                dump = log.dump(self._module, self.folder, steps, metric, value)
         stage = f"{self.stage}: " if self.stage else ""
         text = f"{stage}{metric} became {value:.4g} at step {steps}"
         event = {"step": steps, "metric": metric, "text": text, "rollbacks": self.rollbacks}
@@ -323,18 +334,33 @@ class Run:
         evaluations.append(self.folder, {"steps": steps, **summary._asdict()})
         self.message(f"evaluation at {steps:,} steps: {describe(summary)}")
 
+    def owns(self, **things: Stateful | State) -> None:
+        """Make things part of each checkpoint, by the names of their groups.
+
+        One that has `state()` and `load(state)` goes on from the checkpoint that the run resumes. A
+        function says the tensors of a value that `train` loads itself, and replaces by others.
+        """
+        for name, thing in things.items():
+            if isinstance(thing, Stateful):
+                if self.checkpoint is not None:
+                    thing.load(self.checkpoint[name])
+                self._owned[name] = thing.state
+            else:
+                self._owned[name] = thing
+
     def checkpoint_due(self, iteration: int, every: int) -> bool:
         """Whether to save after this iteration: on schedule, at the end, and before stopping."""
         done = iteration + 1
         return done % every == 0 or done == self._count or self._signals.requested
 
     def save(self, steps: int, **groups: Mapping[str, Tensor | NDArray[Any]]) -> None:
-        """Write a checkpoint of named groups of tensors, atomically.
+        """Write a checkpoint of what the run owns, and of groups that are given, atomically.
 
         Raises:
             DivergenceError: one of them is not finite. Nothing is written: no run could go on from
                 it, and those before it are kept for longer.
         """
+        groups = {**{name: state() for name, state in self._owned.items()}, **groups}
         tensors = {
             f"{group}.{name}": tensor
             for group, part in groups.items()

@@ -11,9 +11,9 @@ def test_a_long_run_is_compiled_and_a_short_one_is_not(compiled_of):
         for steps in (1_000_000, 10_000)
     )
     assert long.plan.compile_update
-    assert "step = run.watch(run.compile(update))" in long.module
+    assert "update_step = run.log_updates(run.compile(update))" in long.module
     assert not short.plan.compile_update
-    assert "step = run.watch(update)" in short.module
+    assert "update_step = run.log_updates(update)" in short.module
     assert "torch.func" not in short.module
 
 

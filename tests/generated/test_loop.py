@@ -36,7 +36,7 @@ def train(module_of, tmp_path, monkeypatch, *spec):
 
         return called
 
-    for name in ("collect", "make_batch", "improve", "update"):
+    for name in ("collect", "make_batch", "update_epochs", "update"):
         monkeypatch.setattr(module, name, record(name, getattr(module, name)))
     execute(module, tmp_path, device="cpu", mode="quiet")
     with (tmp_path / "metrics.csv").open(newline="") as file:
@@ -50,13 +50,6 @@ def rollouts(calls):
     for _, results in calls["collect"]:
         found = next(x for x in results if hasattr(x, "rewards"))
         yield type(found)(*map(torch.as_tensor, found))
-
-
-def begins_anew(module, iteration):
-    """Whether the environments are seeded anew: on the host, after each checkpoint too."""
-    every = module.NUM_ITERATIONS if hasattr(module, "new_episodes") else module.CHECKPOINT_EVERY
-    assert every > 1
-    return iteration % every == 0
 
 
 @pytest.mark.parametrize(
@@ -76,9 +69,9 @@ def test_what_is_logged_is_of_the_iteration(module_of, tmp_path, monkeypatch, sp
     module, rows, calls = train(module_of, tmp_path, monkeypatch, *spec)
     updates = iter([metrics for _, (*_, metrics) in calls["update"]])
     ends = [row["episode_return"] for row in rows]
-    finished, stopped = [], []
+    finished, stopped, running = [], [], torch.zeros(module.NUM_ENVS)
     for i, (row, rollout) in enumerate(zip(rows, rollouts(calls), strict=True)):
-        learner, batch = calls["improve"][i][0][1:3]
+        learner, batch = calls["update_epochs"][i][0][1:3]
         p = module.runtime.unflatten(learner.params, module.SHAPES)
         of_action = (batch.actions,) if spec[0].startswith("q") else ()
         errors = batch.returns - module.critic(p, batch.observations, *of_action)
@@ -91,8 +84,6 @@ def test_what_is_logged_is_of_the_iteration(module_of, tmp_path, monkeypatch, sp
             stopped.append(len(of_iteration) < 8)
         mean = dict(zip(module.METRICS, of_iteration.mean(0).tolist(), strict=True))
         assert {name: row[name] for name in mean} == pytest.approx(mean, rel=1e-4, abs=1e-6)
-        if begins_anew(module, i):
-            running = torch.zeros(module.NUM_ENVS)
         for rewards, ended in zip(
             rollout.rewards, rollout.terminated | rollout.truncated, strict=True
         ):
@@ -114,17 +105,13 @@ def test_a_rollout_is_scaled_by_what_was_seen_before_it(
     module, _, calls = train(module_of, tmp_path, monkeypatch, *spec)
     rewards = RewardNormalizer(module.NUM_ENVS, module.GAMMA, clip=1.5)
     seen = []
-    for i, (rollout, (given, _)) in enumerate(
-        zip(rollouts(calls), calls["make_batch"], strict=True)
-    ):
+    for rollout, (given, _) in zip(rollouts(calls), calls["make_batch"], strict=True):
         mean, var = (np.mean(seen, 0), np.var(seen, 0)) if seen else (0.0, 1.0)
         named = dict(zip(rollout._fields, given[1:], strict=False))
         for name in ("observations", "next_observations"):
             expected = np.clip((getattr(rollout, name) - mean) / np.sqrt(var + 1e-8), -1.5, 1.5)
             np.testing.assert_allclose(named[name], expected, atol=1e-4, err_msg=name)
         ended = rollout.terminated | rollout.truncated
-        if begins_anew(module, i):
-            rewards.reset_returns()
         expected = rewards(rollout.rewards.numpy(), ended.numpy())
         np.testing.assert_allclose(named["rewards"], expected, rtol=1e-4)
         seen += list(rollout.observations.reshape(-1, 3).numpy())

@@ -19,6 +19,7 @@ from ppoc.runtime.run.launch import execute
 from ppoc.runtime.run.trained import evaluate_run
 
 SHORT = ("training.total_steps=512", "update={rollout_steps: 128, minibatch_size: 64, epochs: 2}")
+RESUMABLE = ("training.total_steps=1024", *SHORT[1:], "training.checkpoint_every=256")
 
 
 def rows(folder):
@@ -68,78 +69,6 @@ def test_same_seed_same_run_and_another_seed_another(module_of, tmp_path):
         states.append(last_tensors(folder))
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert not torch.equal(states[0]["optimizer.m"], states[2]["optimizer.m"])
-
-
-RESUMABLE = ("training.total_steps=1024", *SHORT[1:], "training.checkpoint_every=256")
-
-
-BUFFER = "update={buffer: {rollouts: 3, clip: 2.0}}"
-MEMORY = (
-    "networks.actor={memory: {kind: lstm, size: 8}, layers: [8]}",
-    "networks.critic={memory: {kind: gru, size: 8}, layers: [8]}",
-)
-KILLED = {
-    "envpool": (("ppo/hopper", *RESUMABLE), "update", 4 * 5),
-    "gymnasium": (("ppo/hopper", *RESUMABLE, "env.backend=gymnasium"), "update", 4 * 5),
-    "device": (
-        (
-            "ppo/pendulum",
-            *RESUMABLE[:2],
-            "env={normalize: {observations: true, rewards: true}, max_episode_steps: 20}",
-            "training={checkpoint_every: 256, device: cuda, compile: never}",
-        ),
-        "update",
-        4 * 5,
-    ),
-    "buffer": (("ppo/hopper", *RESUMABLE, BUFFER), "update", 3 * 4 * 5),
-    "memory": (("ppo/hopper", *RESUMABLE, *MEMORY), "update", 4 * 5),
-    "search": (
-        (
-            "cem/cartpole",
-            "env={id: Hopper-v5, num_envs: 16, normalize: {observations: true}}",
-            "update.rollout_steps=128",
-            *RESUMABLE[::2],
-        ),
-        "refit",
-        5,
-    ),
-}
-
-
-@pytest.mark.parametrize("kind", KILLED)
-def test_a_killed_run_resumes_exactly(module_of, tmp_path, kind):
-    """Rows written after the last checkpoint are thrown away, and made again the same."""
-    spec, function, calls = KILLED[kind]
-    module = module_of(*spec)
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    whole.mkdir()
-    cut.mkdir()
-    execute(module, whole, device="cpu", mode="quiet")
-
-    def killed(*arguments):
-        killed.calls += 1
-        if killed.calls > calls:  # in the sixth of eight iterations, after two checkpoints
-            raise KeyboardInterrupt
-        return original(*arguments)
-
-    killed.calls = 0
-    original = getattr(module, function)
-    setattr(module, function, killed)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            execute(module, cut, device="cpu", mode="quiet")
-    finally:
-        setattr(module, function, original)
-    assert checkpoints.latest(cut / "checkpoints").name == "step-000000000512"
-    execute(module, cut, device="cpu", mode="quiet", resume=True)
-    assert {k: v.tolist() for k, v in last_tensors(whole).items()} == {
-        k: v.tolist() for k, v in last_tensors(cut).items()
-    }
-    without_clock = [
-        [{k: v for k, v in row.items() if k != "steps_per_second"} for row in rows(folder)]
-        for folder in (whole, cut)
-    ]
-    assert without_clock[0] == without_clock[1]
 
 
 def test_sigint_leaves_a_checkpoint_and_resume_finishes(compiled_of, tmp_path):

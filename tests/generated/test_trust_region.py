@@ -209,7 +209,7 @@ def test_the_step_waits_for_no_device(module_of, kind):
     meta = torch.device("meta")
     learner = module.initial_learner(1)
     batch = random_batch(module, learner.params, 8)
-    learner = module.Learner(*(x.to(meta) for x in learner))
+    learner = module.TrainState(*(x.to(meta) for x in learner))
     after, metrics = module.policy_step(learner, module.Batch(*(x.to(meta) for x in batch)))
     assert after.params.device == meta
     assert metrics.shape == (4,)

@@ -119,7 +119,7 @@ def test_update_steps_as_stable_baselines3_does(module_of):
     set_parameters(model, module, params)
     fill_buffer(model, batch)
     zeros = torch.zeros_like(params)
-    learner = module.Learner(params, zeros, zeros, torch.zeros((), dtype=torch.float64))
+    learner = module.TrainState(params, zeros, zeros, torch.zeros((), dtype=torch.float64))
     for _ in range(10):
         model.train()
         learner, _ = module.update(learner, batch, torch.arange(B))
@@ -158,7 +158,7 @@ def test_a2c_steps_as_stable_baselines3_does(module_of, kind, seed):
     set_parameters(model, module, params)
     fill_buffer(model, batch)
     zeros = torch.zeros_like(params)
-    learner = module.Learner(params, zeros, zeros, torch.zeros((), dtype=torch.float64))
+    learner = module.TrainState(params, zeros, zeros, torch.zeros((), dtype=torch.float64))
     for _ in range(10):
         model.train()
         learner, metrics = module.update(learner, batch, torch.arange(B))
@@ -213,7 +213,7 @@ def test_actor_and_critic_learn_at_their_own_rates(module_of):
     module = module_of("ppo/halfcheetah", *rates, "losses.policy.schedule=constant")
     params, batch = random_batch(module, 4, torch.float32)
     zeros = torch.zeros_like(params)
-    learner = module.Learner(params, zeros, zeros, torch.zeros((), dtype=torch.float64))
+    learner = module.TrainState(params, zeros, zeros, torch.zeros((), dtype=torch.float64))
     learning_rate = torch.full_like(params, module.ACTOR_LEARNING_RATE)
     learning_rate[module.ACTOR_SIZE :] = module.CRITIC_LEARNING_RATE
     after, _ = module.update(learner, batch, torch.arange(B), learning_rate)
@@ -226,7 +226,7 @@ def test_target_kl_stops_learning_without_waiting_for_the_device(module_of):
     module = module_of("ppo/cartpole", "losses.policy.schedule=constant", "update.target_kl=0.001")
     params, batch = random_batch(module, 5, torch.float32)
     zeros = torch.zeros_like(params)
-    learner = module.Learner(params, zeros, zeros, torch.zeros((), dtype=torch.float64))
+    learner = module.TrainState(params, zeros, zeros, torch.zeros((), dtype=torch.float64))
     rate = torch.tensor(1e-3)
     active = torch.tensor(True)
     after, active, metrics = module.update(learner, batch, torch.arange(B), active, rate)
@@ -241,12 +241,12 @@ def test_update_waits_for_no_device(module_of, name):
     module = module_of(name)
     params, batch = random_batch(module, 6, torch.float32)
     meta = torch.device("meta")
-    learner = module.Learner(*(x.to(meta) for x in module.initial_learner(1)))
+    learner = module.TrainState(*(x.to(meta) for x in module.initial_learner(1)))
     batch = module.Batch(*(column.to(meta) for column in batch))
     indices = torch.zeros((2, B), dtype=torch.int64, device=meta)
     scheduled = ["learning_rate"] + (["clip_range"] if name == "ppo/cartpole" else [])
     extra = [torch.zeros((), device=meta) for _ in scheduled]
-    after, metrics = module.improve(module.update, learner, batch, indices, *extra)
+    after, metrics = module.update_epochs(module.update, learner, batch, indices, *extra)
     assert after.params.shape == params.shape
     assert metrics.device == meta
 
@@ -256,7 +256,7 @@ def test_compiled_update_equals_eager(module_of, target_kl):
     module = module_of("ppo/halfcheetah", f"update.target_kl={target_kl}")
     params, batch = random_batch(module, 7, torch.float32)
     zeros = torch.zeros_like(params)
-    learner = module.Learner(params, zeros, zeros, torch.zeros((), dtype=torch.float64))
+    learner = module.TrainState(params, zeros, zeros, torch.zeros((), dtype=torch.float64))
     compiled = compile_step(module.update, print)
     eager_learner, compiled_learner = learner, learner
     rest = [torch.tensor(3e-4)]

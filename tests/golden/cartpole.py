@@ -133,16 +133,16 @@ def entropy(logits: Tensor) -> Tensor:
     return -(log_probs.exp() * log_probs).sum(-1)
 
 
-def act(w: dict[str, np.ndarray], observations: np.ndarray, noise: np.ndarray) -> np.ndarray:
+def act(weights: dict[str, np.ndarray], observations: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """Actions [N], int64, for Gumbel noise [N, A]; zero noise gives the mode.
 
     The actor again, in NumPy: for a few rows a torch call costs more than its arithmetic.
 
     The largest of logits plus Gumbel noise is a sample of their softmax (Gumbel 1954).
     """
-    hidden = np.tanh(observations @ w["actor.0.weight"].T + w["actor.0.bias"])
-    hidden = np.tanh(hidden @ w["actor.1.weight"].T + w["actor.1.bias"])
-    logits = hidden @ w["actor.2.weight"].T + w["actor.2.bias"]
+    hidden = np.tanh(observations @ weights["actor.0.weight"].T + weights["actor.0.bias"])
+    hidden = np.tanh(hidden @ weights["actor.1.weight"].T + weights["actor.1.bias"])
+    logits = hidden @ weights["actor.2.weight"].T + weights["actor.2.bias"]
     return np.argmax(logits + noise, axis=-1)
 
 
@@ -229,7 +229,7 @@ def loss(params: Tensor, batch: Batch, clip_range: Tensor) -> tuple[Tensor, Tens
 # ── Update ────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Learner(NamedTuple):
+class TrainState(NamedTuple):
     """All that learning changes."""
 
     params: Tensor  # [P]
@@ -238,16 +238,16 @@ class Learner(NamedTuple):
     step: Tensor  # [], float64, updates made
 
 
-def initial_learner(seed: int) -> Learner:
+def initial_learner(seed: int) -> TrainState:
     """A learner before its first update, on the CPU."""
     params = initial_parameters(seed)
     zeros = torch.zeros_like(params)
-    return Learner(params, zeros, zeros, torch.zeros((), dtype=torch.float64))
+    return TrainState(params, zeros, zeros, torch.zeros((), dtype=torch.float64))
 
 
 def update(
-    learner: Learner, batch: Batch, indices: Tensor, learning_rate: Tensor, clip_range: Tensor
-) -> tuple[Learner, Tensor]:
+    learner: TrainState, batch: Batch, indices: Tensor, learning_rate: Tensor, clip_range: Tensor
+) -> tuple[TrainState, Tensor]:
     """One gradient step on the samples at `indices`, [M]: the learner after it, and METRICS."""
     minibatch = Batch(*(column[indices] for column in batch))
     with torch.enable_grad():
@@ -265,7 +265,7 @@ def update(
     v_hat = v / (1 - ADAM_BETA2**step)
     params = learner.params - learning_rate * m_hat / (v_hat.sqrt() + ADAM_EPSILON)
     metrics = torch.cat([metrics, grad_norm.unsqueeze(0)])
-    return Learner(params, m, v, step), metrics
+    return TrainState(params, m, v, step), metrics
 
 
 # ── Rollout ───────────────────────────────────────────────────────────────────────────────────────
@@ -291,7 +291,7 @@ def make_envs(num_envs: int) -> runtime.VectorEnv:
 
 def collect(
     envs: runtime.VectorEnv,
-    w: dict[str, np.ndarray],
+    weights: dict[str, np.ndarray],
     observations: np.ndarray,
     noise: np.ndarray,
 ) -> tuple[Rollout, np.ndarray]:
@@ -310,7 +310,7 @@ def collect(
         next_observations=np.empty((steps, *observations.shape), np.float32),
     )
     for t in range(steps):
-        actions = act(w, observations, noise[t])
+        actions = act(weights, observations, noise[t])
         step = envs.step(actions)
         rollout.observations[t] = observations
         rollout.actions[t] = actions
@@ -350,36 +350,36 @@ def make_batch(
 # ── Training ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def improve(
-    step: Callable[..., tuple[Tensor, ...]],
-    learner: Learner,
+def update_epochs(
+    update_step: Callable[..., tuple[Tensor, ...]],
+    learner: TrainState,
     batch: Batch,
-    orders: Tensor,
+    permutations: Tensor,
     learning_rate: Tensor,
     clip_range: Tensor,
-) -> tuple[Learner, Tensor]:
-    """Epochs of minibatches through `step`, which is `update` or a compiled form of it.
+) -> tuple[TrainState, Tensor]:
+    """Epochs of minibatches through `update_step`, which is `update` or a compiled form of it.
 
-    `orders`, [EPOCHS, B], has a permutation of the batch for each epoch. Returns the learner and
-    the mean of METRICS.
+    `permutations`, [EPOCHS, B], are of the batch, one an epoch. Returns the learner after all,
+    and the mean of METRICS.
     """
-    totals = torch.zeros(len(METRICS), device=orders.device)
-    for order in orders:
-        for indices in order.split(MINIBATCH_SIZE):
-            learner, metrics = step(learner, batch, indices, learning_rate, clip_range)
+    totals = torch.zeros(len(METRICS), device=permutations.device)
+    for permutation in permutations:
+        for indices in permutation.split(MINIBATCH_SIZE):
+            learner, metrics = update_step(learner, batch, indices, learning_rate, clip_range)
             totals += metrics
     return learner, totals / (EPOCHS * BATCH_SIZE // MINIBATCH_SIZE)
 
 
 def policy(
-    w: dict[str, np.ndarray],
+    weights: dict[str, np.ndarray],
     rng: np.random.Generator | None = None,
 ) -> Callable[[np.ndarray], np.ndarray]:
     """From observations [N, O] to actions: a sample where `rng` is given, else the mode."""
 
     def choose(observations: np.ndarray) -> np.ndarray:
         noise = np.zeros(1, np.float32) if rng is None else draw_noise(rng, 1, len(observations))[0]
-        return act(w, observations, noise)
+        return act(weights, observations, noise)
 
     return choose
 
@@ -388,28 +388,32 @@ def load_policy(
     checkpoint: runtime.Checkpoint, rng: np.random.Generator | None = None
 ) -> Callable[[np.ndarray], np.ndarray]:
     """The `policy` of a checkpoint."""
-    w = runtime.as_arrays(runtime.flatten(checkpoint["parameters"], SHAPES), SHAPES)
-    return policy(w, rng)
+    weights = runtime.as_arrays(runtime.flatten(checkpoint["parameters"], SHAPES), SHAPES)
+    return policy(weights, rng)
 
 
 def train(run: runtime.Run) -> None:
     """Alternate rollouts and updates, from the start or from the checkpoint the run resumes."""
     torch.set_num_threads(1)  # for networks this small, handing work to a second thread costs more
-    envs = runtime.Recorder(run.opened(make_envs(NUM_ENVS)))
+    envs = runtime.ActionReplayEnv(run.opened(make_envs(NUM_ENVS)))
     episodes = runtime.EpisodeTracker(NUM_ENVS)
     learner = initial_learner(SEED)
     if run.checkpoint is not None:
         params = runtime.flatten(run.checkpoint["parameters"], SHAPES)
-        learner = Learner(params, **run.checkpoint["optimizer"])
-        episodes.load(run.checkpoint["episodes"])
-    learner = Learner(*(tensor.to(run.device) for tensor in learner))
-    step = run.watch(update)  # too few updates in this run to earn back the time to compile it
-    # None at a start, and where the schedule has new episodes begin.
-    observations = run.replay(envs)
+        learner = TrainState(params, **run.checkpoint["optimizer"])
+    learner = TrainState(*(tensor.to(run.device) for tensor in learner))
+    # Too few updates in this run to earn back the time to compile it.
+    update_step = run.log_updates(update)
+    run.owns(
+        parameters=lambda: runtime.unflatten(learner.params, SHAPES),
+        optimizer=lambda: {"m": learner.m, "v": learner.v, "step": learner.step},
+        episodes=episodes,
+        replay=envs.state,
+    )
+    observations = run.replay(envs)  # None where new episodes begin, as at a start
 
     for iteration in run.iterations(NUM_ITERATIONS, BATCH_SIZE):
-        if iteration % CHECKPOINT_EVERY == 0 or observations is None:
-            # Interrupted or not, so that a resumed run takes the path of one that never stopped.
+        if observations is None:
             observations = envs.reset(runtime.derive_seed(SEED, iteration))
             episodes.discard_partial()
         rng = np.random.default_rng((SEED, iteration))
@@ -417,18 +421,20 @@ def train(run: runtime.Run) -> None:
         learning_rate = torch.tensor(LEARNING_RATE * remaining, device=run.device)
         clip_range = torch.tensor(CLIP_RANGE * remaining, device=run.device)
 
-        w = runtime.as_arrays(learner.params, SHAPES)
+        weights = runtime.as_arrays(learner.params, SHAPES)
         noise = draw_noise(rng, ROLLOUT_LENGTH, NUM_ENVS)
-        rollout, observations = collect(envs, w, observations, noise)
+        rollout, observations = collect(envs, weights, observations, noise)
         runtime.check_rollout(ENV_ID, rollout)
         ended = rollout.terminated | rollout.truncated
         episodes.extend(rollout.rewards, ended)
 
         tensors = (torch.as_tensor(x, device=run.device) for x in rollout)
         batch = make_batch(learner.params, *tensors)
-        orders = rng.permuted(np.tile(np.arange(BATCH_SIZE), (EPOCHS, 1)), axis=1)
-        orders = torch.as_tensor(orders, device=run.device)
-        learner, metrics = improve(step, learner, batch, orders, learning_rate, clip_range)
+        permutations = rng.permuted(np.tile(np.arange(BATCH_SIZE), (EPOCHS, 1)), axis=1)
+        permutations = torch.as_tensor(permutations, device=run.device)
+        learner, metrics = update_epochs(
+            update_step, learner, batch, permutations, learning_rate, clip_range
+        )
 
         steps = (iteration + 1) * BATCH_SIZE
         run.log(
@@ -444,14 +450,7 @@ def train(run: runtime.Run) -> None:
             },
         )
         if run.checkpoint_due(iteration, CHECKPOINT_EVERY):
-            run.save(
-                steps,
-                parameters=runtime.unflatten(learner.params, SHAPES),
-                optimizer={"m": learner.m, "v": learner.v, "step": learner.step},
-                episodes=episodes.state(),
-                # Between two resets of the schedule, environments are resumed where they are.
-                replay=envs.state() if (iteration + 1) % CHECKPOINT_EVERY else {},
-            )
+            run.save(steps)
 
 
 INTERFACE = runtime.AgentInterface(

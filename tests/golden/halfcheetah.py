@@ -40,6 +40,7 @@ MINIBATCH_SIZE = 64  # M
 NUM_ITERATIONS = 489  # the last of them 576 steps
 TOTAL_STEPS = 1_000_000  # of the environments together
 CHECKPOINT_EVERY = 49  # iterations
+RESTART_EVERY = 128  # iterations, after which all episodes begin anew
 EVALUATE_EVERY = 49  # iterations
 EVALUATION_EPISODES = 20
 EVALUATION_DETERMINISTIC = True
@@ -143,15 +144,15 @@ def entropy(log_std: Tensor) -> Tensor:
     return (log_std + 0.5 * math.log(2 * math.pi * math.e)).sum()
 
 
-def act(w: dict[str, np.ndarray], observations: np.ndarray, noise: np.ndarray) -> np.ndarray:
+def act(weights: dict[str, np.ndarray], observations: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """Actions [N, A] for normal noise [N, A]; zero noise gives the mode.
 
     The actor again, in NumPy: for a few rows a torch call costs more than its arithmetic.
     """
-    hidden = np.tanh(observations @ w["actor.0.weight"].T + w["actor.0.bias"])
-    hidden = np.tanh(hidden @ w["actor.1.weight"].T + w["actor.1.bias"])
-    mean = hidden @ w["actor.2.weight"].T + w["actor.2.bias"]
-    return mean + np.exp(w["log_std"]) * noise
+    hidden = np.tanh(observations @ weights["actor.0.weight"].T + weights["actor.0.bias"])
+    hidden = np.tanh(hidden @ weights["actor.1.weight"].T + weights["actor.1.bias"])
+    mean = hidden @ weights["actor.2.weight"].T + weights["actor.2.bias"]
+    return mean + np.exp(weights["log_std"]) * noise
 
 
 def draw_noise(rng: np.random.Generator, steps: int, num_envs: int) -> np.ndarray:
@@ -239,7 +240,7 @@ def loss(params: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
 # ── Update ────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Learner(NamedTuple):
+class TrainState(NamedTuple):
     """All that learning changes."""
 
     params: Tensor  # [P]
@@ -248,16 +249,16 @@ class Learner(NamedTuple):
     step: Tensor  # [], float64, updates made
 
 
-def initial_learner(seed: int) -> Learner:
+def initial_learner(seed: int) -> TrainState:
     """A learner before its first update, on the CPU."""
     params = initial_parameters(seed)
     zeros = torch.zeros_like(params)
-    return Learner(params, zeros, zeros, torch.zeros((), dtype=torch.float64))
+    return TrainState(params, zeros, zeros, torch.zeros((), dtype=torch.float64))
 
 
 def update(
-    learner: Learner, batch: Batch, indices: Tensor, learning_rate: Tensor
-) -> tuple[Learner, Tensor]:
+    learner: TrainState, batch: Batch, indices: Tensor, learning_rate: Tensor
+) -> tuple[TrainState, Tensor]:
     """One gradient step on the samples at `indices`, [M]: the learner after it, and METRICS."""
     minibatch = Batch(*(column[indices] for column in batch))
     gradient, (_, metrics) = grad_and_value(loss, has_aux=True)(learner.params, minibatch)
@@ -272,7 +273,7 @@ def update(
     v_hat = v / (1 - ADAM_BETA2**step)
     params = learner.params - learning_rate * m_hat / (v_hat.sqrt() + ADAM_EPSILON)
     metrics = torch.cat([metrics, grad_norm.unsqueeze(0)])
-    return Learner(params, m, v, step), metrics
+    return TrainState(params, m, v, step), metrics
 
 
 # ── Rollout ───────────────────────────────────────────────────────────────────────────────────────
@@ -303,7 +304,7 @@ def make_envs(num_envs: int) -> runtime.VectorEnv:
 
 def collect(
     envs: runtime.VectorEnv,
-    w: dict[str, np.ndarray],
+    weights: dict[str, np.ndarray],
     normalize: runtime.ObservationNormalizer,
     observations: np.ndarray,
     noise: np.ndarray,
@@ -323,7 +324,7 @@ def collect(
         next_observations=np.empty((steps, *observations.shape), np.float32),
     )
     for t in range(steps):
-        actions = act(w, normalize(observations), noise[t])
+        actions = act(weights, normalize(observations), noise[t])
         step = envs.step(np.clip(actions, ACTION_LOW, ACTION_HIGH))
         rollout.observations[t] = observations
         rollout.actions[t] = actions
@@ -364,28 +365,28 @@ def make_batch(
 # ── Training ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def improve(
-    step: Callable[..., tuple[Tensor, ...]],
-    learner: Learner,
+def update_epochs(
+    update_step: Callable[..., tuple[Tensor, ...]],
+    learner: TrainState,
     batch: Batch,
-    orders: Tensor,
+    permutations: Tensor,
     learning_rate: Tensor,
-) -> tuple[Learner, Tensor]:
-    """Epochs of minibatches through `step`, which is `update` or a compiled form of it.
+) -> tuple[TrainState, Tensor]:
+    """Epochs of minibatches through `update_step`, which is `update` or a compiled form of it.
 
-    `orders`, [EPOCHS, B], has a permutation of the batch for each epoch. Returns the learner and
-    the mean of METRICS.
+    `permutations`, [EPOCHS, B], are of the batch, one an epoch. Returns the learner after all,
+    and the mean of METRICS.
     """
-    totals = torch.zeros(len(METRICS), device=orders.device)
-    for order in orders:
-        for indices in order.split(MINIBATCH_SIZE):
-            learner, metrics = step(learner, batch, indices, learning_rate)
+    totals = torch.zeros(len(METRICS), device=permutations.device)
+    for permutation in permutations:
+        for indices in permutation.split(MINIBATCH_SIZE):
+            learner, metrics = update_step(learner, batch, indices, learning_rate)
             totals += metrics
-    return learner, totals / (orders.numel() // MINIBATCH_SIZE)
+    return learner, totals / (permutations.numel() // MINIBATCH_SIZE)
 
 
 def policy(
-    w: dict[str, np.ndarray],
+    weights: dict[str, np.ndarray],
     normalize: runtime.ObservationNormalizer,
     rng: np.random.Generator | None = None,
 ) -> Callable[[np.ndarray], np.ndarray]:
@@ -393,7 +394,7 @@ def policy(
 
     def choose(observations: np.ndarray) -> np.ndarray:
         noise = np.zeros(1, np.float32) if rng is None else draw_noise(rng, 1, len(observations))[0]
-        return np.clip(act(w, normalize(observations), noise), ACTION_LOW, ACTION_HIGH)
+        return np.clip(act(weights, normalize(observations), noise), ACTION_LOW, ACTION_HIGH)
 
     return choose
 
@@ -402,34 +403,37 @@ def load_policy(
     checkpoint: runtime.Checkpoint, rng: np.random.Generator | None = None
 ) -> Callable[[np.ndarray], np.ndarray]:
     """The `policy` of a checkpoint, with the observation statistics it was trained with."""
-    w = runtime.as_arrays(runtime.flatten(checkpoint["parameters"], SHAPES), SHAPES)
+    weights = runtime.as_arrays(runtime.flatten(checkpoint["parameters"], SHAPES), SHAPES)
     normalize = new_normalizer()
     normalize.load(checkpoint["observations"])
-    return policy(w, normalize, rng)
+    return policy(weights, normalize, rng)
 
 
 def train(run: runtime.Run) -> None:
     """Alternate rollouts and updates, from the start or from the checkpoint the run resumes."""
     torch.set_num_threads(1)  # for networks this small, handing work to a second thread costs more
-    envs = runtime.Recorder(run.opened(make_envs(NUM_ENVS)))
+    envs = runtime.ActionReplayEnv(run.opened(make_envs(NUM_ENVS)))
     episodes = runtime.EpisodeTracker(NUM_ENVS)
     learner = initial_learner(SEED)
     normalize = new_normalizer()
     scale_rewards = runtime.RewardNormalizer(NUM_ENVS, GAMMA, clip=NORMALIZE_CLIP)
     if run.checkpoint is not None:
         params = runtime.flatten(run.checkpoint["parameters"], SHAPES)
-        learner = Learner(params, **run.checkpoint["optimizer"])
-        episodes.load(run.checkpoint["episodes"])
-        normalize.load(run.checkpoint["observations"])
-        scale_rewards.load(run.checkpoint["rewards"])
-    learner = Learner(*(tensor.to(run.device) for tensor in learner))
-    step = run.watch(run.compile(update))
-    # None at a start, and where the schedule has new episodes begin.
-    observations = run.replay(envs)
+        learner = TrainState(params, **run.checkpoint["optimizer"])
+    learner = TrainState(*(tensor.to(run.device) for tensor in learner))
+    update_step = run.log_updates(run.compile(update))
+    run.owns(
+        parameters=lambda: runtime.unflatten(learner.params, SHAPES),
+        optimizer=lambda: {"m": learner.m, "v": learner.v, "step": learner.step},
+        episodes=episodes,
+        observations=normalize,
+        rewards=scale_rewards,
+        replay=envs.state,
+    )
+    observations = run.replay(envs)  # None where new episodes begin, as at a start
 
     for iteration in run.iterations(NUM_ITERATIONS, BATCH_SIZE, TOTAL_STEPS):
-        if iteration % CHECKPOINT_EVERY == 0 or observations is None:
-            # Interrupted or not, so that a resumed run takes the path of one that never stopped.
+        if observations is None:
             observations = envs.reset(runtime.derive_seed(SEED, iteration))
             episodes.discard_partial()
             scale_rewards.reset_returns()
@@ -437,10 +441,10 @@ def train(run: runtime.Run) -> None:
         remaining = 1 - iteration / NUM_ITERATIONS
         learning_rate = torch.tensor(LEARNING_RATE * remaining, device=run.device)
 
-        w = runtime.as_arrays(learner.params, SHAPES)
+        weights = runtime.as_arrays(learner.params, SHAPES)
         length = min(ROLLOUT_LENGTH, (TOTAL_STEPS - iteration * BATCH_SIZE) // NUM_ENVS)
         noise = draw_noise(rng, length, NUM_ENVS)
-        rollout, observations = collect(envs, w, normalize, observations, noise)
+        rollout, observations = collect(envs, weights, normalize, observations, noise)
         runtime.check_rollout(ENV_ID, rollout)
         ended = rollout.terminated | rollout.truncated
         episodes.extend(rollout.rewards, ended)
@@ -452,10 +456,10 @@ def train(run: runtime.Run) -> None:
         )
         tensors = (torch.as_tensor(x, device=run.device) for x in samples)
         batch = make_batch(learner.params, *tensors)
-        orders = rng.permuted(np.tile(np.arange(len(batch.advantages)), (EPOCHS, 1)), axis=1)
-        orders = torch.as_tensor(orders, device=run.device)
+        permutations = rng.permuted(np.tile(np.arange(len(batch.advantages)), (EPOCHS, 1)), axis=1)
+        permutations = torch.as_tensor(permutations, device=run.device)
         rows = runtime.padded(batch, BATCH_SIZE)  # the one shape that the update is compiled for
-        learner, metrics = improve(step, learner, rows, orders, learning_rate)
+        learner, metrics = update_epochs(update_step, learner, rows, permutations, learning_rate)
         normalize.update(rollout.observations)  # not before: a rollout sees one policy
 
         steps = min((iteration + 1) * BATCH_SIZE, TOTAL_STEPS)
@@ -473,20 +477,14 @@ def train(run: runtime.Run) -> None:
             },
         )
         if (iteration + 1) % EVALUATE_EVERY == 0:
-            w = runtime.as_arrays(learner.params, SHAPES)
-            chosen = policy(w, normalize)
+            weights = runtime.as_arrays(learner.params, SHAPES)
+            chosen = policy(weights, normalize)
             run.evaluate(steps, make_envs, chosen, EVALUATION_EPISODES, SEED + 1 + iteration)
+        if (iteration + 1) % RESTART_EVERY == 0:
+            envs.forget()  # envpool seeds no single environment: all begin anew, as at a start
+            observations = None
         if run.checkpoint_due(iteration, CHECKPOINT_EVERY):
-            run.save(
-                steps,
-                parameters=runtime.unflatten(learner.params, SHAPES),
-                optimizer={"m": learner.m, "v": learner.v, "step": learner.step},
-                episodes=episodes.state(),
-                observations=normalize.state(),
-                rewards=scale_rewards.state(),
-                # Between two resets of the schedule, environments are resumed where they are.
-                replay=envs.state() if (iteration + 1) % CHECKPOINT_EVERY else {},
-            )
+            run.save(steps)
 
 
 INTERFACE = runtime.AgentInterface(

@@ -232,7 +232,7 @@ def loss(params: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
 # ── Update ────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Learner(NamedTuple):
+class TrainState(NamedTuple):
     """All that learning changes."""
 
     params: Tensor  # [P]
@@ -241,14 +241,14 @@ class Learner(NamedTuple):
     step: Tensor  # [], float64, updates made
 
 
-def initial_learner(seed: int) -> Learner:
+def initial_learner(seed: int) -> TrainState:
     """A learner before its first update, on the CPU."""
     params = initial_parameters(seed)
     zeros = torch.zeros_like(params)
-    return Learner(params, zeros, zeros, torch.zeros((), dtype=torch.float64))
+    return TrainState(params, zeros, zeros, torch.zeros((), dtype=torch.float64))
 
 
-def update(learner: Learner, batch: Batch, indices: Tensor) -> tuple[Learner, Tensor]:
+def update(learner: TrainState, batch: Batch, indices: Tensor) -> tuple[TrainState, Tensor]:
     """One gradient step on the samples at `indices`, [M]: the learner after it, and METRICS."""
     minibatch = Batch(*(column[indices] for column in batch))
     gradient, (_, metrics) = grad_and_value(loss, has_aux=True)(learner.params, minibatch)
@@ -263,7 +263,7 @@ def update(learner: Learner, batch: Batch, indices: Tensor) -> tuple[Learner, Te
     v_hat = v / (1 - ADAM_BETA2**step)
     params = learner.params - LEARNING_RATE * m_hat / (v_hat.sqrt() + ADAM_EPSILON)
     metrics = torch.cat([metrics, grad_norm.unsqueeze(0)])
-    return Learner(params, m, v, step), metrics
+    return TrainState(params, m, v, step), metrics
 
 
 # ── Rollout, on the device ────────────────────────────────────────────────────────────────────────
@@ -382,30 +382,30 @@ def make_batch(
 # ── Training ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def improve(
-    step: Callable[..., tuple[Tensor, ...]],
-    learner: Learner,
+def update_epochs(
+    update_step: Callable[..., tuple[Tensor, ...]],
+    learner: TrainState,
     batch: Batch,
-    orders: Tensor,
-) -> tuple[Learner, Tensor]:
-    """Epochs of minibatches through `step`, which is `update` or a compiled form of it.
+    permutations: Tensor,
+) -> tuple[TrainState, Tensor]:
+    """Epochs of minibatches through `update_step`, which is `update` or a compiled form of it.
 
-    `orders`, [EPOCHS, B], has a permutation of the batch for each epoch. Returns the learner and
-    the mean of METRICS.
+    `permutations`, [EPOCHS, B], are of the batch, one an epoch. Returns the learner after all,
+    and the mean of METRICS.
     """
-    totals = torch.zeros(len(METRICS), device=orders.device)
-    for order in orders:
-        for indices in order.split(MINIBATCH_SIZE):
-            learner, metrics = step(learner, batch, indices)
+    totals = torch.zeros(len(METRICS), device=permutations.device)
+    for permutation in permutations:
+        for indices in permutation.split(MINIBATCH_SIZE):
+            learner, metrics = update_step(learner, batch, indices)
             totals += metrics
-    return learner, totals / (orders.numel() // MINIBATCH_SIZE)
+    return learner, totals / (permutations.numel() // MINIBATCH_SIZE)
 
 
-def draw_orders(generator: torch.Generator, size: int = BATCH_SIZE) -> Tensor:
+def draw_permutations(generator: torch.Generator, size: int = BATCH_SIZE) -> Tensor:
     """A permutation of a batch for each epoch, [EPOCHS, size], on the generator's device."""
     device = generator.device
-    orders = [torch.randperm(size, generator=generator, device=device) for _ in range(EPOCHS)]
-    return torch.stack(orders)
+    permutations = [torch.randperm(size, generator=generator, device=device) for _ in range(EPOCHS)]
+    return torch.stack(permutations)
 
 
 def policy(
@@ -449,22 +449,28 @@ def train(run: runtime.Run) -> None:
     learner = initial_learner(SEED)
     moments = tensor_statistics.no_moments(3)
     reward_scale = tensor_statistics.no_reward_scale(NUM_ENVS)
+    state = None
     if run.checkpoint is not None:
         params = runtime.flatten(run.checkpoint["parameters"], SHAPES)
-        learner = Learner(params, **run.checkpoint["optimizer"])
+        learner = TrainState(params, **run.checkpoint["optimizer"])
         episodes = tensor_statistics.load_episodes(run.checkpoint["episodes"])
         moments = tensor_statistics.Moments(**run.checkpoint["observations"])
         reward_scale = tensor_statistics.RewardScale(**run.checkpoint["rewards"])
+        state = runtime.move(tensor_envs.State(**run.checkpoint["environments"]), run.device)
     learner, episodes = (runtime.move(x, run.device) for x in (learner, episodes))
     moments = runtime.move(moments, run.device)
     reward_scale = runtime.move(reward_scale, run.device)
-    state = None
-    if run.checkpoint is not None and "environments" in run.checkpoint:
-        state = tensor_envs.State(**run.checkpoint["environments"])
-        state = runtime.move(state, run.device)
     generator = torch.Generator(run.device)
     chunk = run.compile(collect, required=True)
-    step = run.watch(run.compile(update, required=True))
+    update_step = run.log_updates(run.compile(update, required=True))
+    run.owns(
+        parameters=lambda: runtime.unflatten(learner.params, SHAPES),
+        optimizer=lambda: {"m": learner.m, "v": learner.v, "step": learner.step},
+        episodes=lambda: episodes.state(),
+        observations=lambda: moments._asdict(),
+        rewards=lambda: reward_scale._asdict(),
+        environments=lambda: state._asdict(),
+    )
 
     for iteration in run.iterations(NUM_ITERATIONS, BATCH_SIZE, TOTAL_STEPS):
         generator.manual_seed(runtime.derive_seed(SEED, iteration))
@@ -486,9 +492,9 @@ def train(run: runtime.Run) -> None:
             rewards=rewards,
         )
         batch = make_batch(learner.params, *samples)
-        orders = draw_orders(generator, len(batch.advantages))
+        permutations = draw_permutations(generator, len(batch.advantages))
         rows = runtime.padded(batch, BATCH_SIZE)  # the one shape that the update is compiled for
-        learner, metrics = improve(step, learner, rows, orders)
+        learner, metrics = update_epochs(update_step, learner, rows, permutations)
         moments = moments.merge(rollout.observations)  # not before: a rollout sees one policy
 
         steps = min((iteration + 1) * BATCH_SIZE, TOTAL_STEPS)
@@ -506,15 +512,7 @@ def train(run: runtime.Run) -> None:
             },
         )
         if run.checkpoint_due(iteration, CHECKPOINT_EVERY):
-            run.save(
-                steps,
-                parameters=runtime.unflatten(learner.params, SHAPES),
-                optimizer={"m": learner.m, "v": learner.v, "step": learner.step},
-                episodes=episodes.state(),
-                observations=moments._asdict(),
-                rewards=reward_scale._asdict(),
-                environments=state._asdict(),
-            )
+            run.save(steps)
 
 
 INTERFACE = runtime.AgentInterface(

@@ -178,6 +178,7 @@ def train_sft(run: rlhf.Stage) -> None:
     if run.checkpoint is not None:
         rlhf.load(lm, run.checkpoint["policy"])
         rlhf.load_optimizer(optimizer, run.checkpoint["optimizer"])
+    run.owns(policy=lambda: rlhf.trained(lm), optimizer=lambda: rlhf.optimizer_state(optimizer))
     per_epoch = math.ceil(len(learn) / SFT_BATCH_SIZE)
     updates = SFT_EPOCHS * per_epoch
 
@@ -201,7 +202,7 @@ def train_sft(run: rlhf.Stage) -> None:
         if done % per_epoch == 0:
             run.record(done, rlhf.mean_loss(sft_loss, lm, held_out, SFT_BATCH_SIZE, tokenizer.pad))
         if run.checkpoint_due(update, math.ceil(updates / CHECKPOINTS)):
-            run.save(done, policy=rlhf.trained(lm), optimizer=rlhf.optimizer_state(optimizer))
+            run.save(done)
 
 
 # ── Step 2: the reward model ──────────────────────────────────────────────────────────────────────
@@ -266,6 +267,7 @@ def train_reward(run: rlhf.Stage) -> None:
     if run.checkpoint is not None:
         rlhf.load(model, run.checkpoint["reward"])
         rlhf.load_optimizer(optimizer, run.checkpoint["optimizer"])
+    run.owns(reward=lambda: rlhf.trained(model), optimizer=lambda: rlhf.optimizer_state(optimizer))
     per_epoch = math.ceil(len(learn) / REWARD_BATCH_SIZE)
     updates = REWARD_EPOCHS * per_epoch
 
@@ -292,7 +294,7 @@ def train_reward(run: rlhf.Stage) -> None:
         if done % per_epoch == 0:
             run.record(done, rlhf.mean_accuracy(model, held_out, REWARD_BATCH_SIZE, tokenizer.pad))
         if run.checkpoint_due(update, math.ceil(updates / CHECKPOINTS)):
-            run.save(done, reward=rlhf.trained(model), optimizer=rlhf.optimizer_state(optimizer))
+            run.save(done)
 
 
 # ── Step 3: PPO, its rewards ──────────────────────────────────────────────────────────────────────
@@ -508,6 +510,13 @@ def train_ppo(run: rlhf.Stage) -> None:
         responses = respond(policy.lm, asked, tokenizer, rlhf.rng(SEED, "ppo", NUM_ITERATIONS))
         raw = rlhf.raw_scores(reward_model, asked, responses, tokenizer, MINIBATCH_SIZE)
         scale = torch.stack([raw.mean(), raw.std() + 1e-8])
+    run.owns(
+        policy=lambda: rlhf.trained(policy.lm),
+        value=lambda: rlhf.trained(policy.value),
+        optimizer=lambda: rlhf.optimizer_state(optimizer),
+        kl=lambda: {"weight": torch.tensor(kl_weight, dtype=torch.float64)},
+        scores=lambda: {"scale": scale},
+    )
 
     for iteration in run.iterations(NUM_ITERATIONS, ROLLOUT_SIZE):
         rng = rlhf.rng(SEED, "ppo", iteration)
@@ -525,8 +534,8 @@ def train_ppo(run: rlhf.Stage) -> None:
         returns = advantages + values
         rollout = Rollout(tokens, mask, log_probs, values, whiten(advantages, mask), returns)
 
-        orders = np.concatenate([rng.permutation(ROLLOUT_SIZE) for _ in range(EPOCHS)])
-        rows_of = torch.from_numpy(orders).to(run.device).split(MINIBATCH_SIZE)
+        permutations = np.concatenate([rng.permutation(ROLLOUT_SIZE) for _ in range(EPOCHS)])
+        rows_of = torch.from_numpy(permutations).to(run.device).split(MINIBATCH_SIZE)
         updates = []
         for indices in rows_of:
             updates.append(update_ppo(policy, optimizer, minibatch(rollout, indices)))
@@ -554,14 +563,7 @@ def train_ppo(run: rlhf.Stage) -> None:
         error = min(max(kl_to_reference / KL_TARGET - 1, -0.2), 0.2)
         kl_weight *= 1 + error * ROLLOUT_SIZE / KL_HORIZON
         if run.checkpoint_due(iteration, math.ceil(NUM_ITERATIONS / CHECKPOINTS)):
-            run.save(
-                steps,
-                policy=rlhf.trained(policy.lm),
-                value=rlhf.trained(policy.value),
-                optimizer=rlhf.optimizer_state(optimizer),
-                kl={"weight": torch.tensor(kl_weight, dtype=torch.float64)},
-                scores={"scale": scale},
-            )
+            run.save(steps)
 
 
 INTERFACE = rlhf.LanguageModelInterface(

@@ -12,6 +12,7 @@ from answering import AT, FINE, NAME, ended, paid, seen
 from ppoc.runtime.envs.answers import reward_of, shortened
 from ppoc.runtime.envs.make import make
 from ppoc.runtime.envs.observations import AnswerError
+from ppoc.runtime.envs.seeds import episode_seed
 from ppoc.runtime.envs.vector import EnvironmentFailure, Interrupted
 from ppoc.runtime.envs.wrappers import AppendActionMask
 from ppoc.runtime.evaluation.evaluate import evaluate
@@ -66,7 +67,7 @@ def test_what_a_step_may_not_answer_is_named_with_its_place(case):
         play(answer=answer)
     assert str(caught.value).startswith(NAME)
     assert str(caught.value).endswith("in environment 1 of 2, at step 3 after the reset")
-    assert "seed of its reset: 7" in caught.value.__notes__
+    assert f"seed of its episode: {episode_seed(7, 0, 0)}" in caught.value.__notes__
 
 
 @pytest.mark.parametrize(

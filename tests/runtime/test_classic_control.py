@@ -10,7 +10,7 @@ from torch._ops import OpOverload
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from ppoc.runtime.envs.classic_control import ENVIRONMENTS
-from ppoc.runtime.envs.tensor_envs import State, TorchEnvs, Transition, make, step
+from ppoc.runtime.envs.tensor_envs import State, TorchEnvs, Transition, make, start, step
 from ppoc.runtime.envs.vector import EnvironmentFailure
 
 ENV_IDS = list(ENVIRONMENTS)
@@ -166,25 +166,31 @@ def test_time_limit_truncates_exactly_there_and_a_new_episode_starts(env_id):
     np.testing.assert_array_equal(ends, np.repeat([4, 9, 14, 19], 3))
     same = (steps.observations == steps.next_observations).all(axis=-1)
     np.testing.assert_array_equal(same, ~steps.truncated)
-    # The same numbers drawn ahead give the new episodes' first observations.
-    ahead = make(env_id, 3)
-    ahead.reset_state(3)
-    drawn = torch.stack([ahead.draw(1)[0] for _ in range(20)])
-    starts = ahead.dynamics.observe(ahead.dynamics.start(drawn)).numpy()
-    np.testing.assert_array_equal(steps.observations[steps.truncated], starts[steps.truncated])
+    # Each environment's episodes begin as they do when asked for by their numbers.
+    again = make(env_id, 3)
+    begun = steps.observations[steps.truncated].reshape(4, 3, -1)
+    for episode, expected in enumerate(begun, start=1):
+        np.testing.assert_array_equal(again.reset(3, np.full(3, episode)), expected)
 
 
 @pytest.mark.parametrize("env_id", ENV_IDS)
 def test_a_rollout_on_the_device_is_the_one_through_numpy(env_id):
-    """Numbers drawn in one go are those drawn step by step, on the CPU."""
+    """Given the numbers that its episodes begin from, a step is that of the environments."""
     envs = make(env_id, 4, max_episode_steps=7)
     actions = random_actions(env_id, 30, 4)
     _, steps = play(envs, actions, seed=5)
-    state, uniform = envs.reset_state(5), envs.draw(30)
-    assert uniform.shape == (30, 4, envs.dynamics.state_size)
+
+    def beginning(index, episode):
+        rng = np.random.default_rng((5, index, episode))
+        return torch.from_numpy(rng.random(envs.dynamics.state_size, np.float32))
+
+    ended = (steps.terminated | steps.truncated).cumsum(axis=0)
+    state = start(envs.dynamics, torch.stack([beginning(i, 0) for i in range(4)]))
     for t in range(30):
+        begun = ended[t - 1] if t else np.zeros(4, np.int64)
+        uniform = torch.stack([beginning(i, episode + 1) for i, episode in enumerate(begun)])
         state, transition = step(
-            envs.dynamics, state, torch.from_numpy(actions[t]), uniform[t], envs.max_episode_steps
+            envs.dynamics, state, torch.from_numpy(actions[t]), uniform, envs.max_episode_steps
         )
         for ours, theirs in zip(transition, steps, strict=True):
             np.testing.assert_array_equal(ours, theirs[t])

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from ppoc.runtime.envs.make import make
+from ppoc.runtime.envs.seeds import episode_seed
 from ppoc.runtime.envs.vector import EnvironmentFailure, Step, VectorEnv
 
 pytestmark = pytest.mark.filterwarnings("ignore:compiler attribute:RuntimeWarning")
@@ -130,7 +131,8 @@ def test_gymnasium_equals_single_environments_reset_by_hand(env_id):
     observations, steps = play(envs, actions, seed=21)
     for index in range(3):
         env = gymnasium.make(env_id, max_episode_steps=20)
-        observation, _ = env.reset(seed=21 + index)
+        observation, _ = env.reset(seed=episode_seed(21, index, 0))
+        episode = 0
         for t in range(50):
             np.testing.assert_array_equal(observations[t, index], np.float32(observation))
             observation, reward, terminated, truncated, _ = env.step(actions[t, index])
@@ -142,7 +144,8 @@ def test_gymnasium_equals_single_environments_reset_by_hand(env_id):
                 truncated,
             )
             if terminated or truncated:
-                observation, _ = env.reset()
+                episode += 1
+                observation, _ = env.reset(seed=episode_seed(21, index, episode))
 
 
 @pytest.mark.parametrize("backend", ["gymnasium", "envpool"])

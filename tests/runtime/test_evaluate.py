@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from ppoc.runtime.envs.make import make
+from ppoc.runtime.envs.seeds import episode_seed
 from ppoc.runtime.envs.vector import Step
 from ppoc.runtime.evaluation.evaluate import (
     RecurrentPolicy,
@@ -82,15 +83,14 @@ def test_equals_playing_each_environment_alone():
     expected = np.zeros(7)
     for index in range(3):
         env = gymnasium.make("CartPole-v1", max_episode_steps=200)
-        observation, _ = env.reset(seed=4 + index)
-        for episode in range(index, 7, 3):
+        for number, episode in enumerate(range(index, 7, 3)):
+            observation, _ = env.reset(seed=episode_seed(4, index, number))
             done = False
             while not done:
                 action = lean(np.float32(observation)[None])[0]
                 observation, reward, terminated, truncated, _ = env.step(action)
                 expected[episode] += reward
                 done = terminated or truncated
-            observation, _ = env.reset()
     np.testing.assert_array_equal(returns, expected)
     np.testing.assert_array_equal(lengths, expected)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ppoc.runtime.envs.make import make
+from ppoc.runtime.envs.seeds import episode_seed
 from ppoc.runtime.envs.vector import Interrupted
 from ppoc.runtime.errors import RunError
 from ppoc.runtime.evaluation.video import record
@@ -79,15 +80,14 @@ def test_the_file_says_what_makes_it_happen_again(tmp_path):
     assert kept == "no checkpoint was saved yet"
     text = (tmp_path / "error.txt").read_text()
     assert 'raise KeyError("no such joint")' in text
-    notes = text.splitlines()[-5:]
-    assert notes[:4] == [
+    notes = text.splitlines()[-4:]
+    assert notes[:3] == [
         "environment: index 0, of 3",
-        "seed of its reset: 40",
-        "steps since then: 7",
+        f"seed of its episode: {episode_seed(40, 0, 1)}",
         "steps of its episode: 2",
     ]
-    assert notes[4].startswith("action: [0.25 0.25")
-    assert len(notes[4]) < 150
+    assert notes[3].startswith("action: [0.25 0.25")
+    assert len(notes[3]) < 150
 
 
 def raises(error):
@@ -191,7 +191,7 @@ def test_steps_of_a_pool_name_all_that_were_taken(tmp_path):
     with pytest.raises(RunError, match="CartPole-v1 failed to step"), in_one_message(tmp_path):
         envs.step(np.array(["left", "right"]))
     text = (tmp_path / "error.txt").read_text()
-    assert "seed of its reset: 5 to 6" in text
+    assert "seed of their reset: 5\n" in text
     assert "action: ['left' 'right']" in text
 
 

@@ -8,7 +8,7 @@ from ppoc.runtime.learning import graphs
 
 @pytest.fixture
 def recorded(monkeypatch):
-    """Make a Recorded whose replay computes into the results of the recording, as a graph does."""
+    """Make a CudaGraphCall that computes into the results of its recording, as a graph does."""
 
     def record(run):
         results = run()
@@ -20,7 +20,7 @@ def recorded(monkeypatch):
         return results, replay
 
     monkeypatch.setattr(graphs, "record", record)
-    return graphs.Recorded
+    return graphs.CudaGraphCall
 
 
 @pytest.mark.parametrize("target_kl", ["null", "0.02"])
@@ -41,7 +41,7 @@ def test_an_updates_recording_is_the_update(module_of, recorded, target_kl):
         step = step or recorded(module.update, (found, batch, indices, *rest))
         learner, *_, expected = module.update(learner, batch, indices, *rest)
         found, *_, metrics = step(found, batch, indices, *rest)
-        assert type(found) is module.Learner
+        assert type(found) is module.TrainState
         torch.testing.assert_close(metrics, expected, rtol=0, atol=0)
         torch.testing.assert_close(found, learner, rtol=0, atol=0)
 

@@ -105,6 +105,7 @@ FEATURES: tuple[type[Feature], ...] = (
     rollouts.HostEpisodeSampling,
     device_rollouts.DeviceEpisodeSampling,
     rollouts.HostContinuing,
+    rollouts.HostRestarts,
     device_rollouts.DeviceContinuing,
     rollouts.HostRandomness,
     rollouts.ShortLastIteration,

@@ -36,7 +36,7 @@ class Networks(Feature):
             "head_name": f"{head.name}.weight",
             "letters": Code("C, H, W" if facts.images else "O"),
             "observation_dtype": Code("np.uint8" if facts.images and bytes_ else "np.float32"),
-            "weights": Code("w" if numpy else "p"),
+            "weights": Code("weights" if numpy else "p"),
             "weights_type": Code(f"dict[str, {'np.ndarray' if numpy else 'Tensor'}]"),
             "as_weights": Code(f"runtime.{'as_arrays' if numpy else 'unflatten'}"),
             "b": Code("B/L, L" if plan.memory else "B"),

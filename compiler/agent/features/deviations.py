@@ -38,7 +38,7 @@ class IndependentStd(StandardDeviation):
         numpy = self.plan.networks.acts_in_numpy
         return {
             "parenthesised_dist": Code(f"({self.plan.distribution.of('inputs')})"),
-            "std_of_sample": Code('w["log_std"]' if numpy else "log_std"),
+            "std_of_sample": Code('weights["log_std"]' if numpy else "log_std"),
         }
 
 

@@ -28,7 +28,7 @@ class HostEnvironments(Feature):
         lives = ", training=True" if ends_with_lives(self.plan) else ""
         made = f"run.opened(make_envs(NUM_ENVS{lives}))"
         recorded = HostContinuing.applies(self.plan)
-        return {"training_envs": Code(f"runtime.Recorder({made})" if recorded else made)}
+        return {"training_envs": Code(f"runtime.ActionReplayEnv({made})" if recorded else made)}
 
 
 class Environments(Feature):
@@ -108,12 +108,15 @@ class HostContinuing(Feature):
     def applies(cls, plan: Plan) -> bool:
         return not plan.device_rollout and not plan.searches and not EpisodeSampling.applies(plan)
 
-    def words(self) -> Mapping[str, Any]:
-        replayed = "envs.state() if (iteration + 1) % CHECKPOINT_EVERY else {}"
-        if self.plan.evaluates_on_the_way and self.plan.shares_envs:
-            begins = "observations is None or (iteration + 1) % CHECKPOINT_EVERY == 0"
-            replayed = f"{{}} if {begins} else envs.state()"
-        return {"replayed": Code(replayed)}
+
+class HostRestarts(HostContinuing):
+    """New episodes every so often, where environments are replayed from the last ones of all."""
+
+    template = "rollouts/host_restarts"
+
+    @classmethod
+    def applies(cls, plan: Plan) -> bool:
+        return plan.restarts
 
 
 class ShortLastIteration(Feature):
@@ -148,7 +151,7 @@ class HostRollouts(Feature):
 
     def words(self) -> Mapping[str, Any]:
         plan = self.plan
-        weights = "w" if plan.networks.acts_in_numpy else "p"
+        weights = "weights" if plan.networks.acts_in_numpy else "p"
         normalize = "normalize, " if plan.spec.env.normalize.observations else ""
         lines = [
             f"rollout, observations = collect(envs, {weights}, {normalize}observations, noise)"

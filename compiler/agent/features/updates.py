@@ -115,14 +115,14 @@ class Update(Feature):
         typed = [Code(f"{name}: Tensor") for name in of_loss]
         whole = f"(EPOCHS * {samples} // MINIBATCH_SIZE)"
         if plan.shortens:
-            whole = f"(orders.numel() // {f'({minibatch})' if plan.memory else minibatch})"
+            whole = f"(permutations.numel() // {f'({minibatch})' if plan.memory else minibatch})"
         learnt = "rows" if PaddedUpdate.applies(plan) else "batch"
         num_rows = "NUM_SEQUENCES" if plan.memory else samples
         more = ", active: Tensor" if stops else ""
         return {
             "metrics": metric_names(plan),
-            "update_fixed": f"learner: Learner, batch: Batch, indices: Tensor{more}",
-            "update_result": f") -> tuple[Learner, Tensor{', Tensor' if stops else ''}]:",
+            "update_fixed": f"learner: TrainState, batch: Batch, indices: Tensor{more}",
+            "update_result": f") -> tuple[TrainState, Tensor{', Tensor' if stops else ''}]:",
             "update_note": Code(ACTIVE if stops else ""),
             "update_arguments": of_update,
             "typed_update_arguments": [Code(f"{name}: Tensor") for name in of_update],
@@ -134,10 +134,10 @@ class Update(Feature):
             "optimizer_fields": Code(fields),
             "epsilon_name": Code(epsilon_name(plan)),
             "epsilon": Code("epsilon" if split_epsilon(plan) else epsilon_name(plan)),
-            "rows_in_orders": Code(rows),
+            "rows_permuted": Code(rows),
             "num_rows": Code(num_rows),
             "rows_of_batch": Code("len(batch.advantages)" if plan.shortens else num_rows),
-            "improved": f"step, learner, {learnt}, orders",
+            "improved": f"update_step, learner, {learnt}, permutations",
             "num_updates": Code("updates" if stops else whole),
             "minibatch_rows": Code(f"MINIBATCH_SIZE{' // SEQUENCE_LENGTH' if plan.memory else ''}"),
         }
@@ -226,9 +226,9 @@ class ConditionalUpdate(Feature):
     def words(self) -> Mapping[str, Any]:
         stops, skips = TargetKl.applies(self.plan), SkipDivergent.applies(self.plan)
         both = [Code("take = still_active & finite")] if stops and skips else []
-        kept = "Learner(*kept), still_active, metrics * active"
+        kept = "TrainState(*kept), still_active, metrics * active"
         return {
             "both_conditions": both,
             "update_condition": Code("take" if both else "finite" if skips else "still_active"),
-            "kept_update": Code(kept if stops else "Learner(*kept), metrics"),
+            "kept_update": Code(kept if stops else "TrainState(*kept), metrics"),
         }

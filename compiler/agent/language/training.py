@@ -30,7 +30,9 @@ class Training(BaseModel):
         "ends at its start.",
     )
     checkpoint_every: Count | None = Field(
-        None, description="Environment steps between checkpoints; null: ten in a run."
+        None,
+        description="Environment steps between checkpoints; null: ten in a run. Changes nothing "
+        "that is learnt.",
     )
     on_divergence: Literal["stop", "rollback", "continue"] = Field(
         "stop",

@@ -99,9 +99,9 @@ class Layer:
         """Its output before the activation."""
         weight, bias = f'"{self.name}.weight"', f'"{self.name}.bias"'
         if kind == "numpy":
-            return f"{argument} @ w[{weight}].T + w[{bias}]"
+            return f"{argument} @ weights[{weight}].T + weights[{bias}]"
         if kind == "stacked":
-            return f'affine(w, "{self.name}", {argument})'
+            return f'affine(weights, "{self.name}", {argument})'
         if self.kernel is None:
             argument = f"{argument}.flatten(1)" if self.flattens else argument
             return f"linear({argument}, p[{weight}], p[{bias}])"

@@ -43,5 +43,5 @@ class Training(BaseModel):
     checkpoint_every: Count | None = Field(
         None,
         description="Updates of sft and reward, and iterations of ppo, between checkpoints; null: "
-        "ten in a stage.",
+        "ten in a stage. Changes nothing that is learnt.",
     )

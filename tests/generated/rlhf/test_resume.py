@@ -115,6 +115,13 @@ def test_interrupted_and_resumed(whole, number, moments, tmp_path):
     interrupt(compiled, expected, number, moments, tmp_path)
 
 
+def test_how_often_stages_save_changes_nothing(whole, tmp_path):
+    _, expected = whole
+    _, found = uninterrupted(tmp_path, "training.checkpoint_every=1")
+    for key, value in expected.items():
+        assert found[key] == value, key
+
+
 @pytest.mark.slow
 def test_with_compiled_blocks(tmp_path, monkeypatch):
     monkeypatch.setenv("PPOC_CACHE", str(tmp_path / "cache"))
