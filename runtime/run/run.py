@@ -126,9 +126,9 @@ class Run:
         self._module = module
         self._update_logs: list[UpdateLog] = []
         self._opened: list[VectorEnv] = []
+        self._owned: dict[str, State] = {}
         own = agent_of(module) if module is not None else None
         self._terms = Terms.of(own)
-        self._owned: dict[str, State] = {}
         self._on_divergence = own.on_divergence if own else "stop"
         monitor = monitor or agent_monitor(facts_of(own) if own else Facts())
         self._watch = Watch(folder, monitor, self.message)
