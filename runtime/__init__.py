@@ -37,6 +37,7 @@ from ppoc.runtime.run.launch import main
 from ppoc.runtime.run.run import Checkpoint, Run
 
 __all__ = [
+    "ActionReplayEnv",
     "AgentInterface",
     "Checkpoint",
     "CustomBody",
@@ -45,7 +46,6 @@ __all__ = [
     "Evaluation",
     "Learning",
     "ObservationNormalizer",
-    "ActionReplayEnv",
     "Policy",
     "RecurrentPolicy",
     "RewardNormalizer",

@@ -10,9 +10,9 @@ from ppoc.compiler.agent.optimizer_constants import optimizer_constants, schedul
 from ppoc.compiler.agent.plan import Plan
 from ppoc.compiler.emission.constants import Constant
 
+CEM = "optimizer.cross_entropy"
 # Steps of each environment that a resumed run replays at most, where all are replayed together.
 RESTART_STEPS = 2**15
-CEM = "optimizer.cross_entropy"
 
 
 def constants(plan: Plan) -> Iterable[list[Constant]]:

@@ -31,7 +31,7 @@ class AgentKind:
         below = attempt(lambda: preset(user), found) or Node({})
         return critic_like_actor(merge(below, user))
 
-    def probed(self, resolved: Resolved, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
+    def probed(self, resolved: ResolvedAgent, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
         """Problems that the environment shows, which is made once."""
         from ppoc.compiler.agent.build import environment_problems
 

@@ -150,17 +150,6 @@ class Plan:
         return self.spec.evaluation.every is not None and self.spec.evaluation.episodes > 0
 
     @property
-    def episodes_go_on(self) -> bool:
-        """Whether episodes go on, on the host, from one iteration to the next."""
-        sampled = self.spec.update.sampling == "episodes"
-        return not self.device_rollout and not self.searches and not sampled
-
-    @property
-    def restarts(self) -> bool:
-        """Whether all episodes begin anew every so often, since only then can they be replayed."""
-        return self.episodes_go_on and self.facts.backend == "envpool"
-
-    @property
     def shares_envs(self) -> bool:
         """Whether those play in the environments of training, where it has any."""
         env, wanted = self.spec.env, self.spec.evaluation.share_envs
@@ -181,6 +170,17 @@ class Plan:
     def total_steps(self) -> int:
         """Environment steps of the whole run."""
         return steps_taken(self.spec)
+
+    @property
+    def continues_on_host(self) -> bool:
+        """Whether episodes on the host go on from one iteration to the next."""
+        whole = self.searches or self.spec.update.sampling == "episodes"
+        return not self.device_rollout and not whole
+
+    @property
+    def restarts(self) -> bool:
+        """Whether all episodes begin anew every so often: envpool replays all at once."""
+        return self.continues_on_host and self.facts.backend == "envpool"
 
     @property
     def shortens(self) -> bool:

@@ -28,9 +28,7 @@ def constants(
         places: `model`, `tokenizer`, `policy`, `reward` → where what the spec names is.
     """
     yield [
-        Constant("KIND", "rlhf"),
         Constant("NAME", spec.name, field="name"),
-        Constant("STAGES", tuple(spec.stages)),
         Constant("SEED", spec.training.seed, field="seed"),
         Constant("DEVICE", spec.training.device, field="device"),
         *_dtype(spec),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, Self, TextIO
 
 from ppoc.formats import streams
 from ppoc.formats.text import lines, shortened
+from ppoc.runtime.run.meter import Meter
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -22,7 +23,6 @@ Mode = Literal["auto", "rich", "plain", "quiet", "json"]
 
 REFRESH_SECONDS = 1 / 8
 PLAIN_SECONDS = 5.0
-RATE_SECONDS = 10.0
 
 # Metric, what it is called on screen, and its format, of constant width so that nothing jumps.
 SHOWN = (
@@ -71,7 +71,7 @@ def progress(
     return Unattended(_display(mode, Meter(total_steps, start_step, unit), stage))
 
 
-def _display(mode: Mode, meter: "Meter", stage: str | None) -> Progress:
+def _display(mode: Mode, meter: Meter, stage: str | None) -> Progress:
     if mode == "auto":
         mode = "rich" if streams.is_terminal(sys.stderr) and find_spec("rich") else "plain"
     if mode == "rich":
@@ -81,53 +81,6 @@ def _display(mode: Mode, meter: "Meter", stage: str | None) -> Progress:
     if mode == "plain":
         return PlainProgress(meter, sys.stderr)
     return JsonProgress(streams.results(), stage, meter.unit) if mode == "json" else QuietProgress()
-
-
-class Meter:
-    """How far a run is and how fast it goes."""
-
-    def __init__(self, total_steps: int, start_step: int = 0, unit: str = "steps") -> None:
-        self.total_steps = total_steps
-        self.step = start_step
-        self.unit = unit
-        self._last_time: float | None = None
-        self._steps = self._tokens = self._seconds = 0.0
-
-    def advance(self, step: int, now: float, tokens: int = 0) -> None:
-        """Note that `step` was reached at `now`, in seconds of any clock, with so many tokens.
-
-        The first call only starts the clock: the time before it went into compiling.
-        """
-        if self._last_time is not None:
-            elapsed = now - self._last_time
-            decay = math.exp(-elapsed / RATE_SECONDS)
-            self._steps = self._steps * decay + (step - self.step)
-            self._tokens = self._tokens * decay + tokens
-            self._seconds = self._seconds * decay + elapsed
-        self.step, self._last_time = step, now
-
-    @property
-    def rate(self) -> float | None:
-        """Steps per second, averaged with weights that fall by 1/e in 10 s; None at first."""
-        return self._steps / self._seconds if self._seconds > 0 else None
-
-    @property
-    def fraction(self) -> float:
-        """How much of the run is done, from 0 to 1."""
-        return self.step / self.total_steps
-
-    def texts(self) -> tuple[str, str, str, str]:
-        """Share done, steps, rate and time left, for people."""
-        rate = self.rate
-        steps = f"{self.step:,}/{self.total_steps:,}"
-        if not rate:
-            counted = f" {self.unit}" if self.unit != "steps" else ""
-            return f"{self.fraction:4.0%}", f"{steps}{counted}", "", ""
-        left = _duration((self.total_steps - self.step) / rate)
-        rates = f"{_rate(rate)} {self.unit}/s"
-        if self._tokens:
-            rates += f"  {_rate(self._tokens / self._seconds)} tokens/s"
-        return f"{self.fraction:4.0%}", steps, rates, f"{left} left"
 
 
 class Unattended:
@@ -304,13 +257,3 @@ def _shown(metrics: Mapping[str, float]) -> list[tuple[str, str]]:
         for name, label, form in SHOWN
         if name in metrics
     ]
-
-
-def _rate(rate: float) -> str:
-    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

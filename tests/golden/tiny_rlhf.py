@@ -33,9 +33,7 @@ from ppoc.runtime import rlhf
 
 # ── Configuration ─────────────────────────────────────────────────────────────────────────────────
 
-KIND = "rlhf"
 NAME = "tiny-rlhf"
-STAGES = ("sft", "reward", "ppo")
 SEED = 1
 DEVICE = "auto"
 

@@ -13,7 +13,8 @@ from rich.console import Console
 
 from ppoc.runtime.run import progress as module
 from ppoc.runtime.run.launch import execute
-from ppoc.runtime.run.progress import JsonProgress, Meter, PlainProgress, RichProgress, progress
+from ppoc.runtime.run.meter import Meter
+from ppoc.runtime.run.progress import JsonProgress, PlainProgress, RichProgress, progress
 
 METRICS = {
     "episode_return": -1234.5678,

@@ -106,7 +106,7 @@ class HostContinuing(Feature):
 
     @classmethod
     def applies(cls, plan: Plan) -> bool:
-        return plan.episodes_go_on
+        return plan.continues_on_host
 
 
 class HostRestarts(HostContinuing):
