@@ -4,6 +4,7 @@ nox                      # lint, types, imports, tests
 nox -s lint types
 nox -s tests -- tests/compiler -x -q
 nox -s slow -- tests/runtime/test_resume.py
+nox -s coverage -- tests/compiler
 """
 
 from pathlib import Path
@@ -27,11 +28,13 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Types, strict. An ordinary install: mypy does not follow an editable one."""
+    """Types, strict but of tests. An ordinary install: mypy does not follow an editable one."""
     session.install(".[test]")
     session.chdir(session.create_tmp())  # where no folder is taken for a package
     names = [word for name in PACKAGES for word in ("-p", f"ppoc.{name}")]
     session.run("mypy", "--config-file", CONFIG, *names)
+    session.chdir(Path(CONFIG).parent)
+    session.run("mypy", "tests")
 
 
 @nox.session
@@ -54,3 +57,13 @@ def slow(session: nox.Session) -> None:
     """Tests that take minutes; name the files that you changed."""
     session.install("-e", ".[test]")
     session.run("pytest", "-m", "slow", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Lines and branches that the tests reach; of some of them, of what they test."""
+    session.install("-e", ".[test]")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *(session.posargs or ["-n", "auto"]))
+    session.run("coverage", "combine")
+    session.run("coverage", "report")

@@ -42,10 +42,10 @@ def chat(
     trust: Trust = False,
     modified: Modified = False,
 ) -> None:
-    """Answer prompts, one a line, each by itself; an empty line or Ctrl-D ends.
+    r"""Answer prompts, one a line, each by itself; an empty line or Ctrl-D ends.
 
     A prompt should look like those of the run's data, of which one is shown at the start: nothing
-    is added to it, no template and no roles. A line that is a JSON string, such as "Two\\nlines:",
+    is added to it, no template and no roles. A line that is a JSON string, such as "Two\nlines:",
     is read as one, so that a prompt can have line breaks.
 
     Where the input is no terminal, each line of it is answered on a line of the output.

@@ -24,8 +24,11 @@ def explain(
     tex: Annotated[bool, typer.Option("--latex", help="Print LaTeX.")] = False,
     codes: Annotated[bool, typer.Option("--codes", help="List the codes, in Markdown.")] = False,
 ) -> None:
-    """Print a spec's objectives as mathematics, with the numbers filled in and their sources; or
-    the page of a code: what it means, a spec that has it, and what to do."""
+    """Print a spec's objectives as mathematics, or the page of a code.
+
+    Objectives have their numbers filled in and their sources beside them. A page says what the code
+    means, shows a spec that has it, and says what to do.
+    """
     from ppoc.compiler.pages import index
 
     if codes:

@@ -32,8 +32,10 @@ def holds_run(folder: Path) -> bool:
 
 
 def spec_file(given: Path) -> Path:
-    """The file of a spec: itself, one of the zoo by its name, or the lock of a folder; else the
-    command ends."""
+    """The file of a spec: itself, one of the zoo by its name, or the lock of a folder.
+
+    The command ends where there is none.
+    """
     from ppoc.compiler.output.manifest import LOCK, MODULE, FolderError, read_file
 
     if not given.exists():

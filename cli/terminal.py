@@ -27,8 +27,7 @@ UNREAD = 128 + signal.SIGPIPE  # what shells say of a tool whose reader has gone
 
 
 def only_results() -> None:
-    """Leave standard output to what a program is to read: what code of others prints goes to
-    standard error."""
+    """Leave standard output to what a program reads; prints of others go to standard error."""
     streams.keep_for_results()
 
 

@@ -88,8 +88,9 @@ def _ended(future: "Future[Report] | None") -> Report | None:
 
 
 def specs_in(folder: Path) -> tuple[list[Path], int]:
-    """The specs of a folder and those below it, hidden ones left out; and how many other YAML
-    files there are.
+    """The specs of a folder and those below it, and how many other YAML files there are.
+
+    Hidden ones are left out.
 
     Raises:
         SpecError: E001 where a folder or file cannot be read.

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from ppoc.compiler.front.spec import Document
+from ppoc.compiler.front.spec import ResolvedSpec
 
 
 class Difference(NamedTuple):
@@ -15,7 +15,7 @@ class Difference(NamedTuple):
     right_origin: str
 
 
-def differences(left: Document, right: Document) -> list[Difference]:
+def differences(left: ResolvedSpec, right: ResolvedSpec) -> list[Difference]:
     """The keys in which two specs differ in meaning, in the order of the language.
 
     Names of specs, presets and versions are no meaning of their own: what a preset sets is compared

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ppoc.compiler.front import resolve as front
 from ppoc.compiler.front.diagnostics import SpecError
-from ppoc.compiler.front.spec import Document, Examined
+from ppoc.compiler.front.spec import Examined, ResolvedSpec
 from ppoc.compiler.kinds import KINDS
 
 
@@ -14,7 +14,7 @@ def examine(path: Path, overrides: Sequence[str] = ()) -> Examined:
     return front.examine(path, overrides, KINDS)
 
 
-def resolve(path: Path, overrides: Sequence[str] = ()) -> Document:
+def resolve(path: Path, overrides: Sequence[str] = ()) -> ResolvedSpec:
     """The checked spec of a file.
 
     Raises:
@@ -23,12 +23,12 @@ def resolve(path: Path, overrides: Sequence[str] = ()) -> Document:
     return _right(examine(path, overrides))
 
 
-def resolve_text(text: str, name: str, overrides: Sequence[str] = ()) -> Document:
+def resolve_text(text: str, name: str, overrides: Sequence[str] = ()) -> ResolvedSpec:
     """The checked spec of a text, which diagnostics call `name`; raises as `resolve` does."""
     return _right(front.examine_text(text, Path(name), overrides, KINDS))
 
 
-def _right(examined: Examined) -> Document:
+def _right(examined: Examined) -> ResolvedSpec:
     if examined.failed or examined.resolved is None:
         raise SpecError(examined.found)
     return examined.resolved

@@ -12,7 +12,7 @@ from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.front.rules import Phase
 from ppoc.compiler.front.source import GREEK
-from ppoc.compiler.front.spec import Document
+from ppoc.compiler.front.spec import ResolvedSpec
 from ppoc.compiler.resolve import resolve_text
 from ppoc.draft.agent.fields import field_table, is_whole
 from ppoc.draft.kinds import KINDS
@@ -30,7 +30,7 @@ class Edited:
     text: str
     values: list[Value]
     notes: list[Note]
-    resolved: Document
+    resolved: ResolvedSpec
     warnings: list[Diagnostic]
 
     def diff(self, name: str) -> str:
@@ -74,7 +74,7 @@ def edit(text: str, path: Path, reading: Reading) -> Edited:
 
 def _applied(
     text: str, path: Path, changes: dict[str, Value], notes: list[Note]
-) -> tuple[str, Document, list[Value]]:
+) -> tuple[str, ResolvedSpec, list[Value]]:
     """The text with all changes that the compiler takes; those that it refuses are noted."""
     try:
         changed, resolved = _checked(text, path, list(changes.values()))
@@ -93,7 +93,7 @@ def _applied(
     return changed, resolved, list(changes.values())
 
 
-def _checked(text: str, path: Path, values: Sequence[Value]) -> tuple[str, Document]:
+def _checked(text: str, path: Path, values: Sequence[Value]) -> tuple[str, ResolvedSpec]:
     for value in values:
         text = set_value(text, value.path, value.value, value.comment())
     resolved = resolve_text(text, str(path))

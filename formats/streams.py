@@ -65,8 +65,10 @@ def open_streams() -> None:
 
 
 def keep_for_results() -> None:
-    """From here on standard output is for `results()` alone: what others print goes to standard
-    error, also from code that is not Python's and from processes that are started."""
+    """Leave standard output to `results()` from here on; what others print goes to standard error.
+
+    So do prints of code that is not Python's and of processes that are started.
+    """
     if _is_kept():
         return
     out = sys.stdout

@@ -6,7 +6,7 @@ from typing import Any
 
 from ppoc.compiler.compact import Note
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
-from ppoc.compiler.front.source import Node
+from ppoc.compiler.front.node import Node
 from ppoc.importing import python_text
 
 Path = tuple[str, ...]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ppoc.compiler.agent.env.probe import package_of
-from ppoc.compiler.front.source import Node
+from ppoc.compiler.front.node import Node
 from ppoc.importing.entry import Entry
 
 WRAPPERS, NORMALIZE = ("env", "wrappers"), ("env", "normalize")

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from ppoc.compiler.front.source import Node
+from ppoc.compiler.front.node import Node
 from ppoc.importing.entry import Entry
 
 ACTIVATIONS = {

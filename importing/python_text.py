@@ -8,7 +8,7 @@ import ast
 from typing import Any
 
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
-from ppoc.compiler.front.source import Node
+from ppoc.compiler.front.node import Node
 
 MAX_LENGTH = 10_000
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from ppoc.compiler.front.diagnostics import Diagnostic, Span, SpecError
-from ppoc.compiler.front.source import Node, parse
+from ppoc.compiler.front.node import Node
+from ppoc.compiler.front.source import parse
 
 TAG = re.compile(r"!!python/([\w/]+)(?::([\w.]+))?")
 ORDERED = ("object/apply", "collections.OrderedDict")

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from ppoc.compiler.agent.env.probe import package_of
 from ppoc.compiler.compact import Note, spec_text
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
-from ppoc.compiler.front.source import Node, read
+from ppoc.compiler.front.node import Node
+from ppoc.compiler.front.source import read
 from ppoc.compiler.front.suggest import did_you_mean
 from ppoc.compiler.resolve import resolve_text
 from ppoc.importing import sb2

@@ -6,7 +6,7 @@ What a file leaves out is as version 2 has it (2.10).
 from collections.abc import Mapping
 from typing import Any
 
-from ppoc.compiler.front.source import Node
+from ppoc.compiler.front.node import Node
 from ppoc.importing.entry import Entry
 from ppoc.importing.hyperparameters import Algorithm
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from ppoc.compiler.front.source import Node
+from ppoc.compiler.front.node import Node
 from ppoc.importing import sb3_schedules as schedules
 from ppoc.importing.entry import Entry
 from ppoc.importing.hyperparameters import Algorithm

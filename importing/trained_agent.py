@@ -10,7 +10,8 @@ from typing import NamedTuple, get_args
 
 from ppoc.compiler.compact import Note
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
-from ppoc.compiler.front.source import Node, read
+from ppoc.compiler.front.node import Node
+from ppoc.compiler.front.source import read
 from ppoc.importing.hyperparameters import Algorithm
 from ppoc.importing.python_yaml import read_python_yaml
 

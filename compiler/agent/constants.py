@@ -228,6 +228,7 @@ def _environment_constants(plan: Plan) -> Iterable[Constant]:
 
 
 def bounded(plan: Plan) -> bool:
+    """Whether actions are numbers with a bound."""
     bounds = (*plan.facts.action_low, *plan.facts.action_high)
     return plan.facts.action_kind == "continuous" and any(abs(bound) != inf for bound in bounds)
 

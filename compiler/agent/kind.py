@@ -8,9 +8,9 @@ from ppoc.compiler.agent.presets import critic_like_actor, preset
 from ppoc.compiler.agent.resolved import Resolved
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.merge import attempt, merge
+from ppoc.compiler.front.node import Node
 from ppoc.compiler.front.program import Program
 from ppoc.compiler.front.rules import rules_in
-from ppoc.compiler.front.source import Node
 from ppoc.compiler.front.spec import Examined
 from ppoc.compiler.front.values import VERSION
 

@@ -11,7 +11,8 @@ from ppoc.compiler.agent.env.custom import CustomBody
 from ppoc.compiler.agent.env.facts import EnvFacts
 from ppoc.compiler.agent.language import AgentSpec
 from ppoc.compiler.agent.last_iteration import last_batch, steps_taken
-from ppoc.compiler.agent.networks import build as networks
+from ppoc.compiler.agent.networks.actor_critic import Networks
+from ppoc.compiler.agent.networks.build import Interface, build
 from ppoc.compiler.agent.networks.distributions import Distribution, Policy
 from ppoc.compiler.formula.objectives import Objective, policy_objective, value_objective
 from ppoc.compiler.front.program import Decision
@@ -37,13 +38,11 @@ class Plan:
         return replace(self, decisions=(*self.decisions, decision), **changes)
 
     @cached_property
-    def networks(self) -> networks.Networks:
+    def networks(self) -> Networks:
         facts, masks = self.facts, self.spec.env.action_masks
         policy: Policy = "categorical" if self.searches else self.policy
-        asked = networks.Interface(
-            facts.shape, facts.pixel, policy, facts.action_size, masks, self.custom
-        )
-        return networks.build(self.spec, asked)
+        asked = Interface(facts.shape, facts.pixel, policy, facts.action_size, masks, self.custom)
+        return build(self.spec, asked)
 
     @property
     def compiling(self) -> dict[str, bool]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ppoc.compiler.agent.peers.other_algorithms import unknown_algorithm
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
-from ppoc.compiler.front.source import INHERITED, Node, parse
+from ppoc.compiler.front.node import Node
+from ppoc.compiler.front.source import INHERITED, parse
 
 
 @cache

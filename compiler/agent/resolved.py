@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 
 from ppoc.compiler.agent.language import AgentSpec
-from ppoc.compiler.front.spec import Document
+from ppoc.compiler.front.spec import ResolvedSpec
 
 
 @dataclass(frozen=True)
-class Resolved(Document):
+class Resolved(ResolvedSpec):
     """A checked spec of an agent."""
 
     spec: AgentSpec
 
 
-def as_agent(document: Document) -> Resolved:
+def as_agent(document: ResolvedSpec) -> Resolved:
     """A checked spec that has to be an agent's.
 
     Raises:

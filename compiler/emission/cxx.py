@@ -6,14 +6,14 @@ from typing import Any
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.program import Decision
 from ppoc.compiler.front.rules import Phase, rule
-from ppoc.compiler.front.spec import Document
+from ppoc.compiler.front.spec import ResolvedSpec
 from ppoc.formats.cxx import INSTALL, has_compiler, wanted
 
 PATH = ("training", "compile")
 
 
 @rule("W206", "training.compile", phase=Phase.ADVICE)
-def always_needs_a_compiler(resolved: Document) -> Iterator[Diagnostic]:
+def always_needs_a_compiler(resolved: ResolvedSpec) -> Iterator[Diagnostic]:
     """A run of `compile: always` ends at its start where there is no compiler."""
     spec: Any = resolved.spec  # of any kind
     if spec.training.compile == "always" and not has_compiler():
@@ -27,7 +27,7 @@ def always_needs_a_compiler(resolved: Document) -> Iterator[Diagnostic]:
 
 
 @rule("W206", phase=Phase.DECIDED)
-def what_is_lost(resolved: Document, decisions: Sequence[Decision]) -> Iterator[Diagnostic]:
+def what_is_lost(resolved: ResolvedSpec, decisions: Sequence[Decision]) -> Iterator[Diagnostic]:
     """Parts that would be compiled, if there were a compiler."""
     lost = [decision for decision in decisions if decision.lacks_compiler]
     if lost:

@@ -40,6 +40,7 @@ def rendered(
 
 @cache
 def environment() -> jinja2.Environment:
+    """The environment of Jinja that all templates are rendered in."""
     made = jinja2.Environment(
         loader=jinja2.PackageLoader("ppoc.templates", "."),
         undefined=jinja2.StrictUndefined,

@@ -18,7 +18,7 @@ from ppoc.compiler.formula.parser import (
     children,
     parse,
 )
-from ppoc.compiler.front.source import Node as Document
+from ppoc.compiler.front.node import Node as Document
 from ppoc.compiler.front.source import parse as parse_yaml
 
 SAMPLE, NUMBER = Kind.SAMPLE, Kind.NUMBER

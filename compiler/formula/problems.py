@@ -8,11 +8,11 @@ from ppoc.compiler.formula.objectives import named
 from ppoc.compiler.formula.parser import FormulaError
 from ppoc.compiler.formula.parser import Node as Formula
 from ppoc.compiler.front.diagnostics import Diagnostic
-from ppoc.compiler.front.spec import Document
+from ppoc.compiler.front.spec import ResolvedSpec
 
 
 def formula_errors(
-    resolved: Document,
+    resolved: ResolvedSpec,
     which: str,
     text: str,
     read: Callable[[], Formula],

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ppoc.compiler.front.diagnostics import Diagnostic, Span, SpecError
-from ppoc.compiler.front.source import GREEK, MAX_DEPTH, Node, parse, read
+from ppoc.compiler.front.node import Node
+from ppoc.compiler.front.source import GREEK, MAX_DEPTH, parse, read
 from ppoc.compiler.front.values import VERSION
 from ppoc.compiler.front.versions import UPDATE, Format, VersionError
 
@@ -39,6 +40,11 @@ def attempt(step: Callable[[], Node], found: list[Diagnostic]) -> Node | None:
 
 
 def mapping(node: Node) -> Node:
+    """A node that is a mapping.
+
+    Raises:
+        SpecError: E005, it is none.
+    """
     if isinstance(node.value, dict):
         return node
     help = "a spec is a mapping that begins with `ppoc: 1`"

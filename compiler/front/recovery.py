@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from ppoc.compiler.front.source import Node
+from ppoc.compiler.front.node import Node
 from ppoc.compiler.front.spec import SpecKind
 from ppoc.compiler.front.validate import locate
 from ppoc.compiler.front.values import model_of

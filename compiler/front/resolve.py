@@ -18,10 +18,11 @@ from ppoc.compiler.front.merge import (
     override,
     with_name,
 )
+from ppoc.compiler.front.node import Node
 from ppoc.compiler.front.recovery import recovered
 from ppoc.compiler.front.rules import Phase
-from ppoc.compiler.front.source import Node, parse, read
-from ppoc.compiler.front.spec import Document, Examined, SpecKind
+from ppoc.compiler.front.source import parse, read
+from ppoc.compiler.front.spec import Examined, ResolvedSpec, SpecKind
 from ppoc.compiler.front.suggest import did_you_mean
 from ppoc.compiler.front.validate import described, explain
 
@@ -77,7 +78,7 @@ def _kind_of(user: Node, kinds: Mapping[str, SpecKind], found: list[Diagnostic])
 
 
 def _checked(
-    document: Callable[..., Document],
+    document: Callable[..., ResolvedSpec],
     root: Node,
     kind: SpecKind,
     found: list[Diagnostic],

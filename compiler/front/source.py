@@ -7,12 +7,12 @@ more: `3e-4`, `1e6` and `1_000_000` are numbers, `yes` and `on` are strings.
 
 import copy
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ppoc.compiler.front.diagnostics import Diagnostic, Span, SpecError
+from ppoc.compiler.front.node import Node
 from ppoc.compiler.front.scalars import plain_scalar
 from ppoc.formats.reading import open_regular
 
@@ -36,36 +36,6 @@ TOO_DEEP, FLATTEN = (
 )
 TOO_MANY = f"more than {MAX_NODES:,} values, counting each use of an alias"
 GREEK = {"ε": "epsilon", "β": "beta", "γ": "gamma", "λ": "lambda"}
-
-
-@dataclass(frozen=True)
-class Node:
-    """A value of a document, and where it and its key stand.
-
-    `value` is a scalar, a list of nodes, or a dict of nodes. `origin` says which layer of a spec it
-    came from: spec, extends, preset, override, or words of the resolver's own.
-    """
-
-    value: Any
-    span: Span | None = None
-    key_span: Span | None = None
-    origin: str = "spec"
-
-    def plain(self) -> Any:
-        """The value without places."""
-        if isinstance(self.value, dict):
-            return {key: node.plain() for key, node in self.value.items()}
-        if isinstance(self.value, list):
-            return [node.plain() for node in self.value]
-        return self.value
-
-    def leaves(self, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], "Node"]]:
-        """Every path that is not a mapping with keys, and its node."""
-        if isinstance(self.value, dict) and self.value:
-            for key, node in self.value.items():
-                yield from node.leaves((*path, key))
-        else:
-            yield path, self
 
 
 def read(path: Path) -> str:
@@ -289,7 +259,7 @@ class _Reader:
                 into.setdefault(key, node)
 
     def characters(self, text: str, here: Span) -> str:
-        """Text without what an escape such as `\\ud800` makes: no file can hold it."""
+        r"""Text without what an escape such as `\ud800` makes: no file can hold it."""
         if re.search("[\ud800-\udfff]", text):
             self.tell("half of a surrogate pair is no character", here, "remove it")
         return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text)

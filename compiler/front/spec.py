@@ -9,9 +9,9 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from ppoc.compiler.front.diagnostics import Diagnostic, Span, SpecError, ordered
+from ppoc.compiler.front.node import Node
 from ppoc.compiler.front.program import Program
 from ppoc.compiler.front.rules import Phase, Rule, needs
-from ppoc.compiler.front.source import Node
 
 Path = tuple[str, ...]  # of a value, key by key
 EXPLICIT = ("spec", "extends", "override")  # origins of values that somebody wrote
@@ -32,7 +32,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Document:
+class ResolvedSpec:
     """A checked spec of some kind, and where each of its values comes from.
 
     Attributes:
@@ -102,7 +102,7 @@ class Examined:
     """All that is wrong with a spec, and the spec as far as it is right."""
 
     found: list[Diagnostic]
-    resolved: Document | None  # None where the document cannot be read as a spec
+    resolved: ResolvedSpec | None  # None where the document cannot be read as a spec
 
     @property
     def failed(self) -> bool:
@@ -125,7 +125,7 @@ class SpecKind(Protocol):
     model: type[BaseModel]
     required: Mapping[str, Any]
     peers: Mapping[str, str]
-    resolved: type[Document]
+    resolved: type[ResolvedSpec]
     rules: Sequence[Rule]
 
     def layered(self, user: Node, found: list[Diagnostic]) -> Node:

@@ -10,7 +10,8 @@ from pydantic_core import ErrorDetails
 
 from ppoc.compiler.front import suggest
 from ppoc.compiler.front.diagnostics import Diagnostic
-from ppoc.compiler.front.source import INHERITED, Node
+from ppoc.compiler.front.node import Node
+from ppoc.compiler.front.source import INHERITED
 from ppoc.compiler.front.spec import SpecKind
 from ppoc.compiler.front.values import VERSION, model_of
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.program import Decision
-from ppoc.compiler.front.spec import Document
+from ppoc.compiler.front.spec import ResolvedSpec
 from ppoc.compiler.output import ownership
 from ppoc.compiler.output.lock import lock_text
 from ppoc.compiler.output.manifest import LOCK, MANIFEST, MODULE, manifest_text, sha256
@@ -52,7 +52,7 @@ class Compiled:
         ownership.remember(sha256(self.module))
 
 
-def compile_spec(resolved: Document, *, trust: bool = False) -> Compiled:
+def compile_spec(resolved: ResolvedSpec, *, trust: bool = False) -> Compiled:
     """Compile a spec of any kind.
 
     With `trust`, code that the spec names is imported.

@@ -8,7 +8,7 @@ from typing import Any
 from ppoc.compiler.front.merge import LOCK
 from ppoc.compiler.front.program import Program
 from ppoc.compiler.front.scalars import plain_scalar
-from ppoc.compiler.front.spec import Document
+from ppoc.compiler.front.spec import ResolvedSpec
 
 FLAT = {
     ("env", "options"),
@@ -20,7 +20,7 @@ FLAT = {
 }  # mappings of a user's own keys
 
 
-def lock_text(resolved: Document, program: Program) -> str:
+def lock_text(resolved: ResolvedSpec, program: Program) -> str:
     """The text of spec.lock.yaml.
 
     A lock is a spec: compiling it gives the module that compiling its source gave. A lock without
@@ -39,7 +39,7 @@ def lock_text(resolved: Document, program: Program) -> str:
 
 def _lines(
     value: Mapping[str, Any],
-    resolved: Document | None,
+    resolved: ResolvedSpec | None,
     probed: Collection[tuple[str, ...]],
     path: tuple[str, ...] = (),
 ) -> Iterator[str]:
@@ -61,7 +61,9 @@ def _scalar(value: Any) -> str:
     return json.dumps(value)
 
 
-def _origin(resolved: Document, path: tuple[str, ...], probed: Collection[tuple[str, ...]]) -> str:
+def _origin(
+    resolved: ResolvedSpec, path: tuple[str, ...], probed: Collection[tuple[str, ...]]
+) -> str:
     if path in probed:
         return "probed"
     label = resolved.origin(path).label()

@@ -27,7 +27,7 @@ Record = Mapping[str, Entry]
 
 
 class Contents(NamedTuple):
-    """What is in a file of examples.
+    """Contents of a file of examples.
 
     Attributes:
         prompts: how many different ones there are.

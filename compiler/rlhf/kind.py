@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from ppoc.compiler.front.diagnostics import Diagnostic
+from ppoc.compiler.front.node import Node
 from ppoc.compiler.front.program import Program
 from ppoc.compiler.front.rules import Phase, rules_in
-from ppoc.compiler.front.source import Node
 from ppoc.compiler.front.spec import Examined
 from ppoc.compiler.front.values import VERSION
 from ppoc.compiler.rlhf.language import RlhfSpec

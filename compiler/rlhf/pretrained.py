@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ppoc.compiler.front.resolve import examine
-from ppoc.compiler.front.spec import Document
+from ppoc.compiler.front.spec import ResolvedSpec
 from ppoc.compiler.rlhf.resolved import RlhfResolved
 from ppoc.compiler.rlhf.sizes import Sizes
 from ppoc.formats.pretrained import SIZES, read_config
@@ -87,10 +87,10 @@ def new_sizes(resolved: RlhfResolved) -> Sizes | None:
     )
 
 
-def starts(resolved: RlhfResolved) -> dict[str, Document | None]:
+def starts(resolved: RlhfResolved) -> dict[str, ResolvedSpec | None]:
     """Model → the spec of the run that it comes from; None where that is no run folder."""
     start = resolved.spec.start
-    found: dict[str, Document | None] = {}
+    found: dict[str, ResolvedSpec | None] = {}
     for what, named in (("policy", start.policy), ("reward", start.reward)):
         if named is not None and not (what == "policy" and named == "base"):
             folder = resolved.file("start", what)

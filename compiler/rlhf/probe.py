@@ -8,7 +8,7 @@ from functools import cached_property
 
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.front.rules import Phase
-from ppoc.compiler.front.spec import Document
+from ppoc.compiler.front.spec import ResolvedSpec
 from ppoc.compiler.rlhf.data import Contents, files_read, read_file
 from ppoc.compiler.rlhf.memory import Memory, memory
 from ppoc.compiler.rlhf.pretrained import known_sizes, starts
@@ -38,7 +38,7 @@ class RlhfFacts:
         return memory(self.resolved, self.sizes) if self.sizes is not None else None
 
     @cached_property
-    def starts(self) -> dict[str, Document | None]:
+    def starts(self) -> dict[str, ResolvedSpec | None]:
         """The runs that it starts from, by the model that each has; None for what is no run."""
         return starts(self.resolved)
 

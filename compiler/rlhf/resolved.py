@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppoc.compiler.front.spec import Document, find
+from ppoc.compiler.front.spec import ResolvedSpec, find
 from ppoc.compiler.rlhf.language import RlhfSpec
 
 FILES = (
@@ -20,7 +20,7 @@ FILES = (
 
 
 @dataclass(frozen=True)
-class RlhfResolved(Document):
+class RlhfResolved(ResolvedSpec):
     """A checked spec, and where each of its values comes from."""
 
     spec: RlhfSpec

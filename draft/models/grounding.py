@@ -65,6 +65,7 @@ def _may_be(path: str, value: float, asked: Asked) -> bool:
 
 
 def field_name(path: str) -> str:
+    """The name of a path's field in an answer."""
     return path.replace(".", "__")
 
 

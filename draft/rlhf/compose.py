@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
-from ppoc.compiler.front.spec import Document
+from ppoc.compiler.front.spec import ResolvedSpec
 from ppoc.compiler.front.suggest import nearest_divisors
 from ppoc.compiler.resolve import resolve_text
 from ppoc.draft.rlhf.fields import defaults, table
@@ -47,6 +47,7 @@ def writable() -> set[str]:
 
 
 def claimed(reading: Reading, path: str) -> Value:
+    """The value that a reading claims for a field."""
     claim = reading.claim(path)
     assert claim is not None
     words = reading.words(claim.start, claim.end)
@@ -152,7 +153,7 @@ def _culprit(values: dict[str, Value], text: str, first: Diagnostic) -> str:
     return (inside or list(values))[-1]
 
 
-def missing_files(resolved: Document, folder: Path) -> list[Note]:
+def missing_files(resolved: ResolvedSpec, folder: Path) -> list[Note]:
     """A note for each file of a spec which is not there yet, where the spec is in a folder."""
     from ppoc.compiler.rlhf.data import files_read
     from ppoc.compiler.rlhf.resolved import RlhfResolved

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ppoc.compiler.front.diagnostics import Diagnostic
-from ppoc.compiler.front.spec import Document
+from ppoc.compiler.front.spec import ResolvedSpec
 from ppoc.draft.text.claims import Note
 
 Origin = Literal["request", "adapted", "default"]
@@ -36,7 +36,7 @@ class Draft:
     text: str
     values: list[Value]
     notes: list[Note]
-    resolved: Document
+    resolved: ResolvedSpec
     warnings: list[Diagnostic] = field(default_factory=list)
 
 

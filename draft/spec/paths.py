@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from ppoc.compiler.front.spec import Document
+from ppoc.compiler.front.spec import ResolvedSpec
 from ppoc.compiler.front.values import model_of
 
 _ADAPTERS: dict[int, TypeAdapter[Any]] = {}  # by the identity of a field of a language
@@ -21,7 +21,7 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
     return found
 
 
-def values_of(resolved: Document) -> dict[str, Any]:
+def values_of(resolved: ResolvedSpec) -> dict[str, Any]:
     """Every value of a checked spec, by dotted path."""
     return flat(resolved.spec.model_dump(mode="json", by_alias=True))
 

@@ -62,8 +62,11 @@ class EpisodeTracker:
         return fmean(episode.length for episode in self.recent) if self.recent else nan
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """The state for `load`: of K recent episodes `returns` [K] and `lengths` [K]; `count` [];
-        of those under way `partial_returns` [N] and `partial_lengths` [N]."""
+        """The state for `load`.
+
+        Of K recent episodes `returns` [K] and `lengths` [K]; `count` []; of those under way
+        `partial_returns` [N] and `partial_lengths` [N].
+        """
         return {
             "returns": np.array([episode.total for episode in self.recent], np.float64),
             "lengths": np.array([episode.length for episode in self.recent], np.int64),

@@ -23,8 +23,7 @@ evaluation: {{episodes: 1}}
 
 
 def ppoc(cwd, *arguments):
-    """The command, with nothing but its own packages on the path; whoever has its output is waited
-    for."""
+    """The command, with its own packages alone on the path; ends when its output is closed."""
     done = subprocess.run(
         [sys.executable, "-m", "ppoc.cli", *map(str, arguments)],
         cwd=cwd,

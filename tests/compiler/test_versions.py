@@ -7,7 +7,7 @@ import pytest
 from ppoc.compiler.front import merge as overlay
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.front.merge import LANGUAGE, LOCK
-from ppoc.compiler.front.source import Node
+from ppoc.compiler.front.node import Node
 from ppoc.compiler.front.versions import Format, VersionError
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve, resolve_text

@@ -231,8 +231,7 @@ def make_batch(params, *arguments):
 
 @pytest.fixture(scope="module")
 def unlucky(compiled_of, tmp_path_factory):
-    """A module whose run goes back twice or more and ends well, its folder, and how many changes
-    of files it makes."""
+    """A module whose run goes back twice or more and ends well, its folder, changes of files."""
     folder = tmp_path_factory.mktemp("unlucky")
     overrides = ("training.on_divergence=rollback", "training.compile=never")
     compiled_of("ppo/cartpole", *SHORT, *overrides).write(folder)

@@ -100,8 +100,7 @@ def test_a_short_horizon_is_found_and_a_long_one_not():
 
 
 def test_what_comes_and_goes_is_reported_ever_more_rarely():
-    """Away for 10 iterations, then for 20: it comes back every 12, and is reported anew half as
-    often."""
+    """Away for 10 iterations, then for 20: back every 12, and reported anew half as often."""
     comes = watch(lambda i: {"approx_kl": 100.0} if i % 12 == 0 else {})
     assert [x.step // 256 - 1 for x in comes if x.symptom == "kl-explosion"] == [0]
     twice = watch(lambda i: {"approx_kl": 100.0} if i in (0, 30, 60) else {})

@@ -70,7 +70,7 @@ def ppo_iteration(
     wanted = list(orders)
     seen: dict[str, Any] = {}
 
-    class Watched(PPOTrainer):  # type: ignore[misc]
+    class Watched(PPOTrainer):
         def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
             seen.update(sys._getframe(1).f_locals)
             seen["metrics"] = logs

@@ -1,10 +1,11 @@
-"""Steps of gradient descent: gradients, optimisers, and what stops or skips a step."""
+"""Steps of gradient descent: gradients, and what stops or skips a step."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
-from ppoc.compiler.agent.constants import epsilon_name, split_epsilon, stepping
+from ppoc.compiler.agent.constants import epsilon_name, split_epsilon
 from ppoc.compiler.agent.features.losses import argument_or_constant, metric_names
+from ppoc.compiler.agent.features.optimizers import optimizer_fields
 from ppoc.compiler.agent.plan import Plan
 from ppoc.compiler.agent.schedules import scheduled
 from ppoc.compiler.emission.features import Feature
@@ -162,78 +163,6 @@ class GradientClipping(Feature):
         return not plan.searches and plan.spec.optimizer.max_grad_norm is not None
 
 
-class SplitEpsilon(Feature):
-    """Another ε for the critic than for the actor."""
-
-    template = "updates/split_epsilon"
-
-    @classmethod
-    def applies(cls, plan: Plan) -> bool:
-        return not plan.searches and split_epsilon(plan)
-
-
-class Optimizer(Feature):
-    """A rule that makes steps of gradients."""
-
-    kinds: ClassVar[tuple[str, ...]]
-    momentum: ClassVar[bool | None] = None
-    plan: Plan
-
-    @classmethod
-    def applies(cls, plan: Plan) -> bool:
-        if plan.searches or stepping(plan).kind not in cls.kinds:
-            return False
-        return cls.momentum is None or cls.momentum == (stepping(plan).momentum > 0)
-
-
-class Adam(Optimizer):
-    """Moments of the gradient (Kingma and Ba 2015)."""
-
-    template = "updates/adam"
-    kinds = ("adam", "adamw")
-
-    def words(self) -> Mapping[str, Any]:
-        note = ", with the weights decaying apart from it [AdamW]"
-        return {"decay_note": Code(note if stepping(self.plan).kind == "adamw" else "")}
-
-
-class AdamStep(Optimizer):
-    """Adam's step."""
-
-    template = "updates/adam_step"
-    kinds = ("adam",)
-
-
-class AdamWStep(Optimizer):
-    """Adam's step, with the weights decaying apart from it."""
-
-    template = "updates/adamw_step"
-    kinds = ("adamw",)
-
-
-class RmsProp(Optimizer):
-    """The mean of squared gradients (Tieleman and Hinton 2012)."""
-
-    template = "updates/rmsprop"
-    kinds = ("rmsprop",)
-
-
-class Momentum(Optimizer):
-    """Stochastic gradient descent with momentum."""
-
-    template = "updates/momentum"
-    kinds = ("sgd",)
-    momentum = True
-
-
-class Sgd(Optimizer):
-    """Stochastic gradient descent."""
-
-    template = "updates/sgd"
-    kinds = ("sgd",)
-    momentum = False
-
-
 class SkipDivergent(Feature):
     """Steps that are not finite are left out, and counted."""
 
@@ -303,10 +232,3 @@ class ConditionalUpdate(Feature):
             "update_condition": Code("take" if both else "finite" if skips else "still_active"),
             "kept_update": Code(kept if stops else "TrainState(*kept), metrics"),
         }
-
-
-def optimizer_fields(plan: Plan) -> list[str]:
-    """The fields that the optimiser keeps beside the parameters."""
-    optimizer = stepping(plan)
-    fields = {"adam": ["m", "v", "step"], "adamw": ["m", "v", "step"], "rmsprop": ["v"]}
-    return fields.get(optimizer.kind, ["m"] if optimizer.momentum else [])

@@ -16,8 +16,6 @@ class Memory(BaseModel):
 
 
 CONVOLUTIONAL = ("nature-cnn", "impala-cnn", "cnn")  # bodies for images
-
-
 Convolution = Annotated[
     list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=3, max_length=3)
 ]

@@ -59,6 +59,7 @@ def best_of(reader: Request, term: int, number: int | None = None) -> str:
 
 
 def is_usual(name: str, item: Item) -> bool:
+    """Whether a number is in the range that is usual for a quantity."""
     low, high = glossary().data["quantities"][name]["usual"]
     return item.number is not None and not item.number.many and low <= item.number.value <= high
 

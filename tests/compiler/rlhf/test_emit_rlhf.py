@@ -3,14 +3,13 @@
 import ast
 import json
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from clean import complaints
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve
@@ -62,18 +61,6 @@ def compiled(toy, *overrides):
     return compile_spec(resolve(toy, overrides))
 
 
-def clean(paths):
-    """The complaints of ruff about some modules."""
-    said = ""
-    config = f"--config={ROOT / 'pyproject.toml'}"
-    for command in (["format", "--diff", config], ["check", "--no-cache", config]):
-        done = subprocess.run(
-            [sys.executable, "-m", "ruff", *command, *paths], capture_output=True, text=True
-        )
-        said += "" if done.returncode == 0 else done.stdout + done.stderr
-    return said
-
-
 def test_modules_of_random_specs_are_formatted_and_clean(toy, tmp_path):
     rng = random.Random(1)
     paths = []
@@ -87,14 +74,14 @@ def test_modules_of_random_specs_are_formatted_and_clean(toy, tmp_path):
         path = tmp_path / f"module_{number}.py"
         path.write_text(text, encoding="utf-8")
         paths.append(path)
-    assert clean(paths) == ""
+    assert complaints(*paths) == ""
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_modules_of_variants_are_formatted_and_clean(toy, name, tmp_path):
     path = tmp_path / "module.py"
     path.write_text(compiled(toy, *VARIANTS[name]).module, encoding="utf-8")
-    assert clean([path]) == ""
+    assert complaints(path) == ""
 
 
 def test_a_lock_compiles_to_the_same_bytes(toy, tmp_path):

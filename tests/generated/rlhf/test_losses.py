@@ -47,8 +47,9 @@ def test_log_probs_of_padded_rows_are_those_of_each_text_alone(toy_module, archi
 def test_the_divergence_of_an_answer_is_the_sum_of_its_tokens_log_ratios(toy_module):
     policies, pairs = (a_model(seed=0), a_model(seed=1)), some_rows(11)
     tokenizer, cpu = SimpleNamespace(pad=29), torch.device("cpu")
+    asked, responses = zip(*pairs, strict=True)
     with torch.no_grad():
-        found = _kl(toy_module(), policies, *zip(*pairs, strict=True), tokenizer, cpu)
+        found = _kl(toy_module(), policies, asked, responses, tokenizer, cpu)
         reference, policy = ([slow_log_probs(lm, *p).sum() for p in pairs] for lm in policies)
     expected = [(one - other).item() for one, other in zip(policy, reference, strict=True)]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
@@ -203,8 +204,9 @@ def test_ppo_loss_and_its_gradient(toy_module, beta):
     rollout = module.Rollout(batch.tokens, batch.mask, *columns)
     order = torch.tensor([3, 0, 5, 1])
     fast, _ = module.ppo_loss(policy, module.minibatch(rollout, order))
-    some = [[rows[i] for i in order] for rows in (pairs, old, values, advantages, returns)]
-    slow = slow_ppo_loss(policy, *some, beta)
+    of_all = (pairs, old, values, advantages, returns)
+    some, *others = ([rows[i] for i in order] for rows in of_all)
+    slow = slow_ppo_loss(policy, some, *others, beta=beta)
     torch.testing.assert_close(fast, slow, atol=1e-5, rtol=1e-5)
     parameters = list(policy.parameters())
     for one, other in zip(

@@ -113,7 +113,8 @@ MOMENTS = (("sft", 8), ("reward", 1), ("reward", 7), ("ppo", 2))
     ],
 )
 def test_interrupted_and_resumed(whole, number, moments, tmp_path):
-    interrupt(*whole, number, moments, tmp_path)
+    compiled, expected = whole
+    interrupt(compiled, expected, number, moments, tmp_path)
 
 
 def test_how_often_stages_save_changes_nothing(whole, tmp_path):

@@ -17,7 +17,7 @@ from ppoc.compiler.front.rules import Phase, rule
     "optimizer.cross_entropy",
 )
 def masks_reach_the_actor(resolved: Resolved) -> Iterator[Diagnostic]:
-    """What action masks work with."""
+    """Action masks reach the actor, which must take them."""
     spec = resolved.spec
     if not spec.env.action_masks:
         return

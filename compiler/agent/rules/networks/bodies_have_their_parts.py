@@ -27,7 +27,7 @@ ACTOR = ("networks", "actor")
     "networks.critic.share",
 )
 def bodies_have_their_parts(resolved: Resolved) -> Iterator[Diagnostic]:
-    """What a kind of body needs, and what means nothing to it."""
+    """Each kind of body has what it needs, and nothing that means nothing to it."""
     networks = resolved.spec.networks
     both: dict[str, Network] = {"actor": networks.actor}
     if networks.critic is not None and networks.critic.share is None:
