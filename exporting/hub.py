@@ -26,7 +26,7 @@ from ppoc.runtime.evaluation.statistics import Summary
 from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.run.layout import check_policy, whole_steps
 from ppoc.runtime.run.results import read_result
-from ppoc.runtime.run.run import load_newest
+from ppoc.runtime.run.saving import load_newest
 from ppoc.runtime.run.trained import evaluate_run
 
 CARD, SPEC, EVALUATION = "README.md", "spec.yaml", "evaluation.json"

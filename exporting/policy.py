@@ -20,7 +20,7 @@ from ppoc.exporting.observations import ROWS, as_wrapped, draw, lay_out
 from ppoc.runtime import interface
 from ppoc.runtime.declared import agent_of
 from ppoc.runtime.run.layout import check_policy
-from ppoc.runtime.run.run import Checkpoint, load_newest
+from ppoc.runtime.run.saving import Checkpoint, load_newest
 
 TOLERANCE = 1e-4  # of actions, relative to their size
 

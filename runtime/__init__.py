@@ -34,7 +34,8 @@ from ppoc.runtime.learning.parameters import (
 )
 from ppoc.runtime.learning.structure import move, padded
 from ppoc.runtime.run.launch import main
-from ppoc.runtime.run.run import Checkpoint, Run
+from ppoc.runtime.run.run import Run
+from ppoc.runtime.run.saving import Checkpoint
 
 __all__ = [
     "ActionReplayEnv",

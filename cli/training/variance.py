@@ -94,7 +94,7 @@ def _measure(
 def _parameters(run: Path) -> Any:
     from ppoc.runtime.errors import RunError
     from ppoc.runtime.records.checkpoint import CheckpointError
-    from ppoc.runtime.run.run import load_newest
+    from ppoc.runtime.run.saving import load_newest
 
     try:
         return load_newest(RunFolder.open(run).path)[0]["parameters"]

@@ -16,7 +16,7 @@ from ppoc.runtime.rlhf.data import first_prompt
 from ppoc.runtime.rlhf.generation import generate
 from ppoc.runtime.rlhf.stage import load_tokenizer
 from ppoc.runtime.rlhf.tokens import Limits
-from ppoc.runtime.run.run import choose_device
+from ppoc.runtime.run.device import choose_device
 
 
 def policy_stages(module: ModuleType, root: Path) -> list[str]:

@@ -19,8 +19,8 @@ from ppoc.runtime.rlhf.learning import by_rows, prompts
 from ppoc.runtime.rlhf.stage import load_tokenizer
 from ppoc.runtime.rlhf.tokenizers import Tokenizer
 from ppoc.runtime.rlhf.tokens import Limits, pad, rows
+from ppoc.runtime.run.device import choose_device
 from ppoc.runtime.run.numbers import is_number, numbers
-from ppoc.runtime.run.run import choose_device
 
 RESAMPLES = 2000
 SHOWN = 4  # prompts of which answers are kept to be read

@@ -19,7 +19,8 @@ from ppoc.runtime.rlhf.symptoms import LIMITS, monitor
 from ppoc.runtime.rlhf.tokenizers import Tokenizer, pretrained_tokenizer, save_tokenizer
 from ppoc.runtime.run.layout import Groups
 from ppoc.runtime.run.progress import Mode
-from ppoc.runtime.run.run import Checkpoint, Run
+from ppoc.runtime.run.run import Run
+from ppoc.runtime.run.saving import Checkpoint
 
 STAGES = ("sft", "reward", "ppo")
 UNITS = {"sft": "updates", "reward": "updates", "ppo": "answers"}  # that steps are

@@ -1,22 +1,19 @@
 """A training run: its folder, its device, what it logs and saves, and how it stops."""
 
 import contextlib
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn, Protocol, Self, cast, runtime_checkable
+from typing import Any, NoReturn, Self, cast
 
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ppoc.formats.files import open_to_write, remove_parts, sync_folder
+from ppoc.formats.files import remove_parts
 from ppoc.runtime.declared import agent_of
 from ppoc.runtime.envs.replay import ActionReplayEnv, ReplayError
 from ppoc.runtime.envs.vector import EnvironmentFailure, Floats, VectorEnv
-from ppoc.runtime.errors import RunError
 from ppoc.runtime.evaluation.evaluate import (
     Policy,
     Terms,
@@ -36,40 +33,15 @@ from ppoc.runtime.health.divergence import (
 from ppoc.runtime.health.monitor import Monitor, Watch, agent_monitor, append
 from ppoc.runtime.health.settings import Facts, facts_of
 from ppoc.runtime.learning.compiled import Function, compile_step
-from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.records import evaluations
 from ppoc.runtime.records.metrics import MetricsWriter
+from ppoc.runtime.run.device import choose_device
 from ppoc.runtime.run.layout import Groups, check_training, whole_steps
+from ppoc.runtime.run.lock import exclusive
 from ppoc.runtime.run.progress import Mode, progress
+from ppoc.runtime.run.saving import Saving, State, Stateful
 from ppoc.runtime.run.signals import StopSignals
 from ppoc.runtime.run.surroundings import changes, surroundings
-
-LOCK_SECONDS = 2.0  # a run that was killed a moment ago may still hold its folder
-
-Checkpoint = Mapping[str, Mapping[str, Tensor]]
-State = Callable[[], Mapping[str, Tensor | NDArray[Any]]]
-
-
-@runtime_checkable
-class Stateful(Protocol):
-    """An object whose state a checkpoint holds."""
-
-    def state(self) -> Mapping[str, Tensor | NDArray[Any]]: ...
-
-    def load(self, state: Any) -> None: ...
-
-
-def choose_device(name: str) -> torch.device:
-    """The torch device of `auto` (CUDA where there is one), `cpu` or `cuda`.
-
-    Raises:
-        RunError: CUDA is asked for and there is none.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise RunError("device: cuda was asked for, but torch finds no CUDA device here")
-    return torch.device(name)
 
 
 class Run:
@@ -78,7 +50,6 @@ class Run:
     Attributes:
         folder: where everything the run leaves behind lies.
         device: where parameters and batches lie.
-        checkpoint: the groups of tensors to resume from, or None at the start of a run.
         rollbacks: how often the run went back to a checkpoint because it diverged.
     """
 
@@ -114,11 +85,9 @@ class Run:
         """
         self.folder = folder
         self.device = choose_device(device)
-        self.checkpoint: Groups | None = None
-        self.last_saved: Path | None = None
         self.rollbacks = 0
         self._steps = 0
-        self._saved_steps = 0
+        self._saving = Saving(folder)
         self._signals = StopSignals(self.message)
         self._mode = mode
         self._display: Any = None
@@ -126,7 +95,6 @@ class Run:
         self._module = module
         self._update_logs: list[UpdateLog] = []
         self._opened: list[VectorEnv] = []
-        self._owned: dict[str, State] = {}
         own = agent_of(module) if module is not None else None
         self._terms = Terms.of(own)
         self._on_divergence = own.on_divergence if own else "stop"
@@ -135,12 +103,10 @@ class Run:
         self._surroundings_before: Any = None
         self._surroundings: dict[str, str] = {}
         with contextlib.ExitStack() as resources:
-            resources.enter_context(_exclusive(folder))
+            resources.enter_context(exclusive(folder))
             remove_parts(folder)
             if resume:
-                self._load_checkpoint(module)
-                if rollbacks is not None:
-                    self.rollbacks = rollbacks
+                self._go_on(module, rollbacks)
                 evaluations.drop_after(folder, self._steps)
                 self._watch.resume(self._steps, self.rollbacks)
             resume_step = self._steps if resume else None
@@ -148,23 +114,18 @@ class Run:
             resources.callback(self._metrics.close)
             self._resources = resources.pop_all()
 
-    def _load_checkpoint(self, module: ModuleType | None) -> None:
-        checkpoints.clean(self.folder / "checkpoints")
-        newest = checkpoints.load_newest(self.folder / "checkpoints")
-        if newest is None:
+    def _go_on(self, module: ModuleType | None, rollbacks: int | None) -> None:
+        metadata = self._saving.load()
+        if metadata is None:
             self.message("no checkpoint was saved yet: the run starts from its beginning")
-            return
-        for path, _ in newest.damaged:
-            checkpoints.set_aside(path)
-        self.last_saved, metadata = newest.path, newest.metadata
-        self.checkpoint = Groups(newest.tensors, newest.path)
-        if metadata.get("policy_only"):
-            raise RunError(f"{self.last_saved} holds a policy alone: evaluate it, or train anew")
-        self._steps = whole_steps(metadata, self.last_saved)
-        self._surroundings_before = metadata.get("surroundings")
-        self.rollbacks = rollbacks_of(metadata, self.last_saved)
-        if module is not None:
-            check_training(module, self.checkpoint, self._steps)
+        elif self.checkpoint is not None:
+            self._steps = whole_steps(metadata, self.checkpoint.path)
+            self._surroundings_before = metadata.get("surroundings")
+            self.rollbacks = rollbacks_of(metadata, self.checkpoint.path)
+            if module is not None:
+                check_training(module, self.checkpoint, self._steps)
+        if rollbacks is not None:
+            self.rollbacks = rollbacks
 
     def __enter__(self) -> Self:
         self._resources.enter_context(self._signals.handled())
@@ -180,6 +141,16 @@ class Run:
                     envs.close()
         finally:
             self._resources.close()
+
+    @property
+    def checkpoint(self) -> Groups | None:
+        """The groups of tensors to resume from; None at the start of a run."""
+        return self._saving.checkpoint
+
+    @property
+    def last_saved(self) -> Path | None:
+        """The last good checkpoint."""
+        return self._saving.last_saved
 
     @property
     def stopped(self) -> bool:
@@ -219,7 +190,7 @@ class Run:
             yield iteration
             for log in self._update_logs:
                 log.forget()
-            if self._signals.requested and self._saved_steps == self._steps:
+            if self._signals.requested and self._saving.steps == self._steps:
                 break
         self._signals.graceful = False
         screen.close()
@@ -335,18 +306,8 @@ class Run:
         self.message(f"evaluation at {steps:,} steps: {describe(summary)}")
 
     def owns(self, **things: Stateful | State) -> None:
-        """Make things part of each checkpoint, by the names of their groups.
-
-        One that has `state()` and `load(state)` goes on from the checkpoint that the run resumes. A
-        function says the tensors of a value that `train` loads itself, and replaces by others.
-        """
-        for name, thing in things.items():
-            if isinstance(thing, Stateful):
-                if self.checkpoint is not None:
-                    thing.load(self.checkpoint[name])
-                self._owned[name] = thing.state
-            else:
-                self._owned[name] = thing
+        """Make things part of each checkpoint, as `Saving.owns` does."""
+        self._saving.owns(**things)
 
     def checkpoint_due(self, iteration: int, every: int) -> bool:
         """Whether to save after this iteration: on schedule, at the end, and before stopping."""
@@ -360,55 +321,12 @@ class Run:
             DivergenceError: one of them is not finite. Nothing is written: no run could go on from
                 it, and those before it are kept for longer.
         """
-        groups = {**{name: state() for name, state in self._owned.items()}, **groups}
-        tensors = {
-            f"{group}.{name}": tensor
-            for group, part in groups.items()
-            for name, tensor in part.items()
-        }
+        tensors = self._saving.tensors(groups)
         for name, tensor in tensors.items():
             if (value := not_finite(tensor)) is not None:
                 self._diverge(steps, name, value)
-        # Everything that a checkpoint is resumed with is to be on the disk before it.
-        (self.folder / "checkpoints").mkdir(exist_ok=True)
-        self._metrics.sync()
-        sync_folder(self.folder)
+        self._metrics.sync()  # what a checkpoint is resumed with is to be on the disk before it
         metadata: dict[str, Any] = {"steps": steps, "surroundings": self._surroundings}
         if self.rollbacks:
             metadata["rollbacks"] = self.rollbacks
-        self.last_saved = checkpoints.save(self.folder / "checkpoints", steps, tensors, metadata)
-        self._saved_steps = steps
-
-
-def load_newest(folder: Path) -> tuple[Groups, dict[str, Any]]:
-    """The newest good checkpoint of a run folder: its groups of tensors, and its metadata.
-
-    Raises:
-        RunError: it has none.
-        CheckpointError: it has some, and none can be read.
-    """
-    newest = checkpoints.load_newest(folder / "checkpoints")
-    if newest is None:
-        raise RunError(f"{folder} has no checkpoint; train with `ppoc run` first")
-    return Groups(newest.tensors, newest.path), newest.metadata
-
-
-@contextlib.contextmanager
-def _exclusive(folder: Path) -> Iterator[None]:
-    """Hold a folder's lock file, which the operating system releases whatever ends the process."""
-    import fcntl
-
-    file = open_to_write(folder / "run.lock")
-    try:
-        deadline = time.monotonic() + LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    raise RunError(f"another run is writing to {folder}") from error
-            time.sleep(0.05)
-        yield
-    finally:
-        os.close(file)
+        self._saving.write(steps, tensors, metadata)

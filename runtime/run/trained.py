@@ -13,7 +13,7 @@ from ppoc.runtime.evaluation.evaluate import Terms, evaluate_policy
 from ppoc.runtime.evaluation.statistics import Summary
 from ppoc.runtime.evaluation.video import FILM_STEPS, record
 from ppoc.runtime.run.layout import check_policy
-from ppoc.runtime.run.run import load_newest
+from ppoc.runtime.run.saving import load_newest
 
 
 def evaluate_run(

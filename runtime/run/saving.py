@@ -1,0 +1,108 @@
+"""The checkpoints of a run: what it goes on from, what belongs in one, and the last one saved."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ppoc.formats.files import sync_folder
+from ppoc.runtime.errors import RunError
+from ppoc.runtime.records import checkpoint as checkpoints
+from ppoc.runtime.run.layout import Groups
+
+Checkpoint = Mapping[str, Mapping[str, Tensor]]
+State = Callable[[], Mapping[str, Tensor | NDArray[Any]]]
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """An object whose state a checkpoint holds."""
+
+    def state(self) -> Mapping[str, Tensor | NDArray[Any]]: ...
+
+    def load(self, state: Any) -> None: ...
+
+
+class Saving:
+    """What a run saves and goes on from.
+
+    Attributes:
+        checkpoint: the groups of tensors to resume from; None at the start of a run.
+        last_saved: the last good checkpoint.
+        steps: of the last one that this run has saved.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.checkpoint: Groups | None = None
+        self.last_saved: Path | None = None
+        self.steps = 0
+        self._folder = folder / "checkpoints"
+        self._owned: dict[str, State] = {}
+
+    def load(self) -> dict[str, Any] | None:
+        """Take the newest good checkpoint; its metadata, or None where nothing was saved yet.
+
+        Raises:
+            RunError: it holds a policy alone.
+            CheckpointError: there are some, and none can be read.
+        """
+        checkpoints.clean(self._folder)
+        newest = checkpoints.load_newest(self._folder)
+        if newest is None:
+            return None
+        for path, _ in newest.damaged:
+            checkpoints.set_aside(path)
+        if newest.metadata.get("policy_only"):
+            raise RunError(f"{newest.path} holds a policy alone: evaluate it, or train anew")
+        self.last_saved = newest.path
+        self.checkpoint = Groups(newest.tensors, newest.path)
+        return newest.metadata
+
+    def owns(self, **things: Stateful | State) -> None:
+        """Make things part of each checkpoint, by the names of their groups.
+
+        One that has `state()` and `load(state)` goes on from the checkpoint that the run resumes. A
+        function says the tensors of a value that `train` loads itself, and replaces by others.
+        """
+        for name, thing in things.items():
+            if isinstance(thing, Stateful):
+                if self.checkpoint is not None:
+                    thing.load(self.checkpoint[name])
+                self._owned[name] = thing.state
+            else:
+                self._owned[name] = thing
+
+    def tensors(
+        self, groups: Mapping[str, Mapping[str, Tensor | NDArray[Any]]]
+    ) -> dict[str, Tensor | NDArray[Any]]:
+        """What the run owns, and groups beside it, as `group.name` → tensor."""
+        owned = {name: state() for name, state in self._owned.items()}
+        return {
+            f"{group}.{name}": tensor
+            for group, part in {**owned, **groups}.items()
+            for name, tensor in part.items()
+        }
+
+    def write(
+        self, steps: int, tensors: Mapping[str, Tensor | NDArray[Any]], metadata: dict[str, Any]
+    ) -> None:
+        """Write a checkpoint, atomically, after all that the folder holds."""
+        self._folder.mkdir(exist_ok=True)
+        sync_folder(self._folder.parent)
+        self.last_saved = checkpoints.save(self._folder, steps, tensors, metadata)
+        self.steps = steps
+
+
+def load_newest(folder: Path) -> tuple[Groups, dict[str, Any]]:
+    """The newest good checkpoint of a run folder: its groups of tensors, and its metadata.
+
+    Raises:
+        RunError: it has none.
+        CheckpointError: it has some, and none can be read.
+    """
+    newest = checkpoints.load_newest(folder / "checkpoints")
+    if newest is None:
+        raise RunError(f"{folder} has no checkpoint; train with `ppoc run` first")
+    return Groups(newest.tensors, newest.path), newest.metadata
