@@ -158,12 +158,6 @@ class Plan:
         return wants and self.evaluates_on_the_way and not self.device_rollout
 
     @property
-    def restarts(self) -> bool:
-        """Whether all episodes begin anew every so often, since all are replayed together."""
-        goes_on = not self.searches and self.spec.update.sampling != "episodes"
-        return goes_on and not self.device_rollout and self.facts.backend == "envpool"
-
-    @property
     def has_critic(self) -> bool:
         return self.spec.networks.critic is not None
 
