@@ -37,6 +37,7 @@ from ppoc.runtime.run.launch import main
 from ppoc.runtime.run.run import Checkpoint, Run
 
 __all__ = [
+    "ActionReplayEnv",
     "AgentInterface",
     "Checkpoint",
     "CustomBody",
@@ -46,7 +47,6 @@ __all__ = [
     "Learning",
     "ObservationNormalizer",
     "Policy",
-    "ActionReplayEnv",
     "RecurrentPolicy",
     "RewardNormalizer",
     "Rollouts",

@@ -17,7 +17,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from ppoc.compiler.agent.env.probe import probe
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.resolve import resolve_text
 from ppoc.draft.agent.fields import STAND_IN, field_table, preset_values, zoo_values
@@ -78,7 +78,7 @@ def passes(text: str) -> bool:
     """Whether a spec has only advice against it, by all that `ppoc check` does but read data."""
     try:
         resolved = resolve_text(text, "spec.yaml")
-        if isinstance(resolved, Resolved):
+        if isinstance(resolved, ResolvedAgent):
             probe(resolved, choose_backend=False)
     except SpecError:
         return False
@@ -87,7 +87,7 @@ def passes(text: str) -> bool:
 
 def false_defaults(draft: Draft) -> Iterator[str]:
     """Defaults that are not what they say they are."""
-    if not isinstance(draft.resolved, Resolved):
+    if not isinstance(draft.resolved, ResolvedAgent):
         for value in draft.values:
             if value.why == "the language's" and value.value != defaults()[value.path]:
                 yield f"{value.path}={value.value!r} is no default"

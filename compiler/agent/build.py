@@ -12,7 +12,7 @@ from ppoc.compiler.agent.features import features_of
 from ppoc.compiler.agent.last_iteration import length_in_words
 from ppoc.compiler.agent.passes import run_passes
 from ppoc.compiler.agent.plan import Plan
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.emission.constants import settings
 from ppoc.compiler.emission.features import feature_names, listed
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError, ordered
@@ -20,7 +20,7 @@ from ppoc.compiler.front.program import Program
 from ppoc.compiler.front.rules import Phase
 
 
-def compile_agent(resolved: Resolved, *, trust: bool = False) -> Program:
+def compile_agent(resolved: ResolvedAgent, *, trust: bool = False) -> Program:
     """Probe the environment of a resolved spec, plan, and emit.
 
     With `trust`, code that the spec names is imported.
@@ -54,7 +54,7 @@ def compile_agent(resolved: Resolved, *, trust: bool = False) -> Program:
     )
 
 
-def plan_for(resolved: Resolved, facts: EnvFacts) -> Plan:
+def plan_for(resolved: ResolvedAgent, facts: EnvFacts) -> Plan:
     """The plan of a spec in its environment, before any pass.
 
     Raises:
@@ -72,7 +72,9 @@ def plan_for(resolved: Resolved, facts: EnvFacts) -> Plan:
     return plan
 
 
-def environment_problems(resolved: Resolved, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
+def environment_problems(
+    resolved: ResolvedAgent, *, right: bool, trust: bool
+) -> Iterator[Diagnostic]:
     """Problems of a spec that its environment shows; all of them where the rest of it is right."""
     if resolved.lacks(READS):
         return

@@ -3,7 +3,7 @@
 from ppoc.compiler.agent.estimators import Buffer, Estimator, estimator_of
 from ppoc.compiler.agent.language import AgentSpec
 from ppoc.compiler.agent.language.optimizer import CrossEntropy, TrustRegion
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.agent.schedule_words import over_the_run, rows
 from ppoc.compiler.formula.explanation import block, symbols
 from ppoc.compiler.formula.notation import latex
@@ -11,7 +11,7 @@ from ppoc.compiler.formula.objectives import Objective
 from ppoc.compiler.formula.schedules import latex as schedules_latex
 
 
-def explain(resolved: Resolved, *, tex: bool = False) -> str:
+def explain(resolved: ResolvedAgent, *, tex: bool = False) -> str:
     """The objectives, the advantage and the whole loss of a spec, in Unicode or LaTeX."""
     spec = resolved.spec
     if spec.optimizer.cross_entropy is not None:
@@ -95,7 +95,7 @@ def _region(region: TrustRegion, entropy: str) -> str:
     )
 
 
-def _latex(resolved: Resolved, policy: Objective, value: Objective | None) -> str:
+def _latex(resolved: ResolvedAgent, policy: Objective, value: Objective | None) -> str:
     losses, region = resolved.spec.losses, resolved.spec.optimizer.trust_region
     lines = [rf"L^{{\pi}}(\theta) &= \hat{{\mathbb{{E}}}}_t\left[{latex(policy.tree)}\right]"]
     bonus = rf"{losses.entropy.beta:g}\,\mathcal{{H}}[\pi_\theta]" if losses.entropy.beta else ""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ppoc.compiler.agent.language import AgentSpec
 from ppoc.compiler.agent.peers.names import PEERS
 from ppoc.compiler.agent.presets import critic_like_actor, preset
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.merge import attempt, merge
 from ppoc.compiler.front.node import Node
@@ -23,7 +23,7 @@ class AgentKind:
     model = AgentSpec
     required = REQUIRED
     peers = PEERS
-    resolved = Resolved
+    resolved = ResolvedAgent
     rules = rules_in("ppoc.compiler.agent.rules", "ppoc.compiler.emission.cxx")
 
     def layered(self, user: Node, found: list[Diagnostic]) -> Node:
@@ -31,19 +31,19 @@ class AgentKind:
         below = attempt(lambda: preset(user), found) or Node({})
         return critic_like_actor(merge(below, user))
 
-    def probed(self, resolved: Resolved, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
+    def probed(self, resolved: ResolvedAgent, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
         """Problems that the environment shows, which is made once."""
         from ppoc.compiler.agent.build import environment_problems
 
         yield from environment_problems(resolved, right=right, trust=trust)
 
-    def compile(self, resolved: Resolved, *, trust: bool = False) -> Program:
+    def compile(self, resolved: ResolvedAgent, *, trust: bool = False) -> Program:
         """The module of the agent; raises as `compile_agent` does."""
         from ppoc.compiler.agent.build import compile_agent
 
         return compile_agent(resolved, trust=trust)
 
-    def explain(self, resolved: Resolved, *, tex: bool = False) -> str:
+    def explain(self, resolved: ResolvedAgent, *, tex: bool = False) -> str:
         """The objectives of the agent."""
         from ppoc.compiler.agent.explanation import explain
 

@@ -7,19 +7,19 @@ from ppoc.compiler.front.spec import ResolvedSpec
 
 
 @dataclass(frozen=True)
-class Resolved(ResolvedSpec):
+class ResolvedAgent(ResolvedSpec):
     """A checked spec of an agent."""
 
     spec: AgentSpec
 
 
-def as_agent(document: ResolvedSpec) -> Resolved:
+def as_agent(document: ResolvedSpec) -> ResolvedAgent:
     """A checked spec that has to be an agent's.
 
     Raises:
         SpecError: E401, it is of another kind.
     """
-    if isinstance(document, Resolved):
+    if isinstance(document, ResolvedAgent):
         return document
     message = "this verb is for agents in environments, and the spec is of another kind"
     help = "give a spec with an `env`"

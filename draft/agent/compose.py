@@ -9,7 +9,7 @@ from math import lcm
 from typing import Any
 
 from ppoc.compiler.agent.env.probe import probe
-from ppoc.compiler.agent.resolved import Resolved, as_agent
+from ppoc.compiler.agent.resolved import ResolvedAgent, as_agent
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.front.rules import Phase
 from ppoc.compiler.resolve import resolve_text
@@ -124,7 +124,7 @@ def _is_mujoco(env_id: str) -> bool:
     return registered is not None and "mujoco" in str(registered.entry_point)
 
 
-def advice(resolved: Resolved) -> list[Diagnostic]:
+def advice(resolved: ResolvedAgent) -> list[Diagnostic]:
     """Advice that only the environment shows; raises SpecError where it is not as the spec says."""
     return resolved.findings(Phase.PROBED, probe(resolved, choose_backend=False))
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.draft.agent.compose import compose
 from ppoc.draft.agent.reader import read
 from ppoc.draft.spec.drafts import NothingToDraftError
@@ -101,7 +101,7 @@ FALLS = {
 }
 
 
-def describe(resolved: Resolved) -> tuple[str, list[str]]:
+def describe(resolved: ResolvedAgent) -> tuple[str, list[str]]:
     """A spec in English, and the paths of values that this English has no words for.
 
     The words are read again, and what the draft would fill in otherwise is said too. Of a lock,

@@ -79,21 +79,27 @@ def watched(model, path):
         def __getattribute__(self, name):
             if name in keys:
                 READ.add(keys[name])
-            elif name == "__dict__":  # a comparison, or all of it as plain data
-                READ.add(f"{path}*")
             return super().__getattribute__(name)
+
+        def __eq__(self, other):
+            READ.add(f"{path}*")
+            return vars(self) == vars(other)
+
+        __hash__ = None
 
     return Watched
 
 
 def watch(section, path=""):
-    """Have a section, and those in it, note which of their values are read."""
-    model = type(section)
+    """Have a section, and those in it, note from now on which of their values are read."""
+    model, values = type(section), vars(section)
+    for name in set(values) - set(model.model_fields):
+        del values[name]  # it was computed of values, and is to be computed again
     for name, info in model.model_fields.items():
-        inner = getattr(section, name)
-        if isinstance(inner, BaseModel):
-            watch(inner, f"{path}{info.alias or name}.")
-    object.__setattr__(section, "__class__", watched(model, path))
+        if isinstance(values[name], BaseModel):
+            watch(values[name], f"{path}{info.alias or name}.")
+    if model.__name__ != "Watched":
+        object.__setattr__(section, "__class__", watched(model, path))
 
 
 def undeclared(declared, read):
@@ -109,10 +115,11 @@ def undeclared(declared, read):
 
 
 def examples():
-    """The specs, by name, as far as they are right."""
+    """The specs, by name, without a value that no rule may see."""
     found = {}
     for code, page in pages().items():
-        for text in YAML.findall(page.text)[:1]:
+        meant = not code.startswith("E0")  # the others are of texts with a wrong value
+        for text in YAML.findall(page.text)[:meant]:
             found[code] = examine_text(text, Path("spec.yaml"), (), KINDS).resolved
     for name, (spec, *overrides) in {**VARIANTS, **MORE}.items():
         path = ZOO / f"{spec}.yaml"
@@ -163,9 +170,9 @@ def reads(tmp_path_factory):
     found = defaultdict(set)
     with contextlib.chdir(folder):
         for resolved in examples().values():
-            watch(resolved.spec)
             for one in resolved.kind.rules:
                 for arguments in given(resolved, one.phase):
+                    watch(resolved.spec)
                     READ.clear()
                     list(one.find(resolved, *arguments))
                     found[resolved.kind.name, one] |= READ

@@ -11,6 +11,7 @@ from gymnasium import spaces
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve_text
 from ppoc.exporting import formats, interface
+from ppoc.runtime.envs.seeds import episode_seed
 from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.run.launch import load_module
 from ppoc.runtime.run.trained import load_run_policy
@@ -146,7 +147,7 @@ def play(name, module, folder, run, said, steps=6):
     """Step an environment of one's own with a file, beside the run's with the run's policy."""
     env = gymnasium.make(name)
     envs, policy = module.make_envs(1), load_run_policy(module, folder, deterministic=True)
-    theirs, (observation, _) = envs.reset(3), env.reset(seed=3)
+    theirs, (observation, _) = envs.reset(3), env.reset(seed=episode_seed(3, 0, 0))
     inputs = {tensors["name"]: tensors for tensors in said["inputs"]}
     masked, memory = "action_mask" in inputs, said["memory"]
     count = len(inputs) - masked - 2 * bool(memory)

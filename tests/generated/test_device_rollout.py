@@ -145,7 +145,8 @@ def test_an_iteration_waits_for_no_device(module_of, spec, monkeypatch):
         checkpoint=None,
         device=meta,
         compile=lambda function: function,
-        watch=lambda function: function,
+        log_updates=lambda function: function,
+        owns=lambda **groups: None,
         iterations=lambda count, *steps: range(1),
     )
     with pytest.raises(Logged):

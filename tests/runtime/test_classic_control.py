@@ -184,7 +184,7 @@ def test_a_rollout_on_the_device_is_the_one_through_numpy(env_id):
         rng = np.random.default_rng((5, index, episode))
         return torch.from_numpy(rng.random(envs.dynamics.state_size, np.float32))
 
-    ended = (steps.terminated | steps.truncated).cumsum(axis=0)
+    ended = np.cumsum(steps.terminated | steps.truncated, axis=0)
     state = start(envs.dynamics, torch.stack([beginning(i, 0) for i in range(4)]))
     for t in range(30):
         begun = ended[t - 1] if t else np.zeros(4, np.int64)

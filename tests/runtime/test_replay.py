@@ -121,6 +121,21 @@ def test_an_endless_episode_is_kept_and_replayed_up_to_a_bound(monkeypatch):
     assert len(envs._actions) <= 4 * 300
 
 
+@pytest.mark.parametrize("wrapper", ["NormalizeObservation", "NormalizeReward"])
+def test_a_wrapper_that_remembers_earlier_episodes_is_told_apart(wrapper):
+    """Its statistics are of all episodes so far, of which the running one alone is replayed."""
+    envs, others = (
+        ActionReplayEnv(make("CartPole-v1", 3, backend="gymnasium", wrappers=[(wrapper, {})]))
+        for _ in range(2)
+    )
+    envs.reset(1)
+    for action in random_actions(envs, 60):
+        envs.step(action)
+    assert envs.envs.running.episodes.all()
+    with pytest.raises(ReplayError, match="are not where they were"):
+        others.replay(envs.state())
+
+
 def test_nothing_is_kept_where_new_episodes_are_to_begin():
     envs = opened("CartPole")
     envs.reset(1)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ppoc.compiler.agent.env.facts import EnvFacts
 from ppoc.compiler.agent.env.spaces import outline
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 
 # The tasks of ppoc.runtime.envs.classic_control, and from how many of them on a step as tensors is
 # faster than envpool's: some 250 on two cores, tenfold at 4,096 (benchmarks/scaling.py).
@@ -50,7 +50,7 @@ class Spaces:
 GAME = re.compile(r"^(?:ALE/(?P<sticky>\w+)-v5|(?P<plain>\w+)NoFrameskip-v4)$")
 
 
-def choose(resolved: Resolved, facts: EnvFacts, spaces: Spaces) -> EnvFacts:
+def choose(resolved: ResolvedAgent, facts: EnvFacts, spaces: Spaces) -> EnvFacts:
     """The facts for the backend that the spec asks for, or that is fastest."""
     env = resolved.spec.env
     if env.backend == "gymnasium":
@@ -83,7 +83,7 @@ def tensor_problem(facts: EnvFacts) -> str:
     return "environments as tensors take no options" if facts.options else ""
 
 
-def _as_envpool(resolved: Resolved, facts: EnvFacts) -> EnvFacts | None:
+def _as_envpool(resolved: ResolvedAgent, facts: EnvFacts) -> EnvFacts | None:
     """The facts in envpool's words; None where it has none for them."""
     env = resolved.spec.env
     if env.atari is None:

@@ -11,7 +11,7 @@ from ppoc.compiler.agent.env.blame import told
 from ppoc.compiler.agent.env.isolation import Desk
 from ppoc.compiler.agent.env.looking import look
 from ppoc.compiler.agent.env.trust import imported
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import SpecError
 
 IMPORT_SECONDS, CALL_SECONDS = 60.0, 60.0
@@ -37,7 +37,7 @@ class Made:
 
 
 def custom_body(
-    resolved: Resolved, which: str, shape: tuple[int, ...], folders: Sequence[str]
+    resolved: ResolvedAgent, which: str, shape: tuple[int, ...], folders: Sequence[str]
 ) -> CustomBody:
     """Make the body of `networks.actor` or `networks.critic` once, and put a sample through it.
 
@@ -57,7 +57,7 @@ def custom_body(
 
 
 def _see(
-    resolved: Resolved,
+    resolved: ResolvedAgent,
     path: tuple[str, ...],
     code: str,
     shape: tuple[int, ...],

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from ppoc.compiler.agent.env.isolation import Desk, Outcome, isolated
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 
 LONGEST = 20_000  # characters of a traceback
@@ -23,7 +23,7 @@ class RaisedThere(Exception):  # noqa: N818 - it is no error of its own
 
 
 def look(
-    resolved: Resolved,
+    resolved: ResolvedAgent,
     path: tuple[str, ...],
     name: str,
     see: Callable[[Desk], Iterator[Seen]],
@@ -68,7 +68,9 @@ def _answer(see: Callable[[Desk], Iterator[Any]], desk: Desk) -> None:
         desk.answer(json.dumps([None, wrong, text]).encode())
 
 
-def _refusal(resolved: Resolved, path: tuple[str, ...], name: str, outcome: Outcome) -> SpecError:
+def _refusal(
+    resolved: ResolvedAgent, path: tuple[str, ...], name: str, outcome: Outcome
+) -> SpecError:
     """How code of others ended the process that looked at it."""
     code, _, doing = outcome.doing.partition(" ")
     message = f"`{name}` {outcome.ended}" + (f", in {doing}" if doing else "")

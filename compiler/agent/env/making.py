@@ -11,7 +11,7 @@ from ppoc.compiler.agent.env.isolation import Desk
 from ppoc.compiler.agent.env.trust import CodeError, import_code, named_in
 from ppoc.compiler.agent.env.wrapping import tuples, wrapped
 from ppoc.compiler.agent.language.env import Environment
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.front.suggest import did_you_mean
 from ppoc.formats.processes import import_entry_point, import_safely
@@ -67,7 +67,7 @@ def preload(env_id: str) -> None:
 
 
 def make(
-    resolved: Resolved, layers: Layers, options: dict[str, Any], desk: Desk
+    resolved: ResolvedAgent, layers: Layers, options: dict[str, Any], desk: Desk
 ) -> tuple[Any, bool]:
     """The environment of a spec within its wrappers; and whether its id is code.
 
@@ -84,7 +84,7 @@ def make(
     return env, not isinstance(found, str)
 
 
-def _found(resolved: Resolved) -> Any:
+def _found(resolved: ResolvedAgent) -> Any:
     """The argument of `gymnasium.make`: an id of its registry, or an EnvSpec of code.
 
     After a module is imported, an id that it has registered comes before a name that it has.
@@ -119,7 +119,7 @@ def _found(resolved: Resolved) -> Any:
     raise resolved.spec_error("E103", ID, f"gymnasium has no environment `{name}`{where}", help)
 
 
-def _without_package(resolved: Resolved, package: str, error: CodeError) -> SpecError:
+def _without_package(resolved: ResolvedAgent, package: str, error: CodeError) -> SpecError:
     """A package that cannot be imported. Only what ppoc knows by name is told to be installed."""
     if error.missing == package and package in PACKAGES:
         message = f"`{resolved.spec.env.id}` needs the package {package}, which is not installed"
@@ -129,7 +129,7 @@ def _without_package(resolved: Resolved, package: str, error: CodeError) -> Spec
     return resolved.spec_error("E103", ID, message, error.help)
 
 
-def _made(resolved: Resolved, found: Any, options: dict[str, Any]) -> Any:
+def _made(resolved: ResolvedAgent, found: Any, options: dict[str, Any]) -> Any:
     """The environment, without wrappers."""
     import gymnasium
 

@@ -29,7 +29,7 @@ from ppoc.compiler.agent.env.stepping import take_steps
 from ppoc.compiler.agent.env.time_limits import time_limit
 from ppoc.compiler.agent.env.trust import found_beside, require_trust, search_beside
 from ppoc.compiler.agent.env.wrapping import named_layers
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 
 __all__ = ["list_environments", "package_of", "probe", "versions"]
 
@@ -77,7 +77,7 @@ READS = (
 )
 
 
-def probe(resolved: Resolved, *, choose_backend: bool = True, trust: bool = False) -> EnvFacts:
+def probe(resolved: ResolvedAgent, *, choose_backend: bool = True, trust: bool = False) -> EnvFacts:
     """Make the environment of a spec once, look at its spaces, and take some random steps.
 
     With `trust`, code that the spec names is imported. Without `choose_backend`, `backend: auto` is
@@ -138,7 +138,7 @@ def versions(backend: str) -> dict[str, str]:
 
 
 def _see(
-    resolved: Resolved, layers: Layers, options: dict[str, Any], trust: bool, desk: Desk
+    resolved: ResolvedAgent, layers: Layers, options: dict[str, Any], trust: bool, desk: Desk
 ) -> Iterator[Seen]:
     """Look at the environment, in a process of its own."""
     before = tuple(sys.path)

@@ -4,13 +4,13 @@ from typing import Any
 
 from ppoc.compiler.agent.env.facts import EnvFacts, Layers, Outline
 from ppoc.compiler.agent.language.networks import CONVOLUTIONAL
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 
 ID = ("env", "id")
 MANY_BOUNDS = 8  # different ones, beyond which an outline leaves them out
 
 
-def observations(resolved: Resolved, space: Any) -> tuple[tuple[int, ...], float, Layers]:
+def observations(resolved: ResolvedAgent, space: Any) -> tuple[tuple[int, ...], float, Layers]:
     """The shape that the networks see, the largest value of a pixel, and what shapes it so."""
     from gymnasium import spaces
 
@@ -30,7 +30,7 @@ def observations(resolved: Resolved, space: Any) -> tuple[tuple[int, ...], float
     raise resolved.spec_error("E106", ID, message, help)
 
 
-def _images(resolved: Resolved, space: Any) -> tuple[tuple[int, ...], float, Layers]:
+def _images(resolved: ResolvedAgent, space: Any) -> tuple[tuple[int, ...], float, Layers]:
     from gymnasium.spaces import Box
 
     if not isinstance(space, Box) or len(space.shape) not in (2, 3):
@@ -48,7 +48,7 @@ def _images(resolved: Resolved, space: Any) -> tuple[tuple[int, ...], float, Lay
     return (shape[2], *shape[:2]), pixel, (("ChannelsFirst", {}),)
 
 
-def action_facts(resolved: Resolved, space: Any) -> EnvFacts:
+def action_facts(resolved: ResolvedAgent, space: Any) -> EnvFacts:
     """Facts of the actions, the rest left empty."""
     from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
 

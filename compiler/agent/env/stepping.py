@@ -17,7 +17,7 @@ from ppoc.compiler.agent.env.isolation import Desk
 from ppoc.compiler.agent.env.making import ID, MAKE_SECONDS
 from ppoc.compiler.agent.env.observed import Observed, Watch, mask_of, random_action
 from ppoc.compiler.agent.env.observing import length_of, observation_faults, short, true
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import SpecError
 
 RANDOM_STEPS = 200
@@ -46,7 +46,7 @@ class Steps:
 
 
 def take_steps(
-    resolved: Resolved, env: Any, layers: Layers, desk: Desk, choices: tuple[int, ...]
+    resolved: ResolvedAgent, env: Any, layers: Layers, desk: Desk, choices: tuple[int, ...]
 ) -> Steps:
     """Take random steps until there are enough of them, or their time is up.
 
@@ -69,7 +69,9 @@ def take_steps(
 class _Walk:
     """Random steps under way."""
 
-    def __init__(self, resolved: Resolved, env: Any, desk: Desk, choices: tuple[int, ...]) -> None:
+    def __init__(
+        self, resolved: ResolvedAgent, env: Any, desk: Desk, choices: tuple[int, ...]
+    ) -> None:
         self._resolved, self._env, self._desk = resolved, env, desk
         self._choices = choices
         limit = resolved.spec.env.step_timeout

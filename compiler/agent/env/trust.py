@@ -16,7 +16,7 @@ from typing import Any
 
 from ppoc.compiler.agent.env.blame import place, told
 from ppoc.compiler.agent.language import AgentSpec
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.front.spec import nearest
 from ppoc.compiler.front.suggest import did_you_mean
@@ -59,7 +59,7 @@ def code_of(spec: AgentSpec) -> Iterator[tuple[Names, str]]:
             yield ("networks", which, "code"), network.code
 
 
-def require_trust(resolved: Resolved, *, trust: bool) -> None:
+def require_trust(resolved: ResolvedAgent, *, trust: bool) -> None:
     """Refuse a spec that names code, unless it is trusted.
 
     Raises:
@@ -75,7 +75,7 @@ def require_trust(resolved: Resolved, *, trust: bool) -> None:
         raise SpecError(found)
 
 
-def _refusal(resolved: Resolved, path: Names, name: str) -> Diagnostic:
+def _refusal(resolved: ResolvedAgent, path: Names, name: str) -> Diagnostic:
     module = name.partition(":")[0]
     package = module.partition(".")[0]
     return resolved.diagnostic(
@@ -87,7 +87,7 @@ def _refusal(resolved: Resolved, path: Names, name: str) -> Diagnostic:
     )
 
 
-def search_beside(resolved: Resolved) -> None:
+def search_beside(resolved: ResolvedAgent) -> None:
     """Look for trusted code beside the spec too, after all other places.
 
     Only to be called where the spec as a whole is trusted: PPOC_TRUST names packages, and a folder
@@ -96,7 +96,7 @@ def search_beside(resolved: Resolved) -> None:
     sys.path += [folder for folder in _beside(resolved) if folder not in sys.path]
 
 
-def found_beside(resolved: Resolved, path: Sequence[str]) -> tuple[str, ...]:
+def found_beside(resolved: ResolvedAgent, path: Sequence[str]) -> tuple[str, ...]:
     """Where trusted code of a spec is found now, of the folders that the import path `path` lacks.
 
     A lock says so itself, since it compiles to one module wherever its code is found.
@@ -111,7 +111,7 @@ def found_beside(resolved: Resolved, path: Sequence[str]) -> tuple[str, ...]:
     return tuple(x for x in dict.fromkeys(found) if x in _beside(resolved) and x not in path)
 
 
-def _beside(resolved: Resolved) -> list[str]:
+def _beside(resolved: ResolvedAgent) -> list[str]:
     """The folders of the files that a spec with code is read from; those that a lock has noted."""
     if next(code_of(resolved.spec), None) is None:
         return []
@@ -140,7 +140,7 @@ def import_code(name: str) -> ModuleType:
         raise CodeError(f"`{name}` fails while it is imported: {told(error)}", help) from None
 
 
-def imported(resolved: Resolved, path: Names, name: str) -> Any:
+def imported(resolved: ResolvedAgent, path: Names, name: str) -> Any:
     """The object that trusted code is, by its `package.module:name`.
 
     Raises:

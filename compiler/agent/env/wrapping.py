@@ -7,7 +7,7 @@ from ppoc.compiler.agent.env.blame import told
 from ppoc.compiler.agent.env.facts import Layers
 from ppoc.compiler.agent.env.trust import imported
 from ppoc.compiler.agent.language.env import Environment
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.front.suggest import did_you_mean
 
@@ -70,7 +70,7 @@ def tuples(arguments: dict[str, Any]) -> dict[str, Any]:
     return {k: tuple(v) if isinstance(v, list) else v for k, v in arguments.items()}
 
 
-def wrapped(resolved: Resolved, env: Any, name: str, arguments: dict[str, Any]) -> Any:
+def wrapped(resolved: ResolvedAgent, env: Any, name: str, arguments: dict[str, Any]) -> Any:
     """An environment in a wrapper; those of the runtime are checked, and left out.
 
     Raises:
@@ -100,13 +100,13 @@ def wrapped(resolved: Resolved, env: Any, name: str, arguments: dict[str, Any]) 
     return result
 
 
-def _unfit(resolved: Resolved, name: str, error: BaseException) -> SpecError:
+def _unfit(resolved: ResolvedAgent, name: str, error: BaseException) -> SpecError:
     message = f"`{name}` does not fit: {told(error)}"
     help = "see its code" if ":" in name else "see gymnasium's reference"
     return resolved.spec_error("E122", _path(resolved, name), message, help)
 
 
-def _path(resolved: Resolved, name: str) -> tuple[str, ...]:
+def _path(resolved: ResolvedAgent, name: str) -> tuple[str, ...]:
     """The place of the spec that asks for a wrapper."""
     keys = {
         "AtariPreprocessing": "atari",
@@ -122,7 +122,7 @@ def _path(resolved: Resolved, name: str) -> tuple[str, ...]:
     return ("env", keys[name] if by_key else "wrappers")
 
 
-def _check_own(resolved: Resolved, env: Any, name: str, arguments: dict[str, Any]) -> None:
+def _check_own(resolved: ResolvedAgent, env: Any, name: str, arguments: dict[str, Any]) -> None:
     """Check the arguments of a wrapper of the runtime, and what it needs of an environment."""
     path, takes = _path(resolved, name), OWN_WRAPPERS[name]
     kinds = [f"{key}: a whole number from 1 to {most:,}" for key, most in takes.items()]
@@ -148,7 +148,7 @@ def _check_own(resolved: Resolved, env: Any, name: str, arguments: dict[str, Any
         raise resolved.spec_error("E122", path, message, help="remove it")
 
 
-def _of_gymnasium(resolved: Resolved, name: str) -> Any:
+def _of_gymnasium(resolved: ResolvedAgent, name: str) -> Any:
     """The wrapper of gymnasium's that has a name."""
     from gymnasium import Wrapper, wrappers
     from gymnasium.error import DependencyNotInstalled
@@ -168,7 +168,7 @@ def _of_gymnasium(resolved: Resolved, name: str) -> Any:
     raise resolved.spec_error("E122", _path(resolved, name), f"no wrapper `{name}`", help)
 
 
-def _missing(resolved: Resolved, name: str, error: Exception) -> SpecError:
+def _missing(resolved: ResolvedAgent, name: str, error: Exception) -> SpecError:
     """A wrapper that needs a package which is not installed."""
     package = error.name if isinstance(error, ModuleNotFoundError) else None
     message = f"`{name}` needs a package that is not installed" + (f": {package}" * bool(package))
@@ -180,7 +180,7 @@ def _missing(resolved: Resolved, name: str, error: Exception) -> SpecError:
 
 
 def _bind(
-    resolved: Resolved, path: tuple[str, ...], found: Any, name: str, arguments: dict[str, Any]
+    resolved: ResolvedAgent, path: tuple[str, ...], found: Any, name: str, arguments: dict[str, Any]
 ) -> None:
     """Compare arguments with those that a wrapper takes, where it says."""
     try:

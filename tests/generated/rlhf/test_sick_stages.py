@@ -12,7 +12,6 @@ from ppoc.cli.app import app
 from ppoc.runtime.health import monitor as health
 from ppoc.runtime.health.diagnosis import diagnose
 from ppoc.runtime.records import checkpoint as checkpoints
-from ppoc.runtime.rlhf.stage import Stage
 from ppoc.runtime.run.launch import execute
 from rlhf_toy import write_toy
 from zoo import ROOT
@@ -161,17 +160,6 @@ def test_an_overfit_stage_finds_the_same_when_it_is_resumed(ran):
     again = CliRunner().invoke(app, ["run", str(out), "--resume", "-q", "--until", "sft"])
     assert again.exit_code == 0, again.output
     assert list(health.read(out / "sft")) == whole
-
-
-def test_a_stage_of_an_earlier_version_goes_on_with_its_own_columns(
-    toy_module, tmp_path, monkeypatch
-):
-    """Its module says no tokens, and its metrics.csv has steps_per_second."""
-    log = Stage.log
-    monkeypatch.setattr(Stage, "log", lambda run, steps, row, tokens: log(run, steps, row))
-    execute(toy_module(), tmp_path, mode="quiet", until="sft")
-    columns = next(csv.reader((tmp_path / "sft" / "metrics.csv").open()))
-    assert columns == ["step", "loss", "grad_norm", "learning_rate", "steps_per_second"]
 
 
 SHORT = "ppo.episodes=2560"

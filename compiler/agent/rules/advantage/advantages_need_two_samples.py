@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import rule
 
 
 @rule("E109", "advantage.normalize", "update.minibatch_size", "update.rollout_steps")
-def advantages_need_two_samples(resolved: Resolved) -> Iterator[Diagnostic]:
+def advantages_need_two_samples(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     advantage, update = resolved.spec.advantage, resolved.spec.update
     whole = update.minibatch_size == "all"
     if advantage.normalize and (update.rollout_steps if whole else update.minibatch_size) == 1:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.advice import LECTURE
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import Phase, rule
 
 
 @rule("W204", "advantage.estimator", "advantage.lambda", phase=Phase.ADVICE)
-def gae_is_off(resolved: Resolved) -> Iterator[Diagnostic]:
+def gae_is_off(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     advantage = resolved.spec.advantage
     chosen = resolved.origin(("advantage", "lambda")).kind in ("spec", "extends", "override")
     if advantage.estimator == "gae" and advantage.lambda_ in (0.0, 1.0) and chosen:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ppoc.compiler.agent.plan import Plan
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import Phase, rule
 
@@ -19,7 +19,7 @@ ACTOR = ("networks", "actor")
     "optimizer.cross_entropy",
     phase=Phase.PLANNED,
 )
-def methods_know_the_actions(resolved: Resolved, plan: Plan) -> Iterator[Diagnostic]:
+def methods_know_the_actions(resolved: ResolvedAgent, plan: Plan) -> Iterator[Diagnostic]:
     std = resolved.spec.networks.actor.std
     simple = plan.policy == "categorical" or (plan.policy == "gaussian" and std == "independent")
     kind = plan.facts.action_kind.replace("-", " ")

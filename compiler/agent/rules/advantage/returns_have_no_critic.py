@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from ppoc.compiler.agent.estimators import estimator_of
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import rule
 
 
 @rule("E110", "advantage.baseline", "advantage.estimator", "networks.critic")
-def returns_have_no_critic(resolved: Resolved) -> Iterator[Diagnostic]:
+def returns_have_no_critic(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     spec = resolved.spec
     estimator = estimator_of(spec.advantage)
     if estimator.critic is None and spec.networks.critic is not None:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from ppoc.compiler.agent.estimators import estimator_of
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import rule
 
 
 @rule("E111", "advantage.estimator", "update.sampling")
-def returns_need_whole_episodes(resolved: Resolved) -> Iterator[Diagnostic]:
+def returns_need_whole_episodes(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     spec = resolved.spec
     if estimator_of(spec.advantage).critic is None and spec.update.sampling != "episodes":
         yield resolved.diagnostic(

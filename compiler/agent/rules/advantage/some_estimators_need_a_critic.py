@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from ppoc.compiler.agent.estimators import estimator_of
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import rule
 
 
 @rule("E104", "advantage.estimator", "networks.critic")
-def some_estimators_need_a_critic(resolved: Resolved) -> Iterator[Diagnostic]:
+def some_estimators_need_a_critic(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     estimator = estimator_of(resolved.spec.advantage)
     if estimator.critic is not None and resolved.spec.networks.critic is None:
         yield resolved.diagnostic(

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from ppoc.compiler.agent.env.facts import EnvFacts
 from ppoc.compiler.agent.evaluation import MAX_STEPS
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import Phase, rule
 
 
 @rule("W212", "env.id", "evaluation.max_steps", phase=Phase.PROBED)
-def episodes_may_never_end(resolved: Resolved, facts: EnvFacts) -> Iterator[Diagnostic]:
+def episodes_may_never_end(resolved: ResolvedAgent, facts: EnvFacts) -> Iterator[Diagnostic]:
     if facts.time_limit is not None or resolved.spec.evaluation.max_steps is not None:
         return
     yield resolved.diagnostic(

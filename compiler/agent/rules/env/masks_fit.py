@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ppoc.compiler.agent.plan import Plan
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import Phase, rule
 
@@ -16,7 +16,7 @@ from ppoc.compiler.front.rules import Phase, rule
     "networks.critic.share",
     "optimizer.cross_entropy",
 )
-def masks_reach_the_actor(resolved: Resolved) -> Iterator[Diagnostic]:
+def masks_reach_the_actor(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     """Action masks reach the actor, which must take them."""
     spec = resolved.spec
     if not spec.env.action_masks:
@@ -43,7 +43,7 @@ def masks_reach_the_actor(resolved: Resolved) -> Iterator[Diagnostic]:
 
 
 @rule("E123", "env.action_masks", "env.id", phase=Phase.PLANNED)
-def masks_are_of_choices(resolved: Resolved, plan: Plan) -> Iterator[Diagnostic]:
+def masks_are_of_choices(resolved: ResolvedAgent, plan: Plan) -> Iterator[Diagnostic]:
     """Masks of actions that are no choices."""
     if resolved.spec.env.action_masks and plan.facts.action_kind not in (
         "discrete",

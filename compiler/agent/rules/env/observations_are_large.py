@@ -5,7 +5,7 @@ from math import isnan
 
 from ppoc.compiler.agent.env.facts import EnvFacts
 from ppoc.compiler.agent.env.observed import Part
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import Phase, rule
 
@@ -14,7 +14,7 @@ LARGE = 100.0  # of a number that a network is given
 
 
 @rule("W207", "env.normalize.observations", phase=Phase.PROBED)
-def observations_are_large(resolved: Resolved, facts: EnvFacts) -> Iterator[Diagnostic]:
+def observations_are_large(resolved: ResolvedAgent, facts: EnvFacts) -> Iterator[Diagnostic]:
     normalize = resolved.spec.env.normalize.observations
     found = [] if normalize else [part for part in facts.observed.parts if _is_large(part)]
     if found:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ppoc.compiler.agent.env.facts import EnvFacts
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import Phase, rule
 
@@ -12,7 +12,7 @@ ID = ("env", "id")
 
 @rule("W208", "env.id", phase=Phase.PROBED)
 def observations_are_outside_their_space(
-    resolved: Resolved, facts: EnvFacts
+    resolved: ResolvedAgent, facts: EnvFacts
 ) -> Iterator[Diagnostic]:
     outside = facts.observed.outside
     if outside:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from ppoc.compiler.agent.plan import Plan
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import Phase, rule
 
 
 @rule("E122", "env.atari", "env.frame_skip", "env.grayscale", "env.resize")
-def preprocessing_is_said_once(resolved: Resolved) -> Iterator[Diagnostic]:
+def preprocessing_is_said_once(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     """Atari preprocessing beside what it does already."""
     env = resolved.spec.env
     if env.atari is None:
@@ -27,7 +27,7 @@ def preprocessing_is_said_once(resolved: Resolved) -> Iterator[Diagnostic]:
 
 
 @rule("E122", "env.atari.episodic_life", "evaluation.share_envs")
-def evaluations_play_whole_games(resolved: Resolved) -> Iterator[Diagnostic]:
+def evaluations_play_whole_games(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     """Environments that end an episode with a life are none to evaluate in."""
     env, evaluation = resolved.spec.env, resolved.spec.evaluation
     if evaluation.share_envs == "always" and env.atari is not None and env.atari.episodic_life:
@@ -41,7 +41,7 @@ def evaluations_play_whole_games(resolved: Resolved) -> Iterator[Diagnostic]:
 
 
 @rule("E122", "env.normalize.observations", phase=Phase.PLANNED)
-def images_are_scaled_already(resolved: Resolved, plan: Plan) -> Iterator[Diagnostic]:
+def images_are_scaled_already(resolved: ResolvedAgent, plan: Plan) -> Iterator[Diagnostic]:
     """Running statistics of pixels."""
     if plan.facts.images and resolved.spec.env.normalize.observations:
         yield resolved.diagnostic(

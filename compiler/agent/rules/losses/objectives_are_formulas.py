@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.formula.objectives import reserved
 from ppoc.compiler.formula.problems import formula_errors
 from ppoc.compiler.front.diagnostics import Diagnostic
@@ -10,7 +10,7 @@ from ppoc.compiler.front.rules import rule
 
 
 @rule("E201", "losses.policy.epsilon", "losses.policy.objective", "losses.policy.parameters")
-def policy_objectives_are_formulas(resolved: Resolved) -> Iterator[Diagnostic]:
+def policy_objectives_are_formulas(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     """A policy's objective that is no formula, or makes no sense."""
     spec = resolved.spec
     text = spec.losses.policy.objective
@@ -25,7 +25,7 @@ def policy_objectives_are_formulas(resolved: Resolved) -> Iterator[Diagnostic]:
     "losses.value.parameters",
     "networks.critic",
 )
-def value_objectives_are_formulas(resolved: Resolved) -> Iterator[Diagnostic]:
+def value_objectives_are_formulas(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     """A value function's objective that is no formula, or has no use for the clip range."""
     spec, value = resolved.spec, resolved.spec.losses.value
     if spec.networks.critic is None:
@@ -44,7 +44,7 @@ def value_objectives_are_formulas(resolved: Resolved) -> Iterator[Diagnostic]:
 
 
 @rule("E201", "losses.policy.parameters", "losses.value.parameters")
-def parameters_have_names_of_their_own(resolved: Resolved) -> Iterator[Diagnostic]:
+def parameters_have_names_of_their_own(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     """A parameter that hides a name of formulas, or becomes the same constant as another."""
     losses = resolved.spec.losses
     for which, parameters in (

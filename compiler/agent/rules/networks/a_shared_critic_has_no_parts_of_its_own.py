@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import rule
 
@@ -16,7 +16,7 @@ CRITIC = ("networks", "critic")
     "networks.actor.memory",
     "networks.critic.share",
 )
-def a_shared_critic_has_no_parts_of_its_own(resolved: Resolved) -> Iterator[Diagnostic]:
+def a_shared_critic_has_no_parts_of_its_own(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     networks = resolved.spec.networks
     critic, actor = networks.critic, networks.actor
     if critic is None or critic.share is None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ppoc.compiler.agent.language.networks import CONVOLUTIONAL, Network
 from ppoc.compiler.agent.networks.layers import NetworkError
 from ppoc.compiler.agent.plan import Plan
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import Phase, rule
 
@@ -26,7 +26,7 @@ ACTOR = ("networks", "actor")
     "networks.critic.features",
     "networks.critic.share",
 )
-def bodies_have_their_parts(resolved: Resolved) -> Iterator[Diagnostic]:
+def bodies_have_their_parts(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     """Each kind of body has what it needs, and nothing that means nothing to it."""
     networks = resolved.spec.networks
     both: dict[str, Network] = {"actor": networks.actor}
@@ -73,7 +73,7 @@ def bodies_have_their_parts(resolved: Resolved) -> Iterator[Diagnostic]:
     "optimizer.cross_entropy",
     phase=Phase.PLANNED,
 )
-def convolutions_fit_the_image(resolved: Resolved, plan: Plan) -> Iterator[Diagnostic]:
+def convolutions_fit_the_image(resolved: ResolvedAgent, plan: Plan) -> Iterator[Diagnostic]:
     """Convolutions of which nothing is left of an image."""
     try:
         plan.networks  # noqa: B018 - building them checks them

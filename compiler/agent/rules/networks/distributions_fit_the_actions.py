@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ppoc.compiler.agent.action_units import NO_BOUND, is_bounded
 from ppoc.compiler.agent.networks.distributions import GAUSSIANS
 from ppoc.compiler.agent.plan import Plan
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import Phase, rule
 
@@ -13,7 +13,7 @@ ACTOR = ("networks", "actor")
 
 
 @rule("E124", "networks.actor.distribution", "networks.actor.resample_every", "networks.actor.std")
-def distributions_have_their_numbers(resolved: Resolved) -> Iterator[Diagnostic]:
+def distributions_have_their_numbers(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     """A standard deviation where there is none, noise that is not drawn."""
     actor = resolved.spec.networks.actor
     path = ("networks", "actor")
@@ -28,7 +28,7 @@ def distributions_have_their_numbers(resolved: Resolved) -> Iterator[Diagnostic]
 
 
 @rule("E124", "networks.actor.distribution", "optimizer.cross_entropy", phase=Phase.PLANNED)
-def distributions_fit_the_actions(resolved: Resolved, plan: Plan) -> Iterator[Diagnostic]:
+def distributions_fit_the_actions(resolved: ResolvedAgent, plan: Plan) -> Iterator[Diagnostic]:
     """Distributions of continuous actions, and the bounds that some need."""
     continuous = plan.facts.action_kind == "continuous"
     actor = resolved.spec.networks.actor
@@ -54,7 +54,9 @@ def distributions_fit_the_actions(resolved: Resolved, plan: Plan) -> Iterator[Di
 
 
 @rule("E124", "networks.actor.action_scaling", "networks.actor.distribution", phase=Phase.PLANNED)
-def scaled_actions_are_gaussian_and_bounded(resolved: Resolved, plan: Plan) -> Iterator[Diagnostic]:
+def scaled_actions_are_gaussian_and_bounded(
+    resolved: ResolvedAgent, plan: Plan
+) -> Iterator[Diagnostic]:
     """Bounds that a Gaussian is to be scaled by, and that are not there."""
     path, facts = (*ACTOR, "action_scaling"), plan.facts
     if resolved.spec.networks.actor.action_scaling != "bounds":

@@ -5,7 +5,7 @@ from math import prod
 
 from ppoc.compiler.agent.env.facts import EnvFacts
 from ppoc.compiler.agent.language.networks import CONVOLUTIONAL
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import Phase, rule
 
@@ -14,7 +14,7 @@ BODY = ("networks", "actor", "body")
 
 
 @rule("W209", "env.normalize.observations", "networks.actor.body", phase=Phase.PROBED)
-def images_are_flattened(resolved: Resolved, facts: EnvFacts) -> Iterator[Diagnostic]:
+def images_are_flattened(resolved: ResolvedAgent, facts: EnvFacts) -> Iterator[Diagnostic]:
     body = resolved.spec.networks.actor.body
     if body in CONVOLUTIONAL or body == "custom":
         return

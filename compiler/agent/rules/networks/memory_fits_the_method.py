@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import rule
 
@@ -25,7 +25,7 @@ CRITIC = ("networks", "critic")
     "update.rollout_steps",
     "update.sequence_length",
 )
-def memory_fits_the_method(resolved: Resolved) -> Iterator[Diagnostic]:
+def memory_fits_the_method(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     spec = resolved.spec
     networks, update = spec.networks, spec.update
     place = ("networks", "actor", "memory")
@@ -58,7 +58,7 @@ def memory_fits_the_method(resolved: Resolved) -> Iterator[Diagnostic]:
     yield from _sequences(resolved)
 
 
-def _sequences(resolved: Resolved) -> Iterator[Diagnostic]:
+def _sequences(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     update, envs = resolved.spec.update, resolved.spec.env.num_envs
     length = update.sequence_length
     if length is None or update.rollout_steps % envs:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.advice import LECTURE
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import Phase, rule
@@ -17,7 +17,7 @@ DEEP, WIDE = 3, 512
     "networks.critic.share",
     phase=Phase.ADVICE,
 )
-def networks_are_larger_than_needed(resolved: Resolved) -> Iterator[Diagnostic]:
+def networks_are_larger_than_needed(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     networks = resolved.spec.networks
     for name, network in (("actor", networks.actor), ("critic", networks.critic)):
         if network is None or (name == "critic" and getattr(network, "share", None)):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import rule
 
@@ -25,7 +25,7 @@ OF_GRADIENTS = (
 
 
 @rule("E114", "env.num_envs", "optimizer.cross_entropy.elite_fraction")
-def a_search_has_no_gradients(resolved: Resolved) -> Iterator[Diagnostic]:
+def a_search_has_no_gradients(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     region = resolved.spec.optimizer.cross_entropy
     if region is None or resolved.is_lock:
         return

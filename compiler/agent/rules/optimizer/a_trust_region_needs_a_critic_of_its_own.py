@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import rule
 
 
 @rule("E112", "networks.critic.share", "optimizer.trust_region", "update.target_kl")
-def a_trust_region_needs_a_critic_of_its_own(resolved: Resolved) -> Iterator[Diagnostic]:
+def a_trust_region_needs_a_critic_of_its_own(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     spec = resolved.spec
     if spec.optimizer.trust_region is None:
         return

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import rule
 from ppoc.compiler.front.source import INHERITED
@@ -18,7 +18,7 @@ from ppoc.compiler.front.source import INHERITED
     "optimizer.critic.schedule",
     "optimizer.trust_region",
 )
-def adaptive_values_have_a_target(resolved: Resolved) -> Iterator[Diagnostic]:
+def adaptive_values_have_a_target(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     optimizer, policy = resolved.spec.optimizer, resolved.spec.losses.policy
     if policy.kl_target is not None and "kl_weight" not in policy.parameters:
         yield resolved.diagnostic(

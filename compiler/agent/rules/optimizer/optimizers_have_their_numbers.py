@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import rule
 
@@ -20,7 +20,7 @@ from ppoc.compiler.front.rules import rule
     "optimizer.critic.weight_decay",
     "optimizer.trust_region",
 )
-def optimizers_have_their_numbers(resolved: Resolved) -> Iterator[Diagnostic]:
+def optimizers_have_their_numbers(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     optimizer = resolved.spec.optimizer
     kinds = {"weight_decay": "adamw", "momentum": "sgd", "decay": "rmsprop"}
     for name, one in (("actor", optimizer.actor), ("critic", optimizer.critic)):

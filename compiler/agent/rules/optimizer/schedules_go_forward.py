@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import rule
 
@@ -15,7 +15,7 @@ from ppoc.compiler.front.rules import rule
     "optimizer.actor.schedule",
     "optimizer.critic.schedule",
 )
-def schedules_go_forward(resolved: Resolved) -> Iterator[Diagnostic]:
+def schedules_go_forward(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     spec = resolved.spec
     schedules = {
         ("optimizer", "actor", "schedule"): spec.optimizer.actor.schedule,

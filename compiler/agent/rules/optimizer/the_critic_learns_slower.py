@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.advice import LECTURE
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import Phase, rule
@@ -15,7 +15,7 @@ from ppoc.compiler.front.rules import Phase, rule
     "optimizer.trust_region",
     phase=Phase.ADVICE,
 )
-def the_critic_learns_slower(resolved: Resolved) -> Iterator[Diagnostic]:
+def the_critic_learns_slower(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     optimizer = resolved.spec.optimizer
     if optimizer.trust_region is None and optimizer.critic.lr < optimizer.actor.lr:
         yield resolved.diagnostic(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ppoc.compiler.agent.estimators import estimator_of
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.formula.parser import FormulaError
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import rule
@@ -19,7 +19,7 @@ from ppoc.compiler.front.rules import rule
     "update.buffer.clip",
     "update.buffer.importance",
 )
-def a_buffer_is_weighed(resolved: Resolved) -> Iterator[Diagnostic]:
+def a_buffer_is_weighed(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     spec, buffer = resolved.spec, resolved.spec.update.buffer
     estimator = estimator_of(spec.advantage)
     for refusal in estimator.refuses(buffer):

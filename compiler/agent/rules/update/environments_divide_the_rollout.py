@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import rule
 
 
 @rule("E102", "env.num_envs", "update.rollout_steps")
-def environments_divide_the_rollout(resolved: Resolved) -> Iterator[Diagnostic]:
+def environments_divide_the_rollout(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     steps, envs = resolved.spec.update.rollout_steps, resolved.spec.env.num_envs
     if steps % envs:
         near = sorted({max(1, steps // envs) * envs, (steps // envs + 1) * envs})

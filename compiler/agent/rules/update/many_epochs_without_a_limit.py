@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.advice import LECTURE, MANY_EPOCHS
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import Phase, rule
@@ -18,7 +18,7 @@ from ppoc.compiler.front.rules import Phase, rule
     "update.target_kl",
     phase=Phase.ADVICE,
 )
-def many_epochs_without_a_limit(resolved: Resolved) -> Iterator[Diagnostic]:
+def many_epochs_without_a_limit(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     spec = resolved.spec
     limited = spec.update.target_kl is not None or spec.optimizer.trust_region is not None
     if spec.update.epochs <= MANY_EPOCHS or limited or spec.policy_objective.uses("kl"):

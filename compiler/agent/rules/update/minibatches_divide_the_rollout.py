@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import rule
 from ppoc.compiler.front.suggest import nearest_divisors
 
 
 @rule("E101", "update.buffer.rollouts", "update.minibatch_size", "update.rollout_steps")
-def minibatches_divide_the_rollout(resolved: Resolved) -> Iterator[Diagnostic]:
+def minibatches_divide_the_rollout(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     update = resolved.spec.update
     samples = update.rollout_steps * (update.buffer.rollouts if update.buffer else 1)
     if update.minibatch_size != "all" and samples % update.minibatch_size:

@@ -8,7 +8,7 @@ from ppoc.compiler.agent.last_iteration import (
     steps_taken,
     why_rounded,
 )
-from ppoc.compiler.agent.resolved import Resolved
+from ppoc.compiler.agent.resolved import ResolvedAgent
 from ppoc.compiler.front.advice import MORE_STEPS
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.rules import rule
@@ -28,7 +28,7 @@ from ppoc.compiler.front.rules import rule
     "update.sampling",
     "update.sequence_length",
 )
-def total_steps_are_nearly_those_taken(resolved: Resolved) -> Iterator[Diagnostic]:
+def total_steps_are_nearly_those_taken(resolved: ResolvedAgent) -> Iterator[Diagnostic]:
     spec = resolved.spec
     total, taken = spec.training.total_steps, steps_taken(spec)
     if taken > MORE_STEPS * total:
