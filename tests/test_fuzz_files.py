@@ -22,6 +22,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ppoc.cli.folders import RunFolder
 from ppoc.compiler.front.diagnostics import SpecError, render
 from ppoc.compiler.output.manifest import FolderError, read_manifest
 from ppoc.compiler.resolve import resolve, resolve_text
@@ -35,7 +36,6 @@ from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.records import evaluations
 from ppoc.runtime.records.checkpoint import CheckpointError
 from ppoc.runtime.records.metrics import read_rows
-from ppoc.runtime.run.launch import load_module
 from ppoc.runtime.run.layout import Groups, check_training, whole_steps
 from ppoc.runtime.run.results import read_result
 
@@ -162,7 +162,7 @@ def checkpoint(rng: random.Random) -> str:
     return "read"
 
 
-MODULE = load_module(RUN / "module.py")
+MODULE = RunFolder.open(RUN).module
 
 
 def metrics(rng: random.Random) -> str:

@@ -138,14 +138,14 @@ def test_locks_are_described(ppoc, compiled_of, name):
 
 
 def test_a_card_shows_what_a_folder_says_and_nothing_else(folder, tmp_path):
+    from ppoc.cli.folders import RunFolder
     from ppoc.exporting.hub import export
-    from ppoc.runtime.run.launch import load_module
 
     manifest = json.loads((folder / "manifest.json").read_text())
     evil = "<img src=x onerror=alert(1)>\n# [free](http://evil)" + STEERING
     manifest["versions"] = {evil: "x" * 10_000, "numpy": evil}
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    export(load_module(folder / "module.py"), folder, tmp_path / "hub")
+    export(RunFolder.open(folder).module, folder, tmp_path / "hub")
     card = (tmp_path / "hub" / "README.md").read_text()
     last = card.splitlines()[-1]
     assert last.startswith("Made with \\<img src=x")

@@ -1,6 +1,7 @@
 """Simulators of which only one can run: no more are open than the spec allows."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -159,6 +160,8 @@ def test_a_search_shares_its_environments_on_demand(tmp_path):
     made = []
     make_envs = module.make_envs
     module.make_envs = lambda count: made.append(count) or make_envs(count)
+    env = replace(module.INTERFACE.environment, make=module.make_envs)
+    module.INTERFACE = replace(module.INTERFACE, environment=env)
     assert execute(module, tmp_path, device="cpu", mode="quiet").evaluation.episodes == 3
     assert made == [16, 3]
 

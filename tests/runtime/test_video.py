@@ -3,6 +3,7 @@
 import os
 import sys
 from ctypes.util import find_library
+from dataclasses import replace
 from typing import ClassVar
 
 import gymnasium
@@ -127,7 +128,8 @@ def test_a_run_is_filmed_in_the_environment_it_is_evaluated_in(module_of, tmp_pa
         seen.append(observations)
         return push_right(observations)
 
-    monkeypatch.setattr(module, "load_policy", lambda checkpoint, rng: watch)
+    policy = replace(module.INTERFACE.policy, load=lambda checkpoint, rng: watch)
+    monkeypatch.setattr(module, "INTERFACE", replace(module.INTERFACE, policy=policy))
     film_run(module, tmp_path, tmp_path / "video.mp4")
     assert len(seen) > 3
     assert all((x[0, [1, 3]] == 0).all() for x in seen)
