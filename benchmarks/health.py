@@ -21,11 +21,11 @@ import torch
 
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve
-from ppoc.runtime.health.diagnosis import STAGES
 from ppoc.runtime.health.divergence import UpdateLog, offence
 from ppoc.runtime.health.monitor import Watch, agent_monitor
 from ppoc.runtime.health.settings import facts_of, read_facts
 from ppoc.runtime.records.metrics import read_metrics
+from ppoc.runtime.rlhf.stage import STAGES
 from ppoc.runtime.rlhf.symptoms import LIMITS, monitor
 from ppoc.runtime.run import run as runs
 from ppoc.runtime.run.launch import load_module

@@ -137,7 +137,7 @@ class RunFolder:
 
     @property
     def kind(self) -> "RunKind":
-        """What differs between runs of its module's kind and those of others."""
+        """The kind of its module, for launching, evaluating and reporting."""
         kind = self.interface.kind
         from ppoc.runtime.kinds import kind_named
 

@@ -59,8 +59,8 @@ def rules_in(*modules: str) -> tuple[Rule, ...]:
     """The rules that some modules hold, and those in the folders of packages among them."""
     found: list[Rule] = []
     for name in modules:
-        module = import_module(name)
-        below = walk_packages(getattr(module, "__path__", ()), f"{name}.")
-        for each in (module, *(import_module(one.name) for one in below)):
+        place = import_module(name)
+        below = walk_packages(getattr(place, "__path__", ()), f"{name}.")
+        for each in (place, *(import_module(one.name) for one in below)):
             found += [value for value in vars(each).values() if isinstance(value, Rule)]
     return tuple(found)

@@ -136,7 +136,7 @@ class TorchEnvs:
         return _array(self.dynamics.observe(self._state.inner))
 
     def _beginnings(self, episodes: Episodes) -> Tensor:
-        """What an episode of each environment begins from, [N, S] float32, uniform in [0, 1)."""
+        """Numbers that episodes begin from, [N, S] float32, uniform in [0, 1)."""
         rows = [self._beginning(index, episode) for index, episode in enumerate(episodes)]
         return torch.stack(rows).to(self.device)
 

@@ -78,7 +78,7 @@ def gradient_samples(
 
 
 def _host_rollout(own: AgentInterface, envs: Any, params: Tensor, seed: int) -> list[Tensor]:
-    """What a batch is made of, of a rollout from new episodes."""
+    """Arguments of `make_batch`: a rollout from new episodes."""
     policy, rollouts = own.policy, own.rollouts
     rng = np.random.default_rng(seed)
     noise = _noise(rollouts, rng)

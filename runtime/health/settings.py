@@ -23,7 +23,7 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a run before it begins."""
+    """Facts of a run that are known before it begins."""
 
     kind: str | None = None
     settings: Settings = field(default_factory=dict)

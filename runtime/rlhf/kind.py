@@ -8,11 +8,14 @@ from typing import Any
 
 from ppoc.runtime.declared import language_model_of
 from ppoc.runtime.errors import RunError
+from ppoc.runtime.health.monitor import Monitor
+from ppoc.runtime.health.settings import Facts
 from ppoc.runtime.records import evaluations
 from ppoc.runtime.rlhf.comparison import Comparison, compare, comparison_of, table
 from ppoc.runtime.rlhf.evaluation import evaluate
-from ppoc.runtime.rlhf.stage import UNITS, Stage
+from ppoc.runtime.rlhf.stage import STAGES, UNITS, Stage
 from ppoc.runtime.rlhf.start import inherit
+from ppoc.runtime.rlhf.symptoms import monitor
 from ppoc.runtime.run.kind import Answer, Wanted
 from ppoc.runtime.run.prebuild import Prebuilt
 from ppoc.runtime.run.progress import Mode
@@ -25,9 +28,10 @@ LESS_MEMORY = (
 
 
 class LanguageModelRuns:
-    """What is a language model's own in launching, evaluating and reporting; see `RunKind`."""
+    """Runs of language models; see `RunKind`."""
 
     name = "rlhf"
+    stages = STAGES
     data = tuple(f"data/{role}.jsonl" for role in ("demonstrations", "preferences", "prompts"))
     less_memory = LESS_MEMORY
     evaluation_keys = ("prompts", "samples", "temperature")
@@ -58,6 +62,10 @@ class LanguageModelRuns:
     def unit(self, stage: str) -> str:
         """Updates, or answers."""
         return UNITS[stage]
+
+    def monitor(self, stage: str, facts: Facts) -> Monitor:
+        """The monitor of a stage."""
+        return monitor(stage, facts)
 
     def steps_of(self, module: ModuleType, stage: str) -> int:
         """0 where the length of the data decides."""

@@ -8,6 +8,8 @@ from typing import Any
 from ppoc.runtime.declared import agent_of
 from ppoc.runtime.evaluation.evaluate import describe
 from ppoc.runtime.evaluation.statistics import Summary
+from ppoc.runtime.health.monitor import Monitor, agent_monitor
+from ppoc.runtime.health.settings import Facts
 from ppoc.runtime.records import evaluations
 from ppoc.runtime.run.failures import LESS_MEMORY
 from ppoc.runtime.run.kind import Answer, Wanted
@@ -21,9 +23,10 @@ COUNTS = ("episodes", "cut", "cut_after")  # of a Summary
 
 
 class AgentRuns:
-    """What is an agent's own in launching, evaluating and reporting; see `RunKind`."""
+    """Runs of agents; see `RunKind`."""
 
     name = "control"
+    stages = ("train",)
     data = ()
     less_memory = LESS_MEMORY
     evaluation_keys = ("episodes", "deterministic", "max_steps", "num_envs")
@@ -41,6 +44,10 @@ class AgentRuns:
     def unit(self, stage: str) -> str:
         """Steps of the environments."""
         return "steps"
+
+    def monitor(self, stage: str, facts: Facts) -> Monitor:
+        """The monitor of an agent."""
+        return agent_monitor(facts)
 
     def steps_of(self, module: ModuleType, stage: str) -> int:
         """Environment steps of the whole run."""

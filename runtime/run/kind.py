@@ -1,4 +1,4 @@
-"""What launching, evaluating and reporting need to know of a kind of module: a Protocol."""
+"""The kind of a module, for launching, evaluating, reporting and diagnosing: a Protocol."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,6 +6,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol
 
+from ppoc.runtime.health.monitor import Monitor
+from ppoc.runtime.health.settings import Facts
 from ppoc.runtime.run.prebuild import Prebuilt
 from ppoc.runtime.run.progress import Mode
 from ppoc.runtime.run.run import Run
@@ -13,14 +15,12 @@ from ppoc.runtime.run.run import Run
 
 @dataclass(frozen=True)
 class Wanted:
-    """What `ppoc eval` is asked for; what is not given is as the module has it."""
+    """A request to `ppoc eval`; what is not given is as the module has it."""
 
     count: int | None = None  # of episodes, or of prompts
     deterministic: bool | None = None
     seed: int | None = None
-    values: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # key of the section `evaluation` → value
+    values: Mapping[str, Any] = field(default_factory=dict)  # key of `evaluation` → value
 
 
 class Answer(NamedTuple):
@@ -31,16 +31,18 @@ class Answer(NamedTuple):
 
 
 class RunKind(Protocol):
-    """What differs between runs of modules of different kinds.
+    """Differences between runs of modules of different kinds.
 
     Attributes:
         name: of the kind, as the module's interface has it.
+        stages: that modules of the kind may have, in their order.
         data: files that modules read, by their paths beside them.
         less_memory: what to change where memory ran out.
         evaluation_keys: those of the section `evaluation` that one evaluation may replace.
     """
 
     name: str
+    stages: Sequence[str]
     data: Sequence[str]
     less_memory: str
     evaluation_keys: Collection[str]
@@ -55,10 +57,13 @@ class RunKind(Protocol):
         """Where a stage leaves what it makes."""
 
     def unit(self, stage: str) -> str:
-        """What the steps of a stage are."""
+        """Name of a stage's steps, in the plural."""
 
     def steps_of(self, module: ModuleType, stage: str) -> int:
         """Steps of a whole stage; 0 where the module does not say."""
+
+    def monitor(self, stage: str, facts: Facts) -> Monitor:
+        """The monitor that finds a stage's symptoms."""
 
     def open(
         self,

@@ -193,7 +193,7 @@ def _result(place: Path) -> Result | None:
 
 
 def _measures(place: Path, folder: Path) -> Mapping[str, float]:
-    """What a stage's last evaluation on held-out data measured; nothing where it has none."""
+    """Measures of a stage's last evaluation on held-out data; nothing where it has none."""
     if place == folder:  # whose evaluation is the run's
         return {}
     try:

@@ -12,14 +12,13 @@ from ppoc.formats.folders import check_folder
 from ppoc.formats.reading import FormatError
 from ppoc.runtime.health import monitor as health
 from ppoc.runtime.health.findings import Finding
-from ppoc.runtime.health.monitor import Monitor, agent_monitor
+from ppoc.runtime.health.monitor import Monitor
 from ppoc.runtime.health.postmortem import dumps
 from ppoc.runtime.health.settings import MANIFEST, Facts, read_facts
+from ppoc.runtime.kinds import MODULES, kind_named
 from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.records import evaluations
-
-LANGUAGE_MODEL = "rlhf"  # the kind whose runs have stages in folders of their own
-STAGES = ("sft", "reward", "ppo")
+from ppoc.runtime.run.kind import RunKind
 
 
 class Diagnosis(NamedTuple):
@@ -55,30 +54,40 @@ def diagnose(folder: Path) -> Diagnosis | dict[str, Diagnosis]:
     check_folder(folder)
     notes: list[str] = []
     facts = read_facts(folder, notes)
-    there = [stage for stage in STAGES if (folder / stage).is_dir()]
-    if there and facts.kind in (LANGUAGE_MODEL, None):
-        return {stage: _diagnose_stage(folder / stage, facts) for stage in there}
+    kind, there = _kind(folder, facts)
+    if there:
+        return {
+            stage: _diagnose(place, kind.monitor(stage, facts), [], unit=kind.unit(stage))
+            for stage, place in there.items()
+        }
     if not any((folder / name).exists() for name in ("module.py", "metrics.csv")):
         raise ValueError(f"{folder} is no run folder: it has neither module.py nor metrics.csv")
-    diagnosis = _diagnose(folder, agent_monitor(facts), notes)
+    (stage,) = kind.stages[:1]
+    diagnosis = _diagnose(folder, kind.monitor(stage, facts), notes, kind.unit(stage))
     if not facts.settings:
         notes.append(f"{MANIFEST} does not say how the run is set, so no change is proposed")
     notes += _evaluations(folder)
     return diagnosis
 
 
-def _diagnose_stage(folder: Path, facts: Facts) -> Diagnosis:
-    from ppoc.runtime.rlhf.stage import UNITS
-    from ppoc.runtime.rlhf.symptoms import monitor
+def _kind(folder: Path, facts: Facts) -> tuple[RunKind, dict[str, Path]]:
+    """The kind of a run, and its stages that have folders of their own there.
 
-    return _diagnose(folder, monitor(folder.name, facts), [], unit=UNITS[folder.name])
+    Where nothing says the kind, it is the one whose stages are there.
+    """
+    kinds = [kind_named(facts.kind)] if facts.kind in MODULES else [*map(kind_named, MODULES)]
+    for kind in kinds:
+        places = {stage: kind.place(folder, stage) for stage in kind.stages}
+        if there := {s: p for s, p in places.items() if p != folder and p.is_dir()}:
+            return kind, there
+    return kinds[0], {}
 
 
 def _diagnose(
     folder: Path,
     monitor: Monitor,
     notes: list[str],
-    unit: str = "steps",
+    unit: str,
 ) -> Diagnosis:
     first: dict[str, Finding] = {}
     for step, evaluation, row in health.history(folder, notes):
