@@ -111,7 +111,10 @@ def fit(prefix: str, fixed: str, more: list[Code], suffix: str, indent: int = 0)
 
 
 def folded(line: str) -> str:
-    """A line of code that is too long, with the inside of its last fitting brackets on its own."""
+    """A line of code that is too long, folded at its last fitting brackets.
+
+    What is inside stands on a line of its own, or each argument does where that is too long, too.
+    """
     if len(line) <= WIDTH or line.lstrip().startswith(("#", '"""')):
         return line
     indent = " " * (len(line) - len(line.lstrip()))
@@ -119,7 +122,21 @@ def folded(line: str) -> str:
         parts = (line[: start + 1], f"{indent}    {line[start + 1 : end]}", indent + line[end:])
         if end > start + 1 and all(len(part) <= WIDTH for part in parts):
             return "\n".join(parts)
+    for start, end in reversed(_brackets(line)):
+        each = [f"{indent}    {argument}," for argument in _arguments(line[start + 1 : end])]
+        parts = (line[: start + 1], *each, indent + line[end:])
+        if len(each) > 1 and all(len(part) <= WIDTH for part in parts):
+            return "\n".join(parts)
     return line
+
+
+def _arguments(text: str) -> list[str]:
+    """The parts of a text between the commas that stand outside of brackets and strings."""
+    plain, cuts = list(STRING.sub(lambda m: "_" * len(m[0]), text)), [0]
+    for start, end in _brackets(text):
+        plain[start : end + 1] = "_" * (end + 1 - start)
+    cuts += [index + 1 for index, character in enumerate(plain) if character == ","]
+    return [text[a:b].strip(" ,") for a, b in zip(cuts, [*cuts[1:], len(text)], strict=True)]
 
 
 def _brackets(line: str) -> list[tuple[int, int]]:
