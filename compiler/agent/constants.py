@@ -192,12 +192,25 @@ def _objective_constants(plan: Plan) -> Iterable[Constant]:
         yield from scheduled("ENTROPY_COEFFICIENT", entropy.beta, entropy.schedule, key, "β")
 
 
+def _size_constants(plan: Plan) -> Iterable[Constant]:
+    """Sizes that function bodies name."""
+    facts, env = plan.facts, plan.spec.env
+    if env.normalize.observations or env.action_masks:
+        yield Constant("OBSERVATION_SIZE", facts.observation_size, "O")
+    if not plan.searches:
+        yield Constant("ACTION_SIZE", facts.action_size, "A")
+        if plan.networks.std == "gsde":
+            size = plan.networks.actor.head.inputs
+            yield Constant("LATENT_SIZE", size, "features that noise is a function of")
+
+
 def _environment_constants(plan: Plan) -> Iterable[Constant]:
     env, facts = plan.spec.env, plan.facts
     observations, actions = facts.announced
     note = "of the environment this is compiled for"
     yield Constant("OBSERVATION_SPACE", observations, note, field="environment.observations")
     yield Constant("ACTION_SPACE", actions, field="environment.actions")
+    yield from _size_constants(plan)
     if env.max_episode_steps is not None:
         yield Constant(
             "MAX_EPISODE_STEPS",

@@ -61,6 +61,7 @@ OBSERVATION_SPACE = (  # of the environment this is compiled for
     (4.8, 1e999, 0.418879, 1e999),
 )
 ACTION_SPACE = ("Discrete", 2, 0)
+ACTION_SIZE = 2  # A
 
 # All parameters live in one flat vector [P], in this order.
 SHAPES = {
@@ -148,7 +149,7 @@ def act(weights: dict[str, np.ndarray], observations: np.ndarray, noise: np.ndar
 
 def draw_noise(rng: np.random.Generator, steps: int, num_envs: int) -> np.ndarray:
     """The noise `act` needs for some time steps, [steps, num_envs, A]."""
-    return rng.gumbel(size=(steps, num_envs, 2))
+    return rng.gumbel(size=(steps, num_envs, ACTION_SIZE))
 
 
 # ── Advantage ─────────────────────────────────────────────────────────────────────────────────────

@@ -67,6 +67,8 @@ OBSERVATION_SPACE = (  # of the environment this is compiled for
     1e999,
 )
 ACTION_SPACE = ("Box", (6,), "float64", -1.0, 1.0)
+OBSERVATION_SIZE = 17  # O
+ACTION_SIZE = 6  # A
 NORMALIZE_CLIP = 10.0  # in standard deviations
 ACTION_LOW = -1.0  # actions are clipped on their way out
 ACTION_HIGH = 1.0
@@ -157,7 +159,7 @@ def act(weights: dict[str, np.ndarray], observations: np.ndarray, noise: np.ndar
 
 def draw_noise(rng: np.random.Generator, steps: int, num_envs: int) -> np.ndarray:
     """The noise `act` needs for some time steps, [steps, num_envs, A]."""
-    return rng.standard_normal((steps, num_envs, 6), dtype=np.float32)
+    return rng.standard_normal((steps, num_envs, ACTION_SIZE), dtype=np.float32)
 
 
 # ── Advantage ─────────────────────────────────────────────────────────────────────────────────────
@@ -292,7 +294,7 @@ class Rollout(NamedTuple):
 
 def new_normalizer() -> runtime.ObservationNormalizer:
     """Observation statistics that know nothing yet."""
-    return runtime.ObservationNormalizer(17, clip=NORMALIZE_CLIP)
+    return runtime.ObservationNormalizer(OBSERVATION_SIZE, clip=NORMALIZE_CLIP)
 
 
 def make_envs(num_envs: int) -> runtime.VectorEnv:

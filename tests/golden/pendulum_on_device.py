@@ -66,6 +66,8 @@ OBSERVATION_SPACE = (  # of the environment this is compiled for
     (1.0, 1.0, 8.0),
 )
 ACTION_SPACE = ("Box", (1,), "float32", -2.0, 2.0)
+OBSERVATION_SIZE = 3  # O
+ACTION_SIZE = 1  # A
 NORMALIZE_CLIP = 10.0  # in standard deviations
 ACTION_LOW = -2.0  # actions are clipped on their way out
 ACTION_HIGH = 2.0
@@ -150,7 +152,7 @@ def act(p: dict[str, Tensor], observations: Tensor, noise: Tensor) -> Tensor:
 
 def draw_noise(generator: torch.Generator, steps: int, num_envs: int) -> Tensor:
     """The noise `act` needs for some time steps, [steps, num_envs, A], where the generator is."""
-    shape = (steps, num_envs, 1)
+    shape = (steps, num_envs, ACTION_SIZE)
     return torch.randn(shape, generator=generator, device=generator.device)
 
 
@@ -447,7 +449,7 @@ def train(run: runtime.Run) -> None:
     torch.set_num_threads(1)  # for networks this small, handing work to a second thread costs more
     episodes = tensor_statistics.no_episodes(NUM_ENVS)
     learner = initial_learner(SEED)
-    moments = tensor_statistics.no_moments(3)
+    moments = tensor_statistics.no_moments(OBSERVATION_SIZE)
     reward_scale = tensor_statistics.no_reward_scale(NUM_ENVS)
     state = None
     if run.checkpoint is not None:

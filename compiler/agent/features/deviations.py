@@ -64,7 +64,6 @@ class Gsde(StandardDeviation):
             **super().words(),
             "exploring_features": networks.exploring_features,
             "mean_of_hidden": Code(head.affine("hidden", "torch")),
-            "latent_size": head.inputs,
             "moved": Code(drawn if numpy else "moved.numpy(force=True)"),
         }
 
