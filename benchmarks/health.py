@@ -25,8 +25,9 @@ from ppoc.runtime.health.divergence import UpdateLog, offence
 from ppoc.runtime.health.monitor import Watch, agent_monitor
 from ppoc.runtime.health.settings import facts_of, read_facts
 from ppoc.runtime.records.metrics import read_metrics
+from ppoc.runtime.rlhf.limits import LIMITS
 from ppoc.runtime.rlhf.stage import STAGES
-from ppoc.runtime.rlhf.symptoms import LIMITS, monitor
+from ppoc.runtime.rlhf.symptoms import monitor
 from ppoc.runtime.run import run as runs
 from ppoc.runtime.run.launch import load_module
 
@@ -186,9 +187,9 @@ def _whole(name: str, module: ModuleType) -> str:
 
 def _seconds(module: ModuleType, watched: bool) -> float:
     """Seconds of CPU time that a run takes."""
-    kept = runs.Run.watch, Watch.check, runs.offence
+    kept = runs.Run.log_updates, Watch.check, runs.offence
     if not watched:
-        runs.Run.watch = lambda self, step: step  # type: ignore[method-assign]
+        runs.Run.log_updates = lambda self, step: step  # type: ignore[method-assign]
         Watch.check = lambda self, step, row: None  # type: ignore[method-assign]
         runs.offence = lambda metrics, limits: None
     try:
@@ -197,7 +198,7 @@ def _seconds(module: ModuleType, watched: bool) -> float:
             module.train(run)
             return time.thread_time() - start
     finally:
-        runs.Run.watch, Watch.check, runs.offence = kept  # type: ignore[method-assign]
+        runs.Run.log_updates, Watch.check, runs.offence = kept  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

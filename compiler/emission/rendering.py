@@ -124,9 +124,9 @@ def folded(line: str) -> str:
             return "\n".join(parts)
     for start, end in reversed(_brackets(line)):
         each = [f"{indent}    {argument}," for argument in _arguments(line[start + 1 : end])]
-        parts = (line[: start + 1], *each, indent + line[end:])
-        if len(each) > 1 and all(len(part) <= WIDTH for part in parts):
-            return "\n".join(parts)
+        rows = [line[: start + 1], *each, indent + line[end:]]
+        if len(each) > 1 and all(len(row) <= WIDTH for row in rows):
+            return "\n".join(rows)
     return line
 
 

@@ -4,13 +4,13 @@ What an environment does follows from the seed of its episode and from the actio
 runs it. So those are kept, and taken again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ppoc.runtime.envs.vector import Episodes, Flags, Floats, Step, VectorEnv
+from ppoc.runtime.envs.vector import EnvironmentFailure, Episodes, Flags, Floats, Step, VectorEnv
 
 FIRST_CAPACITY = 256  # steps, doubled where they do not suffice
 # Steps of an episode that are kept and taken again, somewhat more than an Atari game has (27,000):
@@ -155,3 +155,14 @@ def _counts(kept: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:
     if counts.dtype.kind != "i" or (counts < 0).any():
         raise ReplayError(f"what is kept of the environments has no {name}")
     return counts
+
+
+def resumed(
+    envs: ActionReplayEnv, kept: Mapping[str, ArrayLike], say: Callable[[str], None]
+) -> Floats | None:
+    """Replay a `state()`; None where environments, run again, do not end where they were."""
+    try:
+        return envs.replay(kept)
+    except (ReplayError, EnvironmentFailure) as error:
+        say(f"{error}: new episodes begin, so the run goes on, but not as if it was never stopped")
+        return None

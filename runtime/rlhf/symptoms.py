@@ -25,6 +25,7 @@ from ppoc.runtime.health.symptoms import (
     unlearning,
 )
 from ppoc.runtime.rlhf import remedies, signs
+from ppoc.runtime.rlhf.limits import LIMITS
 from ppoc.runtime.rlhf.trend import RANKINGS, StageTrend
 
 ZIEGLER = "Ziegler et al. 2019, Fine-tuning language models from human preferences"
@@ -34,15 +35,7 @@ GAO = "Gao et al. 2023, Scaling laws for reward model overoptimization"
 N_PLUS = "Huang et al. 2024, The N+ implementation details of RLHF with PPO"
 TRL = "TRL, documentation of its PPO trainer"
 
-GUESSED = 20.0  # nats a token: a guess among all tokens of any vocabulary costs 14 at most
-# Beyond these a stage has diverged; the loss of a ranking of thirty answers is 75 nats at chance.
-LIMITS: dict[str, dict[str, float]] = {
-    "sft": {"loss": GUESSED},
-    "reward": {"loss": 1000.0},
-    "ppo": {"approx_kl": EXPLODED_KL},
-}
-WORSE = 2.0  # times the first loss
-DEAD = 15  # iterations
+WORSE, DEAD = 2.0, 15  # times the first loss, and iterations
 
 
 def monitor(stage: str, facts: Facts) -> Monitor:

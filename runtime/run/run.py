@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ppoc.formats.files import remove_parts
 from ppoc.runtime.declared import agent_of
-from ppoc.runtime.envs.replay import ActionReplayEnv, ReplayError
-from ppoc.runtime.envs.vector import EnvironmentFailure, Floats, VectorEnv
+from ppoc.runtime.envs.replay import ActionReplayEnv, resumed
+from ppoc.runtime.envs.vector import Floats, VectorEnv
 from ppoc.runtime.evaluation.evaluate import (
     Policy,
     Terms,
@@ -22,26 +22,20 @@ from ppoc.runtime.evaluation.evaluate import (
     describe,
     evaluate_policy,
 )
-from ppoc.runtime.health.divergence import (
-    LIMITS,
-    DivergenceError,
-    UpdateLog,
-    not_finite,
-    offence,
-    rollbacks_of,
-)
+from ppoc.runtime.health import divergence
+from ppoc.runtime.health.divergence import DivergenceError, UpdateLog
 from ppoc.runtime.health.monitor import Monitor, Watch, agent_monitor, append
 from ppoc.runtime.health.settings import Facts, facts_of
 from ppoc.runtime.learning.compiled import Function, compile_step
 from ppoc.runtime.records import evaluations
 from ppoc.runtime.records.metrics import MetricsWriter
 from ppoc.runtime.run.device import choose_device
-from ppoc.runtime.run.layout import Groups, check_training, whole_steps
+from ppoc.runtime.run.layout import Groups
 from ppoc.runtime.run.lock import exclusive
 from ppoc.runtime.run.progress import Mode, progress
 from ppoc.runtime.run.saving import Saving, State, Stateful
 from ppoc.runtime.run.signals import StopSignals
-from ppoc.runtime.run.surroundings import changes, surroundings
+from ppoc.runtime.run.surroundings import surroundings, warning
 
 
 class Run:
@@ -55,7 +49,7 @@ class Run:
 
     unit = "steps"
     stage: str | None = None  # where a run has several
-    limits: Mapping[str, float] = LIMITS  # of metrics, beyond which it has diverged
+    limits: Mapping[str, float] = divergence.LIMITS  # of metrics, beyond which it has diverged
 
     def __init__(
         self,
@@ -85,8 +79,7 @@ class Run:
         """
         self.folder = folder
         self.device = choose_device(device)
-        self.rollbacks = 0
-        self._steps = 0
+        self.rollbacks = self._steps = 0
         self._saving = Saving(folder)
         self._signals = StopSignals(self.message)
         self._mode = mode
@@ -115,15 +108,11 @@ class Run:
             self._resources = resources.pop_all()
 
     def _go_on(self, module: ModuleType | None, rollbacks: int | None) -> None:
-        metadata = self._saving.load()
-        if metadata is None:
+        before = self._saving.resume(module)
+        if before is None:
             self.message("no checkpoint was saved yet: the run starts from its beginning")
-        elif self.checkpoint is not None:
-            self._steps = whole_steps(metadata, self.checkpoint.path)
-            self._surroundings_before = metadata.get("surroundings")
-            self.rollbacks = rollbacks_of(metadata, self.checkpoint.path)
-            if module is not None:
-                check_training(module, self.checkpoint, self._steps)
+        else:
+            self._steps, self.rollbacks, self._surroundings_before = before
         if rollbacks is not None:
             self.rollbacks = rollbacks
 
@@ -175,11 +164,8 @@ class Run:
         self._last_time = time.perf_counter()
         screen = self._resources.enter_context(contextlib.ExitStack())
         self._surroundings = surroundings(self.device)  # once the module has set them up
-        if changed := changes(self._surroundings_before, self._surroundings):
-            self.message(
-                "other surroundings than when this run was stopped, so it goes on, but perhaps not "
-                "with the bits of an uninterrupted one: " + "; ".join(changed)
-            )
+        if changed := warning(self._surroundings_before, self._surroundings):
+            self.message(changed)
         self._total = total or count * steps_each
         display = progress(self._mode, self._total, self._steps, unit=self.unit, stage=self.stage)
         self._display = screen.enter_context(display)
@@ -209,16 +195,7 @@ class Run:
         the environments, run again, do not end where they were.
         """
         kept = self.checkpoint.get("replay") if self.checkpoint else None
-        if kept is None:
-            return None
-        try:
-            return envs.replay(kept)
-        except (ReplayError, EnvironmentFailure) as error:
-            self.message(
-                f"{error}: new episodes begin, so the run goes on, but not as if it was never "
-                "stopped"
-            )
-            return None
+        return None if kept is None else resumed(envs, kept, self.message)
 
     def compile(self, update: Function, *, required: bool = False) -> Function:
         """A compiled form of `update`, as `compile_step` makes it."""
@@ -251,7 +228,7 @@ class Run:
         self._watch.check(steps, metrics)
         if self._on_divergence == "continue":
             return
-        if (found := offence(metrics, self.limits)) is not None:
+        if (found := divergence.offence(metrics, self.limits)) is not None:
             self._diverge(steps, *found)
         for log in self._update_logs:
             if (value := log.lost) is not None:
@@ -259,16 +236,14 @@ class Run:
 
     def _diverge(self, steps: int, metric: str, value: float) -> NoReturn:
         """Keep the update that did it, and end the run, whether for good or to go back."""
-        dump = None
-        if self._module is not None:
-            for log in self._update_logs:
-                dump = log.dump(self._module, self.folder, steps, metric, value)
-        stage = f"{self.stage}: " if self.stage else ""
-        text = f"{stage}{metric} became {value:.4g} at step {steps}"
+        module, given = self._module, (self.folder, steps, metric, value)
+        dumps = [log.dump(module, *given) for log in self._update_logs if module is not None]
+        lead = f"{self.stage}: " if self.stage else ""
+        text = f"{lead}{metric} became {value:.4g} at step {steps}"
         event = {"step": steps, "metric": metric, "text": text, "rollbacks": self.rollbacks}
         append(self.folder, "divergence", event)
         text += f"; {self._kept()}"
-        if dump:
+        if any(dumps):
             text += f"\nthe update is kept: `ppoc diagnose {self.folder} --replay` makes it again"
         raise DivergenceError(text, self._on_divergence == "rollback", self.rollbacks)
 
@@ -282,14 +257,7 @@ class Run:
         self._opened.append(envs)
         return envs
 
-    def evaluate(
-        self,
-        steps: int,
-        where: Where,
-        policy: Policy,
-        episodes: int,
-        seed: int,
-    ) -> None:
+    def evaluate(self, steps: int, where: Where, policy: Policy, episodes: int, seed: int) -> None:
         """Play whole episodes; append their summary to evaluations.jsonl.
 
         After the last iteration it does nothing: the checkpoint is evaluated once training is over.
@@ -323,7 +291,7 @@ class Run:
         """
         tensors = self._saving.tensors(groups)
         for name, tensor in tensors.items():
-            if (value := not_finite(tensor)) is not None:
+            if (value := divergence.not_finite(tensor)) is not None:
                 self._diverge(steps, name, value)
         self._metrics.sync()  # what a checkpoint is resumed with is to be on the disk before it
         metadata: dict[str, Any] = {"steps": steps, "surroundings": self._surroundings}

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from types import ModuleType
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ppoc.formats.files import sync_folder
 from ppoc.runtime.errors import RunError
+from ppoc.runtime.health.divergence import rollbacks_of
 from ppoc.runtime.records import checkpoint as checkpoints
-from ppoc.runtime.run.layout import Groups
+from ppoc.runtime.run.layout import Groups, check_training, whole_steps
 
 Checkpoint = Mapping[str, Mapping[str, Tensor]]
 State = Callable[[], Mapping[str, Tensor | NDArray[Any]]]
@@ -23,6 +25,14 @@ class Stateful(Protocol):
     def state(self) -> Mapping[str, Tensor | NDArray[Any]]: ...
 
     def load(self, state: Any) -> None: ...
+
+
+class Resumed(NamedTuple):
+    """Facts of the checkpoint that a run goes on from."""
+
+    steps: int
+    rollbacks: int
+    surroundings: Any
 
 
 class Saving:
@@ -41,12 +51,15 @@ class Saving:
         self._folder = folder / "checkpoints"
         self._owned: dict[str, State] = {}
 
-    def load(self) -> dict[str, Any] | None:
-        """Take the newest good checkpoint; its metadata, or None where nothing was saved yet.
+    def resume(self, module: ModuleType | None) -> Resumed | None:
+        """Take the newest good checkpoint; None where nothing was saved yet.
+
+        Args:
+            module: whose checkpoint it must be.
 
         Raises:
             RunError: it holds a policy alone.
-            CheckpointError: there are some, and none can be read.
+            CheckpointError: there are some and none can be read, or it is of another module.
         """
         checkpoints.clean(self._folder)
         newest = checkpoints.load_newest(self._folder)
@@ -56,9 +69,13 @@ class Saving:
             checkpoints.set_aside(path)
         if newest.metadata.get("policy_only"):
             raise RunError(f"{newest.path} holds a policy alone: evaluate it, or train anew")
+        steps = whole_steps(newest.metadata, newest.path)
+        rollbacks = rollbacks_of(newest.metadata, newest.path)
         self.last_saved = newest.path
         self.checkpoint = Groups(newest.tensors, newest.path)
-        return newest.metadata
+        if module is not None:
+            check_training(module, self.checkpoint, steps)
+        return Resumed(steps, rollbacks, newest.metadata.get("surroundings"))
 
     def owns(self, **things: Stateful | State) -> None:
         """Make things part of each checkpoint, by the names of their groups.

@@ -63,6 +63,16 @@ def changes(before: Any, now: Mapping[str, str]) -> list[str]:
     ]
 
 
+def warning(before: Any, now: Mapping[str, str]) -> str:
+    """The words for such differences, where there are any."""
+    if not (found := changes(before, now)):
+        return ""
+    return (
+        "other surroundings than when this run was stopped, so it goes on, but perhaps not with "
+        "the bits of an uninterrupted one: " + "; ".join(found)
+    )
+
+
 def _matters(name: str) -> bool:
     return name not in PACKAGES or name == "ppoc" or name in sys.modules
 

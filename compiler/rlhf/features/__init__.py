@@ -1,7 +1,7 @@
 """Features of a language model's module, in the order in which they fill its slots."""
 
 from ppoc.compiler.emission.features import Feature
-from ppoc.compiler.rlhf.features import models, ppo, stages
+from ppoc.compiler.rlhf.features import losses, models, ppo, stages
 from ppoc.compiler.rlhf.plan import RlhfPlan
 
 FEATURES: tuple[type[Feature], ...] = (
@@ -34,12 +34,12 @@ FEATURES: tuple[type[Feature], ...] = (
     models.LoraFromRun,
     models.PoliciesFromBase,
     models.Policies,
-    ppo.PolicyLoss,
-    ppo.ValueLoss,
-    ppo.Ratio,
-    ppo.SampledKl,
-    ppo.PlainAdvantages,
-    ppo.ClipFraction,
+    losses.PolicyLoss,
+    losses.ValueLoss,
+    losses.Ratio,
+    losses.SampledKl,
+    losses.PlainAdvantages,
+    losses.ClipFraction,
     ppo.Whitening,
     ppo.SeparateValues,
     ppo.SharedValues,

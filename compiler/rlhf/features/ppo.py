@@ -142,52 +142,6 @@ class Ppo(Feature):
         }
 
 
-class PolicyLoss(Ppo):
-    """The policy's objective as a part of the loss."""
-
-    template = "losses/policy_loss"
-
-    def words(self) -> Mapping[str, Any]:
-        return {}
-
-    def lists(self) -> Mapping[str, Sequence[Any]]:
-        return {}
-
-
-class ValueLoss(PolicyLoss):
-    """The value function's objective as a part of the loss."""
-
-    template = "losses/value_loss"
-
-
-class Ratio(PolicyLoss):
-    """The ratio of new to old probabilities."""
-
-    template = "losses/ratio"
-
-
-class SampledKl(PolicyLoss):
-    """An estimate of the KL divergence, from the samples."""
-
-    template = "losses/sampled_kl"
-
-
-class PlainAdvantages(PolicyLoss):
-    """Advantages as they are."""
-
-    template = "losses/plain_advantages"
-
-
-class ClipFraction(PolicyLoss):
-    """The share of tokens whose ratio is clipped."""
-
-    template = "losses/clip_fraction"
-
-    @classmethod
-    def applies(cls, plan: RlhfPlan) -> bool:
-        return super().applies(plan) and bool(plan.policy_objective.clips_ratio)
-
-
 class Whitening(Feature):
     """Advantages of mean 0 and deviation 1 over all tokens."""
 
