@@ -25,7 +25,7 @@ from ppoc.runtime.health.divergence import UpdateLog, offence
 from ppoc.runtime.health.monitor import Watch, agent_monitor
 from ppoc.runtime.health.settings import facts_of, read_facts
 from ppoc.runtime.records.metrics import read_metrics
-from ppoc.runtime.rlhf.limits import LIMITS
+from ppoc.runtime.rlhf.signs import LIMITS
 from ppoc.runtime.rlhf.stage import STAGES
 from ppoc.runtime.rlhf.symptoms import monitor
 from ppoc.runtime.run import run as runs

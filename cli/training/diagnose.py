@@ -11,8 +11,8 @@ from ppoc.cli.options import RunPath, Trust
 from ppoc.formats.text import printable
 
 if TYPE_CHECKING:
+    from ppoc.runtime.diagnosis import Diagnosis
     from ppoc.runtime.health.findings import Finding
-    from ppoc.runtime.run.diagnosis import Diagnosis
 
 FORMAT = 1
 SHOWN = 3  # changes of a cause
@@ -38,7 +38,7 @@ def diagnose(
     if replay:
         _replay(RunFolder.open(path, modified=modified, trust=trust), format)
         return
-    from ppoc.runtime.run.diagnosis import diagnose as read
+    from ppoc.runtime.diagnosis import diagnose as read
 
     try:
         found = read(path)

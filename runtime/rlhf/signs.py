@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from ppoc.runtime.health.symptoms import CLIPPED, TARGETS, VALUE_LOSS, unexplained
+from ppoc.runtime.health.symptoms import CLIPPED, EXPLODED_KL, TARGETS, VALUE_LOSS, unexplained
 from ppoc.runtime.health.trend import Row, Trend
 from ppoc.runtime.rlhf.trend import StageTrend
 
@@ -18,6 +18,15 @@ NEGATIVE = -1.0  # nats an answer
 COLLAPSED = 0.05  # of the first entropy
 NOISE = 1.0  # nats a token above the first entropy
 ENDED = 0.2  # share of answers that end by themselves
+
+GUESSED = 20.0  # nats a token: a guess among all tokens of any vocabulary costs 14 at most
+# Limits of metrics, beyond which a stage has diverged; a ranking of thirty answers costs 75 nats at
+# chance.
+LIMITS: dict[str, dict[str, float]] = {
+    "sft": {"loss": GUESSED},
+    "reward": {"loss": 1000.0},
+    "ppo": {"approx_kl": EXPLODED_KL},
+}
 
 
 def at_chance(row: Row, trend: Trend) -> bool:

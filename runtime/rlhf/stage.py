@@ -15,7 +15,7 @@ from ppoc.runtime.errors import RunError
 from ppoc.runtime.health.settings import facts_of
 from ppoc.runtime.records import checkpoint as checkpoints
 from ppoc.runtime.records import evaluations
-from ppoc.runtime.rlhf.limits import LIMITS
+from ppoc.runtime.rlhf.signs import LIMITS
 from ppoc.runtime.rlhf.symptoms import monitor
 from ppoc.runtime.rlhf.tokenizers import Tokenizer, pretrained_tokenizer, save_tokenizer
 from ppoc.runtime.run.layout import Groups

@@ -25,7 +25,7 @@ from ppoc.runtime.health.symptoms import (
     unlearning,
 )
 from ppoc.runtime.rlhf import remedies, signs
-from ppoc.runtime.rlhf.limits import LIMITS
+from ppoc.runtime.rlhf.signs import LIMITS
 from ppoc.runtime.rlhf.trend import RANKINGS, StageTrend
 
 ZIEGLER = "Ziegler et al. 2019, Fine-tuning language models from human preferences"

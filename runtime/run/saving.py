@@ -36,7 +36,7 @@ class Resumed(NamedTuple):
 
 
 class Saving:
-    """What a run saves and goes on from.
+    """The checkpoints of a run, before and from now on.
 
     Attributes:
         checkpoint: the groups of tensors to resume from; None at the start of a run.
@@ -94,7 +94,7 @@ class Saving:
     def tensors(
         self, groups: Mapping[str, Mapping[str, Tensor | NDArray[Any]]]
     ) -> dict[str, Tensor | NDArray[Any]]:
-        """What the run owns, and groups beside it, as `group.name` → tensor."""
+        """Tensors that the run owns, and of groups beside it, by `group.name`."""
         owned = {name: state() for name, state in self._owned.items()}
         return {
             f"{group}.{name}": tensor

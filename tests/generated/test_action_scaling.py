@@ -10,8 +10,8 @@ from torch import distributions
 from ppoc.compiler.agent.action_units import ill_fitting_bounds, units_of_bounds
 from ppoc.compiler.agent.env.facts import EnvFacts
 from ppoc.exporting.policy import load
+from ppoc.runtime.diagnosis import diagnose
 from ppoc.runtime.learning.bounds import share_at_bound
-from ppoc.runtime.run.diagnosis import diagnose
 from ppoc.runtime.run.launch import execute
 from toys import Valve
 

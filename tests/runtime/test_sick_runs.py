@@ -10,8 +10,8 @@ import pytest
 
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve
+from ppoc.runtime.diagnosis import diagnose
 from ppoc.runtime.health.divergence import DivergenceError
-from ppoc.runtime.run.diagnosis import diagnose
 from ppoc.runtime.run.launch import load_module
 from ppoc.runtime.run.run import Run
 from zoo import ZOO

@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from ppoc.cli.app import app
+from ppoc.runtime.diagnosis import diagnose
 from ppoc.runtime.health import monitor as health
 from ppoc.runtime.records import checkpoint as checkpoints
-from ppoc.runtime.run.diagnosis import diagnose
 from ppoc.runtime.run.launch import execute
 from rlhf_toy import write_toy
 from zoo import ROOT
