@@ -10,11 +10,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from ppoc.compiler.agent.language import AgentSpec
-from ppoc.compiler.agent.presets import presets
 from ppoc.compiler.front.source import GREEK
 from ppoc.compiler.front.values import model_of
-from ppoc.compiler.rlhf.language import RlhfSpec
+from ppoc.compiler.kinds import KINDS
 
 HEAD = """\
 # The spec language, version 1
@@ -26,13 +24,6 @@ for {names}. Numbers may be written `3e-4`, `1e6` or `1_000_000`; `yes` and `on`
 A spec may also have `extends: other.yaml`, which it is laid over; and any value can be replaced on
 the command line, as in `-s losses.policy.epsilon=0.1`.
 """
-RLHF = """\
-# Specs of `kind: rlhf`
-
-Learning from human feedback has a language of its own: a language model instead of networks, files
-instead of an environment, and a section for each of the three steps. There are no presets. Paths
-are relative to the file that has them.
-"""
 WORDS = {int: "whole number", float: "number", bool: "true or false", str: "text"}
 SIGNS = {Ge: "≥ {}", Gt: "> {}", Le: "≤ {}", Lt: "< {}"}
 FILLED_IN = {"name": "the file's name"}  # keys that are filled in before the model sees them
@@ -43,10 +34,12 @@ def markdown() -> str:
     letters = ", ".join(GREEK)
     names = ", ".join(f"`{name}`" for name in GREEK.values())
     lines = [HEAD.format(letters=letters, names=names)]
-    lines += _section("The whole spec", AgentSpec, "")
-    for name, text in presets().items():
-        lines += [f"## The preset `{name}`", "", "```yaml", text.rstrip(), "```", ""]
-    lines += [RLHF, *_section("The whole spec of `kind: rlhf`", RlhfSpec, "", " of rlhf")]
+    for number, (name, kind) in enumerate(KINDS.items()):
+        of, suffix = (f" of `kind: {name}`", f" of {name}") if number else ("", "")
+        lines += [kind.introduction] if kind.introduction else []
+        lines += _section(f"The whole spec{of}", kind.model, "", suffix)
+        for preset, text in kind.presets().items():
+            lines += [f"## The preset `{preset}`", "", "```yaml", text.rstrip(), "```", ""]
     return "\n".join(lines)
 
 

@@ -2,39 +2,47 @@
 
 from typing import Any
 
-from pydantic import BaseModel
-
-from ppoc.compiler.agent.language import AgentSpec
-from ppoc.compiler.agent.presets import presets
 from ppoc.compiler.front.source import GREEK
-from ppoc.compiler.rlhf.language import RlhfSpec
+from ppoc.compiler.front.spec import SpecKind
+from ppoc.compiler.kinds import KINDS
 
 
 def json_schema() -> dict[str, Any]:
-    """Schema of a source document of any kind: `kind` says of which, and control where it does not.
+    """Schema of a source document of any kind, which its key `kind` says, or the first kind.
 
     A preset, a default or `extends` fills in what is left out.
     """
-    agent, rlhf = _of(AgentSpec, ["ppoc", "algorithm", "env"]), _of(RlhfSpec, ["ppoc", "model"])
-    agent["properties"]["algorithm"]["enum"] = list(presets())
-    of_rlhf = {f"Rlhf{name}": _renamed(entry) for name, entry in rlhf.pop("$defs").items()}
-    definitions = {**agent.pop("$defs"), **of_rlhf, "AgentSpec": agent, "RlhfSpec": _renamed(rlhf)}
-    is_rlhf = {"properties": {"kind": {"const": "rlhf"}}, "required": ["kind"]}
+    definitions: dict[str, Any] = {}
+    choice: dict[str, Any] = {}
+    for number, (name, kind) in reversed([*enumerate(KINDS.items())]):
+        prefix, title = name.capitalize() if number else "", kind.model.__name__
+        schema = _of(kind)
+        below = {f"{prefix}{key}": entry for key, entry in schema.pop("$defs").items()}
+        named = {key: _renamed(entry, prefix) for key, entry in {**below, title: schema}.items()}
+        definitions = {**named, **definitions}
+        whole = {"$ref": f"#/$defs/{title}"}
+        is_it = {"properties": {"kind": {"const": name}}, "required": ["kind"]}
+        choice = {"if": is_it, "then": whole, "else": choice} if number else _with(choice, whole)
     return {
         # The newest draft that every yaml-language-server knows; nothing newer is used.
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "ppoc spec",
         "type": "object",
-        "if": is_rlhf,
-        "then": {"$ref": "#/$defs/RlhfSpec"},
-        "else": {"$ref": "#/$defs/AgentSpec"},
+        **choice,
         "$defs": definitions,
     }
 
 
-def _of(model: type[BaseModel], needed: list[str]) -> dict[str, Any]:
-    """Schema of one kind, with keys that a spec which extends no other needs."""
-    schema = model.model_json_schema(by_alias=True)
+def _with(choice: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
+    """A choice whose last alternative is another."""
+    if not choice:
+        return last
+    return {**choice, "else": _with(choice["else"], last)}
+
+
+def _of(kind: SpecKind) -> dict[str, Any]:
+    """Schema of one kind, with the keys that a spec which extends no other needs."""
+    schema = kind.model.model_json_schema(by_alias=True)
     del schema["properties"]["lock"]
     schema["$defs"].pop("Lock", None)
     schema["properties"]["extends"] = {
@@ -43,21 +51,25 @@ def _of(model: type[BaseModel], needed: list[str]) -> dict[str, Any]:
         "description": "A spec to start from; the path is relative to this file.",
     }
     schema.pop("required", None)
-    schema["anyOf"] = [{"required": ["extends"]}, {"required": needed}]
+    schema["anyOf"] = [{"required": ["extends"]}, {"required": [*kind.needed]}]
+    if presets := [*kind.presets()]:
+        schema["properties"]["algorithm"]["enum"] = presets
     for definition in schema["$defs"].values():
         definition.pop("required", None)
         _with_greek(definition.get("properties", {}))
     return schema
 
 
-def _renamed(value: Any) -> Any:
-    """A schema whose references are to the definitions of specs of `kind: rlhf`."""
+def _renamed(value: Any, prefix: str) -> Any:
+    """A schema whose references are to definitions with a prefix."""
     if isinstance(value, dict):
         return {
-            key: item.replace("#/$defs/", "#/$defs/Rlhf") if key == "$ref" else _renamed(item)
+            key: item.replace("#/$defs/", f"#/$defs/{prefix}")
+            if key == "$ref"
+            else _renamed(item, prefix)
             for key, item in value.items()
         }
-    return [_renamed(item) for item in value] if isinstance(value, list) else value
+    return [_renamed(item, prefix) for item in value] if isinstance(value, list) else value
 
 
 def _with_greek(properties: dict[str, Any]) -> None:

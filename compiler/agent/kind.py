@@ -1,11 +1,12 @@
 """The kind of spec that says nothing else: an agent in an environment."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ppoc.compiler.agent.language import AgentSpec
 from ppoc.compiler.agent.peers.names import PEERS
-from ppoc.compiler.agent.presets import critic_like_actor, preset
+from ppoc.compiler.agent.presets import critic_like_actor, preset, presets
 from ppoc.compiler.agent.resolved import ResolvedAgent
+from ppoc.compiler.agent.starter import starter
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.merge import attempt, merge
 from ppoc.compiler.front.node import Node
@@ -25,6 +26,23 @@ class AgentKind:
     peers = PEERS
     resolved = ResolvedAgent
     rules = rules_in("ppoc.compiler.agent.rules", "ppoc.compiler.emission.cxx")
+
+    needed = ("ppoc", "algorithm", "env")
+    introduction = ""
+
+    def presets(self) -> Mapping[str, str]:
+        """The presets."""
+        return presets()
+
+    def starter(self, file: str, env: str, steps: int) -> str:
+        """PPO in an environment."""
+        return starter(file, env, steps)
+
+    def try_starter(self, resolved: ResolvedAgent, *, trust: bool) -> None:
+        """Make the environment."""
+        from ppoc.compiler.agent.env.probe import probe
+
+        probe(resolved, trust=trust)
 
     def layered(self, user: Node, found: list[Diagnostic]) -> Node:
         """The document over its preset."""

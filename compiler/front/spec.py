@@ -119,6 +119,8 @@ class SpecKind(Protocol):
         peers: other libraries' names of values → where these go here.
         resolved: the class of its checked specs.
         rules: what its specs must keep, and advice on them.
+        needed: keys that a spec which extends no other must have.
+        introduction: a paragraph of the reference.
     """
 
     name: str
@@ -127,6 +129,17 @@ class SpecKind(Protocol):
     peers: Mapping[str, str]
     resolved: type[ResolvedSpec]
     rules: Sequence[Rule]
+    needed: Sequence[str]
+    introduction: str
+
+    def presets(self) -> Mapping[str, str]:
+        """Name → text of the presets that its specs may build on."""
+
+    def starter(self, file: str, env: str, steps: int) -> str:
+        """The text of a first spec, of an environment and steps where the kind has any."""
+
+    def try_starter(self, resolved: Any, *, trust: bool) -> None:
+        """Try what a first spec names, if it is there already; raises SpecError."""
 
     def layered(self, user: Node, found: list[Diagnostic]) -> Node:
         """A document over the layers below it, such as its preset; problems go to `found`."""

@@ -1,6 +1,6 @@
 """The kind of spec of a language model that learns from human feedback."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.node import Node
@@ -11,6 +11,7 @@ from ppoc.compiler.rlhf.language import RlhfSpec
 from ppoc.compiler.rlhf.peers import PEERS
 from ppoc.compiler.rlhf.probe import RlhfFacts
 from ppoc.compiler.rlhf.resolved import RlhfResolved
+from ppoc.compiler.rlhf.starter import INTRODUCTION, STARTER
 
 REQUIRED = {"ppoc": VERSION, "kind": "rlhf", "name": "model", "model": {}}
 
@@ -24,6 +25,20 @@ class RlhfKind:
     peers = PEERS
     resolved = RlhfResolved
     rules = rules_in("ppoc.compiler.rlhf.rules", "ppoc.compiler.emission.cxx")
+
+    needed = ("ppoc", "model")
+    introduction = INTRODUCTION
+
+    def presets(self) -> Mapping[str, str]:
+        """None."""
+        return {}
+
+    def starter(self, file: str, env: str, steps: int) -> str:
+        """All three stages, of a small model."""
+        return STARTER.format(file=file, name="my-model")
+
+    def try_starter(self, resolved: RlhfResolved, *, trust: bool) -> None:
+        """Nothing: its files are still to be written."""
 
     def layered(self, user: Node, found: list[Diagnostic]) -> Node:
         """The document itself: there are no presets."""
