@@ -10,6 +10,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # several side by side: a thread for ea
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from ppoc.compiler.output.build import Compiled
 from zoo import VARIANTS, compile_zoo, zoo_module
@@ -19,6 +20,10 @@ for number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(number) == signal.SIG_IGN:
         usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
         signal.signal(number, usual)
+
+# Hypothesis reads the sources of all imported modules at its first draw, which takes a second.
+settings.register_profile("ppoc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ppoc")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
