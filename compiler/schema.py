@@ -14,15 +14,15 @@ def json_schema() -> dict[str, Any]:
     """
     definitions: dict[str, Any] = {}
     choice: dict[str, Any] = {}
-    for number, (name, kind) in reversed([*enumerate(KINDS.items())]):
-        prefix, title = name.capitalize() if number else "", kind.model.__name__
+    for name, kind in KINDS.items():
+        prefix, title = name.capitalize() if choice else "", kind.model.__name__
         schema = _of(kind)
         below = {f"{prefix}{key}": entry for key, entry in schema.pop("$defs").items()}
         named = {key: _renamed(entry, prefix) for key, entry in {**below, title: schema}.items()}
-        definitions = {**named, **definitions}
+        definitions |= named
         whole = {"$ref": f"#/$defs/{title}"}
         is_it = {"properties": {"kind": {"const": name}}, "required": ["kind"]}
-        choice = {"if": is_it, "then": whole, "else": choice} if number else _with(choice, whole)
+        choice = {"if": is_it, "then": whole, "else": choice} if choice else whole
     return {
         # The newest draft that every yaml-language-server knows; nothing newer is used.
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -31,13 +31,6 @@ def json_schema() -> dict[str, Any]:
         **choice,
         "$defs": definitions,
     }
-
-
-def _with(choice: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
-    """A choice whose last alternative is another."""
-    if not choice:
-        return last
-    return {**choice, "else": _with(choice["else"], last)}
 
 
 def _of(kind: SpecKind) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def diagnose(folder: Path) -> Diagnosis | dict[str, Diagnosis]:
         }
     if not any((folder / name).exists() for name in ("module.py", "metrics.csv")):
         raise ValueError(f"{folder} is no run folder: it has neither module.py nor metrics.csv")
-    (stage,) = kind.stages[:1]
+    stage = kind.stages[0]
     diagnosis = _diagnose(folder, kind.monitor(stage, facts), notes, kind.unit(stage))
     if not facts.settings:
         notes.append(f"{MANIFEST} does not say how the run is set, so no change is proposed")

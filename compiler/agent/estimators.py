@@ -101,6 +101,10 @@ class Estimator:
     refuses: Callable[[Buffer | None], Sequence[Refusal]] = lambda buffer: ()
 
 
+TD_ERRORS = "it sums the TD errors r + γ V(s′) − V(s)"
+AT_ENDS = "is 0 after a terminal state, and kept after a time limit"
+
+
 def _baseline(advantage: Advantage) -> str:
     return " − their mean over the batch" if advantage.baseline == "mean" else ""
 
@@ -114,7 +118,7 @@ def _gae(advantage: Advantage, products: bool) -> str:
         "advantage: generalised advantage estimation (Schulman et al. 2016, eq. 16)\n"
         f"    δₜ = rₜ + γ V(sₜ₊₁) − V(sₜ),   Âₜ = δₜ + γλ{rho} Âₜ₊₁,   Rₜ = {own} + V(sₜ)\n"
         f"    δₜ = rₜ + {gamma:g} V(sₜ₊₁) − V(sₜ),   Âₜ = δₜ{further}\n"
-        "    V(sₜ₊₁) is 0 after a terminal state, and kept after a time limit"
+        f"    V(sₜ₊₁) {AT_ENDS}"
     )
 
 
@@ -125,7 +129,7 @@ def _vtrace(advantage: Advantage, products: bool) -> str:
         "    vₜ = V(sₜ) + ρ̂ₜ (rₜ + γ V(sₜ₊₁) − V(sₜ)) + γ cₜ (vₜ₊₁ − V(sₜ₊₁)),   Rₜ = vₜ\n"
         f"    Âₜ = ρ̂ₜ (rₜ + γ vₜ₊₁ − V(sₜ)),   γ = {gamma}\n"
         f"    ρ̂ₜ = min({advantage.rho_clip:g}, ρₜ),   cₜ = {lam}·min({advantage.c_clip:g}, ρₜ)\n"
-        "    V(sₜ₊₁) is 0 after a terminal state, and kept after a time limit"
+        f"    V(sₜ₊₁) {AT_ENDS}"
     )
 
 
@@ -134,7 +138,7 @@ def _action_values(advantage: Advantage, products: bool) -> str:
         "advantage: the action value itself (Sutton et al. 1999, theorem 1)\n"
         f"    Âₜ = Q(sₜ, aₜ){_baseline(advantage)},   Rₜ = rₜ + γ Q(sₜ₊₁, a′),   "
         f"a′ ~ π(·|sₜ₊₁),   γ = {advantage.gamma:g}\n"
-        "    Q(sₜ₊₁, a′) is 0 after a terminal state, and kept after a time limit"
+        f"    Q(sₜ₊₁, a′) {AT_ENDS}"
     )
 
 
@@ -190,7 +194,7 @@ ESTIMATORS = {
         "GAE",
         "GAE",
         _gae,
-        critic="it sums the TD errors r + γ V(s′) − V(s)",
+        critic=TD_ERRORS,
         subtracts_values=True,
         constants=lambda advantage: (
             Constant(
@@ -206,7 +210,7 @@ ESTIMATORS = {
         "V-trace",
         "V-trace",
         _vtrace,
-        critic="it sums the TD errors r + γ V(s′) − V(s)",
+        critic=TD_ERRORS,
         subtracts_values=True,
         constants=lambda advantage: (
             Constant("LAMBDA", advantage.lambda_, "λ, a factor of c", "advantage.lambda"),

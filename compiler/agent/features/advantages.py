@@ -63,7 +63,6 @@ class VTrace(Estimator):
             **super().words(),
             "target_note": Code("v of [VT]"),
             "value_targets": "targets",
-            "residuals": Code("batch.advantages"),
         }
 
 

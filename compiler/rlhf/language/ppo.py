@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ppoc.compiler.formula import losses
 from ppoc.compiler.formula.objectives import ObjectivesMixin
-from ppoc.compiler.front.values import STRICT, Count, Formula, Fraction, OptionName, Positive
+from ppoc.compiler.front.values import STRICT, Count, Fraction, Positive
 from ppoc.compiler.rlhf.language.optimizer import SlowOptimizer, ValueOptimizer
 from ppoc.compiler.rlhf.language.values import Epochs, Tokens
 
@@ -61,32 +62,13 @@ class Advantage(BaseModel):
     )
 
 
-class PolicyLoss(BaseModel):
+class PolicyLoss(losses.PolicyLoss):
     """The surrogate objective of the policy, of each token."""
 
-    model_config = STRICT
-    objective: Formula = Field(
-        "clip",
-        description="What is maximised: clip, ratio, score, kl-penalty, or a formula of your own.",
-    )
-    parameters: dict[OptionName, float] = Field(
-        default_factory=dict, description="Further numbers that the formula names."
-    )
-    epsilon: Annotated[float, Field(gt=0, le=10)] = Field(
-        0.2, description="Clip range ε of the probability ratio."
-    )
 
-
-class ValueLoss(BaseModel):
+class ValueLoss(losses.ValueLoss):
     """The error of the value function, of each token."""
 
-    model_config = STRICT
-    objective: Formula = Field(
-        "squared", description="What is minimised: squared, or a formula of your own."
-    )
-    parameters: dict[OptionName, float] = Field(
-        default_factory=dict, description="Further numbers that the formula names."
-    )
     coefficient: Annotated[float, Field(ge=0)] = Field(
         0.1, description="Weight of the mean error in the loss."
     )
@@ -95,11 +77,8 @@ class ValueLoss(BaseModel):
     )
 
 
-class EntropyBonus(BaseModel):
+class EntropyBonus(losses.EntropyBonus):
     """The maximum-entropy term, of each token."""
-
-    model_config = STRICT
-    beta: Annotated[float, Field(ge=0)] = Field(0.0, description="Weight β of the entropy bonus.")
 
 
 class Losses(BaseModel):
