@@ -1,0 +1,1 @@
+"""The kind of spec of an experiment: many runs, and the question they answer."""

@@ -1,0 +1,1 @@
+"""Rules of experiments, and advice on them."""

@@ -1,0 +1,1 @@
+"""Experiments in English: comparisons, seeds, sweeps and tasks."""

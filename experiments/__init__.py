@@ -1,0 +1,1 @@
+"""Experiments: many runs, planned, run on an engine, resumed, and searched through."""

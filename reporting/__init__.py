@@ -1,0 +1,1 @@
+"""Runs read back: statistics over seeds, comparison, and a verdict in words."""
