@@ -16,11 +16,13 @@ from typing import Any
 
 from ppoc.compiler.agent.env.isolation import PR_SET_PDEATHSIG
 from ppoc.experiments.engine import Job, Outcome
+from ppoc.experiments.machine import memory_of
 from ppoc.experiments.output import Output, reason
 from ppoc.experiments.run_folder import ending, is_held
 
 LOOK_SECONDS = 0.2
 STOPPED = "stopped"  # all that a run says which is stopped before it trains
+HELD = "another run is writing to "
 FAILED = 3  # exit code of a run that failed
 
 
@@ -112,15 +114,24 @@ class Attempt:
             self.end()
             raise
 
-    def _ended(self, code: int) -> Outcome:
+    def _ended(self, code: int) -> Outcome | None:
         said = self._output.end() if self._output is not None else ""
         found = ending(self.job.folder)
         if code == 0 and found is not None and found.finished:
             return Outcome("finished")
         why = reason(said)
+        if why is not None and why.startswith(HELD):  # it began as we looked
+            self._process = self._output = None
+            return None
         if self.stopping or why == STOPPED or (why is None and found is not None and found.stopped):
             return Outcome("stopped", code, None if why == STOPPED else why)
         return Outcome("failed", code, why or _of_code(code))
+
+    @property
+    def memory(self) -> int:
+        """Bytes that it has in memory now."""
+        running = self._process is not None and self._process.poll() is None
+        return memory_of(self._process.pid) if running and self._process else 0
 
     def stop(self) -> None:
         """Ask the run to save and end; return at once."""

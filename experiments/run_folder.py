@@ -50,10 +50,14 @@ def _is_number(value: Any) -> bool:
 
 def is_held(folder: Path) -> bool:
     """Whether a process of this machine, or of one with the same storage, writes to the folder."""
+    return any(map(_is_locked, (folder / LOCK, *folder.glob(f"*/{LOCK}"))))
+
+
+def _is_locked(path: Path) -> bool:
     import fcntl
 
     try:
-        file = os.open(folder / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return False
     try:
