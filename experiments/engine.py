@@ -67,8 +67,8 @@ class Engine(Protocol):
     def ended(self) -> Sequence[tuple[Job, Outcome]]:
         """Attempts that have ended since this was asked last, without waiting."""
 
-    def stop(self) -> None:
-        """Ask all runs under way to save and end; return at once, `ended` tells when they have."""
+    def stop(self, job: Job | None = None) -> None:
+        """Ask a run to save and end, or all; return at once, `ended` tells when they have."""
 
     def close(self) -> None:
         """End at once what still runs, and let go of the place; a second call does nothing."""

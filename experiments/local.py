@@ -70,10 +70,11 @@ class LocalEngine:
                 found.append((trial.job, outcome))
         return found
 
-    def stop(self) -> None:
-        """Pass the wish to stop on to all runs."""
+    def stop(self, job: Job | None = None) -> None:
+        """Pass the wish to stop on to a run, or to all."""
         for trial in self._running:
-            trial.stop()
+            if job is None or trial.job == job:
+                trial.stop()
 
     def close(self) -> None:
         """Kill what still runs."""
