@@ -8,7 +8,7 @@ and equal those of their library rliable where every task has as many runs.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ppoc.runtime.evaluation.statistics import interquartile_mean
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.integer[Any]]
 Scores = Sequence[Array]
 Statistic = Callable[[Scores], Array]
 RESAMPLES = 5_000
@@ -33,7 +34,7 @@ class Estimate(NamedTuple):
 
 def mean(scores: Scores) -> Array:
     """Mean over tasks of the mean [...] over runs."""
-    return np.stack([task.mean(-1) for task in scores]).mean(0)
+    return np.asarray(np.stack([task.mean(-1) for task in scores]).mean(0))
 
 
 def median(scores: Scores) -> Array:
@@ -67,7 +68,7 @@ STATISTICS: Mapping[str, Statistic] = {
 }
 
 
-def draws(sizes: Sequence[int], resamples: int, seed: int = SEED) -> Iterator[list[Array]]:
+def draws(sizes: Sequence[int], resamples: int, seed: int = SEED) -> Iterator[list[Indices]]:
     """Indices [B, n] of the runs that resamples draw, for each task, in parts that fit memory."""
     rng = np.random.default_rng(seed)
     part = max(1, AT_ONCE // max(1, sum(sizes)))
@@ -76,7 +77,7 @@ def draws(sizes: Sequence[int], resamples: int, seed: int = SEED) -> Iterator[li
         yield [rng.integers(0, size, (count, size)) for size in sizes]
 
 
-def resampled(scores: Scores, indices: Sequence[Array]) -> list[Array]:
+def resampled(scores: Scores, indices: Sequence[Indices]) -> list[Array]:
     """The scores [B, n] that indices draw, for each task."""
     return [task[drawn] for task, drawn in zip(scores, indices, strict=True)]
 
@@ -136,16 +137,17 @@ def probability_of_improvement(
     return Estimate(value, *interval(drawn, confidence).tolist())
 
 
-def improvement_of(wins: Sequence[Array], indices: Sequence[Array]) -> Array:
+def improvement_of(wins: Sequence[Array], indices: Sequence[Indices]) -> Array:
     """The probability [B] of improvement of resamples; the baseline's indices come last."""
     found = []
     for win, ours, theirs in zip(wins, indices[: len(wins)], indices[len(wins) :], strict=True):
         left, right = (_counts(*pair) for pair in ((ours, win.shape[0]), (theirs, win.shape[1])))
         found.append(((left @ win) * right).sum(-1) / win.size)
-    return np.mean(found, axis=0)
+    return np.asarray(np.mean(found, axis=0))
 
 
-def _counts(indices: Array, size: int) -> Array:
+def _counts(indices: Indices, size: int) -> Array:
     """How often [B, n] each of n runs was drawn."""
     rows = np.arange(len(indices))[:, None] * size
-    return np.bincount((indices + rows).ravel(), minlength=len(indices) * size).reshape(-1, size)
+    counts = np.bincount((indices + rows).ravel(), minlength=len(indices) * size)
+    return counts.reshape(-1, size).astype(np.float64)

@@ -65,7 +65,7 @@ def _cell(cell: Cell) -> dict[str, Any]:
     }
     if cell.reached is not None:
         row["steps_to_threshold"] = {
-            "reached": cell.reached.count,
+            "reached": cell.reached.arrived,
             "runs": len(cell.reached.steps),
             "median": cell.reached.median,
             "steps": cell.reached.steps,
@@ -105,13 +105,13 @@ def _statistics(cell: Cell) -> Iterator[tuple[str, float | None, float | None, f
     if cell.auc is not None:
         yield "area_under_curve", cell.auc, None, None
     if cell.reached is not None:
-        yield "runs_that_reached_threshold", cell.reached.count, None, None
+        yield "runs_that_reached_threshold", cell.reached.arrived, None, None
         yield "median_steps_to_threshold", cell.reached.median, None, None
     if cell.profile is not None:
         shares, (low, high) = cell.profile
         for place, threshold in enumerate(THRESHOLDS):
-            values = (float(row[place]) for row in (shares, low, high))
-            yield f"share_above_{threshold:.2f}", *values
+            name = f"share_above_{threshold:.2f}"
+            yield name, float(shares[place]), float(low[place]), float(high[place])
 
 
 def latex_of(found: Comparison) -> str:

@@ -20,7 +20,7 @@ class Reached(NamedTuple):
     median: float | None
 
     @property
-    def count(self) -> int:
+    def arrived(self) -> int:
         """Runs that reached it."""
         return sum(step is not None for step in self.steps)
 

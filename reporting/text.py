@@ -28,7 +28,8 @@ def _wrapped(line: str) -> list[str]:
     if cell_len(line) <= WIDTH:
         return [line]
     indent = " " * (len(line) - len(line.lstrip()) + 2)
-    pieces, begin = [], indent[2:]
+    pieces: list[str] = []
+    begin = indent[2:]
     for word in line.split():
         if pieces and cell_len(pieces[-1]) + 1 + cell_len(word) <= WIDTH:
             pieces[-1] += f" {word}"
@@ -101,7 +102,7 @@ def _reached(found: Comparison, cells: Sequence[Cell]) -> Iterator[str]:
     rows = [
         [
             cell.setting,
-            f"{cell.reached.count} of {len(cell.reached.steps)}",
+            f"{cell.reached.arrived} of {len(cell.reached.steps)}",
             "not by half" if cell.reached.median is None else f"{cell.reached.median:,.0f}",
         ]
         for cell in cells

@@ -179,7 +179,7 @@ def test_curves_give_area_last_return_and_steps_to_a_threshold():
     a, b = found.cells
     assert (a.auc, b.auc) == ((7.5 + 5) / 2, (0.5 + 3) / 2)
     assert (a.reached.steps, a.reached.median) == ([10, 20], 10)
-    assert (b.reached.steps, b.reached.count, b.reached.median) == ([None, 0], 1, 0)
+    assert (b.reached.steps, b.reached.arrived, b.reached.median) == ([None, 0], 1, 0)
     area = compared(runs, metric="auc")
     assert area.table.scores["a", "T"].tolist() == [5, 7.5]
     last = compared(runs, metric="training")
