@@ -80,6 +80,8 @@ class RunFolder:
         from ppoc.compiler.output.verify import verified
 
         if not os.path.lexists(self.path / MODULE):
+            if (one := _one_of_its_runs(self.path)) is not None:
+                _end(f"{self.path} is of an experiment: give one of its runs, such as {one}")
             _end(f"{self.path} has no {MODULE}: give a compiled or a run folder")
         found = _or_end(lambda: verified(self.path, modified=self.modified, trust=self.trust))
         if found.anew:
@@ -160,6 +162,15 @@ class RunFolder:
     def holds_run(self) -> bool:
         """Whether something was trained in it, or began to be."""
         return holds_run(self.path)
+
+
+def _one_of_its_runs(folder: Path) -> Path | None:
+    """A run of an experiment's folder; None where it is none, or has none."""
+    from ppoc.compiler.output.manifest import LOCK, MODULE
+
+    if not os.path.lexists(folder / LOCK):
+        return None
+    return min((path.parent for path in folder.glob(f"*/{MODULE}")), default=None)
 
 
 def holds_run(folder: Path) -> bool:
