@@ -80,8 +80,7 @@ class RunFolder:
         from ppoc.compiler.output.verify import verified
 
         if not os.path.lexists(self.path / MODULE):
-            if (one := _one_of_its_runs(self.path)) is not None:
-                _end(f"{self.path} is of an experiment: give one of its runs, such as {one}")
+            refuse_experiment(self.path)
             _end(f"{self.path} has no {MODULE}: give a compiled or a run folder")
         found = _or_end(lambda: verified(self.path, modified=self.modified, trust=self.trust))
         if found.anew:
@@ -164,13 +163,13 @@ class RunFolder:
         return holds_run(self.path)
 
 
-def _one_of_its_runs(folder: Path) -> Path | None:
-    """A run of an experiment's folder; None where it is none, or has none."""
+def refuse_experiment(folder: Path) -> None:
+    """End a command that is for one run, where its folder has the runs of an experiment."""
     from ppoc.compiler.output.manifest import LOCK, MODULE
 
-    if not os.path.lexists(folder / LOCK):
-        return None
-    return min((path.parent for path in folder.glob(f"*/{MODULE}")), default=None)
+    one = min((path.parent for path in folder.glob(f"*/{MODULE}")), default=None)
+    if one is not None and os.path.lexists(folder / LOCK):
+        _end(f"{folder} is of an experiment: give one of its runs, such as {one}")
 
 
 def holds_run(folder: Path) -> bool:

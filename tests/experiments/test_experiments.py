@@ -228,8 +228,9 @@ def test_what_is_missing_or_leads_elsewhere(ppoc, spec, tmp_path):
 
 def test_verbs_of_one_run_name_the_runs_of_an_experiment(ppoc, spec, tmp_path):
     assert ppoc("compile", spec(), "--out", "made").code == 0
+    more = {"export": ["--format", "onnx"], "eject": ["--out", "ejected"]}
     for verb in ("eval", "export", "chat", "diagnose", "eject"):
-        done = ppoc(verb, "made")
+        done = ppoc(verb, "made", *more.get(verb, []))
         assert done.code == 2, verb
         assert f"made is of an experiment: give one of its runs, such as made/{RUNS[0]}" in done.err
     assert ppoc("run", "made", "--out", "run", "--quiet").code == 0
