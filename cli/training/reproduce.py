@@ -178,7 +178,7 @@ def _finished(folder: Path) -> bool:
 
 def _summarise(description: dict[str, Any], out: Path, figure: str) -> None:
     """Write the picture, the table, and the numbers of both, of all runs in the folder."""
-    from ppoc.runtime.evaluation.curves import band, draw, read_curve
+    from ppoc.reporting.curves import band, draw, read_curve
 
     numbers: dict[str, Any] = {}
     panels: dict[str, dict[str, Any]] = {}
