@@ -1,7 +1,6 @@
 """`ppoc reproduce`: a published figure again, an experiment of the zoo with picture and table."""
 
 import json
-import statistics
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,10 +11,10 @@ from ppoc.cli import terminal
 from ppoc.cli.training import experiment
 from ppoc.compiler import zoo
 from ppoc.formats.files import write_whole
+from ppoc.formats.text import printable
 
 if TYPE_CHECKING:
     from ppoc.compiler.experiment.resolved import ExperimentResolved
-    from ppoc.formats.experiment import ExperimentRecord, RunRecord
 
 
 def reproduce(
@@ -107,90 +106,30 @@ def _parsed(path: Path) -> dict[str, Any]:
 
 def _summarise(folder: Path, figure: str) -> None:
     """Write the picture, the table, and the numbers of both, of the runs that are finished."""
-    from ppoc.formats.experiment import read
     from ppoc.formats.reading import FormatError
-    from ppoc.runtime.evaluation.curves import Band, draw
+    from ppoc.reporting.curves import draw
+    from ppoc.reporting.figure import panels, rows, table
 
-    description = _parsed(Path(str(files("ppoc.specs"))) / f"{figure}.yaml")
-    numbers: dict[str, dict[str, Any]] = {}
-    panels: dict[str, dict[str, Band]] = {}
+    own = _parsed(Path(str(files("ppoc.specs"))) / f"{figure}.yaml")
+    notes: list[str] = []
     try:
-        for (task, setting), runs in _finished(read(folder)).items():
-            found = _numbers(folder, runs)
-            if found is not None:
-                row, panels.setdefault(task, {})[description["labels"][setting]] = found
-                numbers.setdefault(task, {})[setting] = row
+        found = rows(folder, notes)
     except (OSError, ValueError, FormatError) as error:
-        terminal.fail(terminal.RUN_FAILED, f"no table and no picture: {error}")
-    if not numbers:
+        terminal.fail(terminal.RUN_FAILED, f"no table and no picture: {printable(str(error))}")
+    for note in notes:
+        terminal.say(f"note: {printable(note)}")
+    if not found:
         return
+    numbers = {
+        task: {name: row.numbers() for name, row in settings.items()}
+        for task, settings in found.items()
+    }
     write_whole(folder / f"{figure}.json", json.dumps(numbers) + "\n")
-    write_whole(folder / f"{figure}.md", _table(description, numbers))
+    write_whole(folder / f"{figure}.md", table(found, own["labels"], own["published"]))
     terminal.say(f"table: {folder / f'{figure}.md'}")
     try:
-        draw(panels, folder / f"{figure}.png")
+        draw(panels(found, own["labels"]), folder / f"{figure}.png")
     except ImportError:
         terminal.say("no picture: it needs matplotlib (pip install 'ppoc[plot]')")
     else:
         terminal.say(f"picture: {folder / f'{figure}.png'}")
-
-
-def _finished(record: "ExperimentRecord") -> dict[tuple[str, str], list["RunRecord"]]:
-    """Task and setting → the runs that have a score, in the order of tasks and settings."""
-    tasks = dict.fromkeys(run.task for run in record.runs)
-    found: dict[tuple[str, str], list[RunRecord]] = {
-        (task, setting): [] for task in tasks for setting in record.settings
-    }
-    for run in record.runs:
-        if run.state == "finished" and run.score is not None:
-            found[run.task, run.setting].append(run)
-    return {place: runs for place, runs in found.items() if runs}
-
-
-def _numbers(folder: Path, runs: list["RunRecord"]) -> tuple[dict[str, Any], Any] | None:
-    """What several seeds of one setting reached, and their learning curve with its band.
-
-    None where they are too short for a single episode.
-
-    Raises:
-        OSError, ValueError: their metrics cannot be read.
-    """
-    from ppoc.runtime.evaluation.curves import band, read_curve
-
-    curves = [read_curve(folder / run.run / "metrics.csv", "episode_return") for run in runs]
-    curves = [(steps, values) for steps, values in curves if len(steps)]
-    if not curves:
-        return None
-    curve = band(curves)
-    row = {
-        "seeds": [run.seed for run in runs],
-        "returns": [run.score for run in runs],
-        "last_training_returns": [float(values[-1]) for _, values in curves],
-        "seconds": [run.seconds for run in runs],
-        "curve": {k: [round(float(x), 2) for x in v] for k, v in curve._asdict().items()},
-    }
-    return row, curve
-
-
-def _table(description: dict[str, Any], numbers: dict[str, dict[str, Any]]) -> str:
-    lines = [
-        "| environment | algorithm | seeds | evaluation | training | published |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for environment, rows in numbers.items():
-        for algorithm, row in rows.items():
-            others = description["published"].get(algorithm, {}).get(environment, {})
-            published = "; ".join(f"{text} ({who})" for who, text in others.items()) or "–"
-            label = description["labels"][algorithm]
-            lines.append(
-                f"| {environment} | {label} | {len(row['seeds'])} | {_spread(row['returns'])} | "
-                f"{_spread(row['last_training_returns'])} | {published} |"
-            )
-    return "\n".join(lines) + "\n"
-
-
-def _spread(values: list[float]) -> str:
-    """Mean over seeds, with the standard deviation where there are several."""
-    digits = 0 if abs(statistics.fmean(values)) >= 100 else 1
-    mean = f"{statistics.fmean(values):.{digits}f}"
-    return mean if len(values) == 1 else f"{mean} ± {statistics.pstdev(values):.{digits}f}"
