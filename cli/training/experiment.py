@@ -11,6 +11,7 @@ import typer
 from ppoc.cli import terminal
 from ppoc.cli.folders import RunFolder, new_folder, resolved
 from ppoc.compiler import zoo
+from ppoc.formats.text import printable
 
 if TYPE_CHECKING:
     from ppoc.compiler.experiment.resolved import ExperimentResolved
@@ -145,6 +146,19 @@ def _tell(folder: Path, record: "ExperimentRecord", mode: "Mode") -> None:
         again = f"`ppoc run {folder} --resume` goes on"
         terminal.say(f"{len(left)} of {terminal.count(len(runs), 'run')} are left; {again}")
     if mode != "json" and not left:
-        terminal.tell(f"results: {folder / 'results.json'}")
+        _answer(folder)
     if failed or left:
         raise typer.Exit(terminal.RUN_FAILED)
+
+
+def _answer(folder: Path) -> None:
+    """Say what was found, and where it lies."""
+    from ppoc.formats.reading import FormatError
+    from ppoc.reporting.comparison import answer
+
+    try:
+        for line in answer(folder):
+            terminal.tell(line)
+    except (OSError, FormatError) as error:  # such as that no run has a score
+        terminal.say(printable(str(error)))
+    terminal.tell(f"results: {folder / 'results.json'}")
