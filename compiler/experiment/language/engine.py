@@ -19,7 +19,8 @@ class Engine(BaseModel):
         "jobs of SLURM (`ppoc[slurm]`).",
     )
     address: Text | None = Field(
-        None, description="Of a Ray cluster; null: the one around, or one on this machine."
+        None,
+        description="Of a Ray cluster (auto, HOST:PORT, ray://HOST:PORT); null: RAY_ADDRESS, or a new one here.",
     )
     cpus: Count | None = Field(None, description="Cores of each run; null: one.")
     gpus: Annotated[float, Field(ge=0, le=1024)] = Field(
