@@ -30,7 +30,9 @@ class RemoteAttempt:
         if not (job.folder / "module.py").is_file():
             return Outcome("failed", FAILED, not_shared(socket.gethostname(), job.folder))
         with _quiet(signal.SIGUSR2), _noted(signal.SIGINT) as asked:
-            trial = self._trial = Attempt(job)
+            # A GPU that is there is not always for this job.
+            hidden = {} if job.gpu else {"CUDA_VISIBLE_DEVICES": ""}
+            trial = self._trial = Attempt(job, hidden)
             try:
                 while (outcome := trial.outcome()) is None:
                     if asked.is_set() and not trial.stopping:

@@ -9,7 +9,7 @@ from ppoc.compiler.experiment.resolved import ExperimentResolved
 from ppoc.experiments.conductor import Conductor, conduct
 from ppoc.experiments.display import Display
 from ppoc.experiments.engine import Job
-from ppoc.experiments.engines import engine_named
+from ppoc.experiments.engines import asked, engine_for
 from ppoc.experiments.experiment_folder import record_of
 from ppoc.experiments.planning import Plan, plan
 from ppoc.formats.experiment import ExperimentRecord, RunRecord
@@ -52,7 +52,8 @@ def run_experiment(
         say: tells people what is planned, before the display opens.
 
     Raises:
-        ExperimentError: the folder or the engine cannot be used.
+        EngineError: the engine cannot be used, or is lost.
+        ExperimentError: the folder cannot be used.
         OSError: results.json cannot be written.
     """
     folder = folder.resolve()
@@ -65,7 +66,8 @@ def run_experiment(
         say(
             f"{len(record.runs) - len(todo)} of {len(record.runs)} runs are not run: {_why(record)}"
         )
-    engine = engine_named(resolved.spec.engine, wishes.engine, planned, display.message)
+    where = asked(resolved.spec.engine, wishes.engine if todo else "local")
+    engine = engine_for(where, folder, planned, jobs_asked(resolved, wishes), display.message)
     if todo:
         say(f"{len(todo)} runs on {engine.place}")
     conductor = Conductor(folder, record, engine, display)
@@ -90,10 +92,20 @@ def _why(record: ExperimentRecord) -> str:
     return ", ".join([*said, *([f"{failed} failed (--retry-failed)"] if failed else [])])
 
 
+def jobs_asked(resolved: ExperimentResolved, wishes: Wishes) -> int | None:
+    """Runs side by side, where a person or the spec says how many."""
+    jobs = resolved.spec.jobs
+    return wishes.jobs or (jobs if isinstance(jobs, int) else None)
+
+
 def planned_for(resolved: ExperimentResolved, wishes: Wishes) -> Plan:
-    """The plan for the machine, of jobs that a person or the spec asks for."""
-    asked = resolved.spec.jobs
-    jobs = wishes.jobs or (asked if isinstance(asked, int) else None)
+    """The plan for the machine, of jobs that a person or the spec asks for.
+
+    Elsewhere, runs have the threads that the engine is to give them.
+    """
+    jobs, engine = jobs_asked(resolved, wishes), resolved.spec.engine
+    if (wishes.engine or engine.name) != "local":
+        return Plan(jobs or len(resolved.members), engine.cpus or 1)
     specs: list[Any] = [member.resolved.spec for member in resolved.members]
     devices = {wishes.device or spec.training.device for spec in specs}
     return plan(len(resolved.members), jobs, device="cpu" if devices == {"cpu"} else "auto")
