@@ -1,16 +1,10 @@
 """Experiments on Ray: nodes that die, runs that stop, and clusters that cannot be used."""
 
-import os
-import signal
-import sys
 import time
 
 import pytest
 
 from crashes import ending
-from ppoc.compiler.experiment.language.engine import Engine as EngineSpec
-from ppoc.experiments.engine import EngineError
-from ppoc.experiments.engines import asked
 from ppoc.formats.experiment import read
 
 pytest.importorskip("ray", reason="Ray has no wheel for this Python")
@@ -59,7 +53,7 @@ def test_a_node_that_dies_loses_nothing(ppoc, spec, cluster, tmp_path):
     saved = tmp_path / "killed"
     wait_for(lambda: len({x.parts[-4] for x in saved.glob(SAVED)}) == 2)
     cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
-    out, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert "Traceback" not in err
     assert "goes on from its last checkpoint" in err
