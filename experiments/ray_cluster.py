@@ -95,6 +95,8 @@ def connect(address: str | None) -> Cluster:
         # Ray has its processes import from the folder in which this one stands.
         with _silent(), contextlib.chdir(os.sep):
             ray.init(**options)
+        # It would print errors of its own whatever `log_to_driver` says.
+        vars(sys.modules["ray._private.worker"])["_worker_logs_enabled"] = False
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         disconnect(Cluster("", folder))
         what = "no Ray cluster can be started here" if own else f"no Ray cluster at {asked}"
