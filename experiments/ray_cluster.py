@@ -21,7 +21,7 @@ from ppoc.experiments.remote import not_shared
 from ppoc.formats.files import create_file
 from ppoc.formats.text import printable
 
-REACH_SECONDS = 10.0
+REACH_SECONDS, STILL_SECONDS = 10.0, 2.0
 PROBE_SECONDS = 120.0  # for a node's first process to start
 STORE_BYTES = 80 << 20  # the least that Ray takes: files go by the storage
 CLIENT = "ray://"
@@ -50,10 +50,21 @@ class Cluster(NamedTuple):
     Attributes:
         place: what it is, in words.
         folder: for its files; None where others began it.
+        head: address at which it answers as long as it is there; None where it is far.
     """
 
     place: str
     folder: str | None
+    head: str | None = None
+
+    def answers(self) -> bool:
+        """Whether the cluster is still there."""
+        try:
+            if self.head is not None:
+                _reach(self.head, STILL_SECONDS)
+        except EngineError:
+            return False
+        return True
 
 
 def require() -> None:
@@ -130,7 +141,7 @@ def _keep_to_itself(own: bool) -> None:
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
-def _reach(address: str) -> None:
+def _reach(address: str, seconds: float = REACH_SECONDS) -> None:
     """See that something answers at an address; Ray itself waits for minutes.
 
     Raises:
@@ -140,7 +151,7 @@ def _reach(address: str) -> None:
     if not port.isdecimal() or not host:
         return  # a word, or what Ray will object to
     try:
-        socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
+        socket.create_connection((host.strip("[]"), int(port)), seconds).close()
     except (OSError, OverflowError) as error:
         raise EngineError(
             f"no Ray cluster answers at {address}: {error}; `ray status` on its machines shows one"
@@ -179,10 +190,10 @@ def check_nodes(folder: Path, need: Need) -> list[str]:
     nodes = alive()
     fit = [node for node in nodes if need.times(node)]
     if not fit:
-        largest = ", ".join(sorted({str(_size(node)) for node in nodes})) or "no nodes"
+        sizes = ", ".join(sorted({_size(node) for node in nodes})) or "nothing"
         raise EngineError(
             f"no node of the Ray cluster has {need} for a run, which would wait for ever: "
-            f"there are {largest}; change engine.cpus or engine.gpus"
+            f"its nodes have {sizes} each; change engine.cpus or engine.gpus"
         )
     token = f".ray-{secrets.token_hex(8)}"
     file = create_file(folder / token)

@@ -20,6 +20,9 @@ from ppoc.experiments.remote import Losses, RemoteAttempt
 from ppoc.formats.text import printable
 
 LOOK_SECONDS = 5.0  # between looks at the cluster's nodes
+GONE_SECONDS = (
+    30.0  # without an answer; after 60 Ray ends the whole process, with a code of its own
+)
 LOST = "its machine or its process was lost"
 
 
@@ -50,31 +53,44 @@ class RayEngine:
         self._stopping: set[str] = set()
         self._losses = Losses()
         self._open = True
-        self._room, self._looked = 0, float("-inf")
+        self._room, self._looked, self._silent = 0, time.monotonic(), 0.0
         self._cluster = ray_cluster.connect(spec.address)
         try:
             for note in ray_cluster.check_nodes(folder, self._need):
                 say(note)
-            side_by_side = self.slots
+            self._room = self._count()
         except BaseException:
             self.close()
             raise
-        self.place = f"{self._cluster.place}: {side_by_side} side by side, {self._need} each"
+        self.place = f"{self._cluster.place}: {self.slots} side by side, {self._need} each"
 
     @property
     def slots(self) -> int:
         """The jobs that were asked for, or as many as the cluster's nodes have room for now."""
-        if self._jobs is not None:
-            return self._jobs
+        return self._room if self._jobs is None else self._jobs
+
+    def _count(self) -> int:
+        with _told():
+            return sum(map(self._need.times, ray_cluster.alive()))
+
+    def _look(self) -> None:
+        """See now and then whether the cluster is there, and has room.
+
+        Raises:
+            EngineError: it is gone.
+        """
         now = time.monotonic()
-        if now - self._looked >= LOOK_SECONDS:
-            with _told():
-                room = sum(map(self._need.times, ray_cluster.alive()))
-            self._looked = now
-            if self._tasks and not room:
+        if now - self._looked < LOOK_SECONDS:
+            return
+        if self._cluster.answers():
+            before, self._room, self._silent = self._room, self._count(), 0.0
+            if before and not self._room:
                 self._say("no node of the Ray cluster has room for a run any more: waiting for one")
-            self._room = room
-        return self._room
+        else:
+            self._silent += now - self._looked
+            if self._silent >= GONE_SECONDS:
+                raise EngineError("the Ray cluster is lost: its head does not answer any more")
+        self._looked = now
 
     def start(self, job: Job) -> None:
         """Hand a run to the cluster."""
@@ -96,6 +112,7 @@ class RayEngine:
         """Attempts that have ended since; lost ones are begun again."""
         import ray
 
+        self._look()
         if not self._tasks:
             return []
         with _told():
