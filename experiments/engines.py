@@ -27,6 +27,8 @@ def asked(spec: EngineSpec, name: str | None) -> EngineSpec:
         from ppoc.experiments.ray_cluster import require as require_ray
 
         require_ray()
+        if spec.gpus > 1 and spec.gpus != int(spec.gpus):
+            raise EngineError(f"of several GPUs Ray gives whole ones: engine.gpus is {spec.gpus:g}")
     elif spec.name == "slurm":
         from ppoc.experiments.slurm_engine import require as require_slurm
 

@@ -108,6 +108,8 @@ def test_a_cluster_that_is_not_there_is_said(address):
 
 
 def test_missing_ray_is_said_with_what_installs_it(monkeypatch):
+    with pytest.raises(EngineError, match=r"whole ones: engine.gpus is 1\.5"):
+        asked(EngineSpec(name="ray", gpus=1.5), None)
     monkeypatch.setattr(ray_cluster, "find_spec", lambda name: None)
     with pytest.raises(EngineError, match=r"needs Ray: pip install 'ppoc\[ray\]'"):
         asked(EngineSpec(name="ray"), None)
