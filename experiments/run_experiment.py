@@ -1,5 +1,6 @@
 """Run an experiment in its folder: what is not finished yet, on the engine that is asked for."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,13 +62,8 @@ def run_experiment(
         say(note)
     planned = planned_for(resolved, wishes)
     todo = [run for run in record.runs if is_to_be_run(run, wishes)]
-    if len(todo) < len(record.runs):
-        say(
-            f"{len(record.runs) - len(todo)} of {len(record.runs)} runs are not run: {_why(record)}"
-        )
     engine = engine_named(resolved.spec.engine, wishes.engine, planned, display.message)
-    if todo:
-        say(f"{len(todo)} runs on {engine.place}")
+    say(_in_words(record, len(todo), engine.place))
     conductor = Conductor(folder, record, engine, display)
     wanted = {run.run for run in todo}
     steps = {member.name: member.steps for member in resolved.members}
@@ -83,11 +79,16 @@ def is_to_be_run(run: RunRecord, wishes: Wishes) -> bool:
     return run.state == "waiting" or (run.state == "failed" and wishes.retry_failed)
 
 
-def _why(record: ExperimentRecord) -> str:
-    failed = sum(run.state == "failed" for run in record.runs)
-    finished = sum(run.state == "finished" for run in record.runs)
-    said = [f"{finished} are finished"] if finished else []
-    return ", ".join([*said, *([f"{failed} failed (--retry-failed)"] if failed else [])])
+def _in_words(record: ExperimentRecord, todo: int, place: str) -> str:
+    """What is there of an experiment, and what is to be done."""
+    states = Counter(run.state for run in record.runs)
+    failed = f"{states['failed']} failed"
+    said = [
+        *([f"{states['finished']} finished before"] if states["finished"] else []),
+        *([f"{failed} (--retry-failed tries again)"] if states["failed"] else []),
+        *([f"{todo} to run on {place}"] if todo else []),
+    ]
+    return f"runs of {record.name}: {', '.join(said)}"
 
 
 def planned_for(resolved: ExperimentResolved, wishes: Wishes) -> Plan:
