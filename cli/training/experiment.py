@@ -86,6 +86,7 @@ def run(spec: "ExperimentResolved", given: Given, wishes: "Wishes", mode: "Mode"
     """Run an experiment, in a new folder or in the one that it is to go on in."""
     from ppoc.experiments.display import display
     from ppoc.experiments.engine import EngineError
+    from ppoc.experiments.engines import asked
     from ppoc.experiments.experiment_folder import ExperimentError, alone
     from ppoc.experiments.run_experiment import run_experiment
 
@@ -94,6 +95,7 @@ def run(spec: "ExperimentResolved", given: Given, wishes: "Wishes", mode: "Mode"
             terminal.say(text)
 
     try:
+        asked(spec.spec.engine, wishes.engine)  # before anything is written
         folder = _prepared(spec, given, trust=wishes.trust)
         say(f"experiment folder: {folder}")
         with alone(folder):
