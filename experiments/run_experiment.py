@@ -1,10 +1,11 @@
 """Run an experiment in its folder: what is not finished yet, on the engine that is asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ppoc.compiler.experiment.members import Member
 from ppoc.compiler.experiment.resolved import ExperimentResolved
 from ppoc.experiments.conductor import Conductor, conduct
 from ppoc.experiments.display import Display
@@ -55,11 +56,29 @@ def run_experiment(
         ExperimentError: the folder or the engine cannot be used.
         OSError: results.json cannot be written.
     """
+    hours = resolved.spec.budget.hours
+    return run_members(folder, resolved, resolved.members, display, wishes, say, hours)
+
+
+def run_members(
+    folder: Path,
+    resolved: ExperimentResolved,
+    members: Sequence[Member],
+    display: Display,
+    wishes: Wishes,
+    say: Callable[[str], None],
+    hours: float | None = None,
+) -> ExperimentRecord:
+    """Run what is left of some runs of an experiment, as `run_experiment` does.
+
+    Args:
+        hours: after which nothing new is begun.
+    """
     folder = folder.resolve()
-    record, notes = record_of(folder, resolved)
+    record, notes = record_of(folder, resolved, members)
     for note in notes:
         say(note)
-    planned = planned_for(resolved, wishes)
+    planned = planned_for(resolved, wishes, len(members))
     todo = [run for run in record.runs if is_to_be_run(run, wishes)]
     if len(todo) < len(record.runs):
         say(
@@ -70,11 +89,11 @@ def run_experiment(
         say(f"{len(todo)} runs on {engine.place}")
     conductor = Conductor(folder, record, engine, display)
     wanted = {run.run for run in todo}
-    steps = {member.name: member.steps for member in resolved.members}
+    steps = {member.name: member.steps for member in members}
     for run in record.runs:
         job = job_of(folder, run, planned, wishes) if run.run in wanted else None
         conductor.add(run, job, steps[run.run])
-    conduct(conductor, display, hours=resolved.spec.budget.hours)
+    conduct(conductor, display, hours=hours)
     return conductor.record
 
 
@@ -90,13 +109,13 @@ def _why(record: ExperimentRecord) -> str:
     return ", ".join([*said, *([f"{failed} failed (--retry-failed)"] if failed else [])])
 
 
-def planned_for(resolved: ExperimentResolved, wishes: Wishes) -> Plan:
-    """The plan for the machine, of jobs that a person or the spec asks for."""
+def planned_for(resolved: ExperimentResolved, wishes: Wishes, runs: int) -> Plan:
+    """The plan for so many runs on the machine, of jobs that a person or the spec asks for."""
     asked = resolved.spec.jobs
     jobs = wishes.jobs or (asked if isinstance(asked, int) else None)
-    specs: list[Any] = [member.resolved.spec for member in resolved.members]
+    specs: list[Any] = [one.resolved.spec for _, one in resolved.examined if one.resolved]
     devices = {wishes.device or spec.training.device for spec in specs}
-    return plan(len(resolved.members), jobs, device="cpu" if devices == {"cpu"} else "auto")
+    return plan(runs, jobs, device="cpu" if devices == {"cpu"} else "auto")
 
 
 def job_of(folder: Path, run: RunRecord, planned: Plan, wishes: Wishes) -> Job:

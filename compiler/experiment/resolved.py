@@ -1,6 +1,6 @@
 """A checked spec of an experiment, and the runs that it means."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ from ppoc.compiler.experiment.language import ExperimentSpec
 from ppoc.compiler.experiment.members import SEED, Member, seeds_of
 from ppoc.compiler.experiment.search import corners
 from ppoc.compiler.experiment.settings import Setting, distinct, folder_name, settings
-from ppoc.compiler.front.diagnostics import Diagnostic, ordered
+from ppoc.compiler.front.diagnostics import Diagnostic, SpecError, ordered
 from ppoc.compiler.front.node import Node
 from ppoc.compiler.front.rules import Phase
 from ppoc.compiler.front.spec import Examined, ResolvedSpec
@@ -35,11 +35,14 @@ class ExperimentResolved(ResolvedSpec):
         """The seeds, each with its place."""
         return seeds_of(self.root.value.get("seeds"), self.spec.seeds)
 
+    @property
+    def _source(self) -> Source:
+        kinds = {name: kind for name, kind in self.kinds.items() if name != self.kind.name}
+        return Source(self.source_text, self.folder / "experiment.yaml", kinds)
+
     @cached_property
     def _planned(self) -> tuple[list[Cell], list[Diagnostic]]:
-        kinds = {name: kind for name, kind in self.kinds.items() if name != self.kind.name}
-        source = Source(self.source_text, self.folder / "experiment.yaml", kinds)
-        return cells(self.settings, self.root, source)
+        return cells(self.settings, self.root, self._source)
 
     @property
     def cells(self) -> list[Cell]:
@@ -57,13 +60,25 @@ class ExperimentResolved(ResolvedSpec):
 
         A search has none: its runs are planned as it goes.
         """
-        if self.spec.search is not None:
-            return []
-        chosen = [(seed, cell) for seed in self.seeds for cell in self.cells]
-        named = [folder_name(cell.setting.name, cell.task, seed.value) for seed, cell in chosen]
+        return [] if self.spec.search is not None else self._runs(self.cells, self.seeds)
+
+    def members_of(self, chosen: Sequence[Setting], seeds: Sequence[Node]) -> list[Member]:
+        """The runs of other settings, such as a search tries, in the order of `members`.
+
+        Raises:
+            SpecError: a base cannot be read.
+        """
+        made, found = cells(chosen, self.root, self._source)
+        if found:
+            raise SpecError(found)
+        return self._runs(made, seeds)
+
+    def _runs(self, chosen: Sequence[Cell], seeds: Sequence[Node]) -> list[Member]:
+        pairs = [(seed, cell) for seed in seeds for cell in chosen]
+        named = [folder_name(cell.setting.name, cell.task, seed.value) for seed, cell in pairs]
         return [
             Member(name, cell.setting.name, cell.task, seed.value, cell, seed)
-            for name, (seed, cell) in zip(distinct(named), chosen, strict=True)
+            for name, (seed, cell) in zip(distinct(named), pairs, strict=True)
         ]
 
     def findings(self, phase: Phase, *given: Any) -> list[Diagnostic]:
