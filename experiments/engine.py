@@ -54,12 +54,14 @@ class Engine(Protocol):
     an engine: their folders say it.
 
     Attributes:
-        slots: runs that it makes side by side; it may change while they run.
         place: where that is, in a few words for people.
     """
 
-    slots: int
     place: str
+
+    @property
+    def slots(self) -> int:
+        """Runs that it makes side by side; it may change while they run."""
 
     def start(self, job: Job) -> None:
         """Begin an attempt at a run; return at once."""
