@@ -42,8 +42,8 @@ def _plain(root: Node) -> Setting:
 
 
 def _ends(node: Node) -> list[Node]:
-    """Both ends of a range, or all choices."""
-    return [item for ends in node.value.values() for item in ends.value]
+    """Both ends of a range, or all choices; a lock also has the forms that it is not of."""
+    return [item for ends in node.value.values() for item in ends.value or ()]
 
 
 def _node(value: Any, place: Node) -> Node:

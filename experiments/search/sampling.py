@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ppoc.compiler.experiment.language.search import Search
 
+P_VALUE = 0.1  # of Wilcoxon's test, one-sided
 UNITS = 9  # parts of a run after which its trial may be pruned; rungs of Hyperband: 1, 3, 9
 
 
@@ -23,14 +24,19 @@ def sampler(search: Search, seed: int) -> BaseSampler:
     return TPESampler(seed=seed, multivariate=True)
 
 
-def pruner(search: Search) -> BasePruner:
-    """The pruner of a search; Wilcoxon's compares runs, the others parts of runs."""
+def pruner(search: Search, runs: int) -> BasePruner:
+    """The pruner of a search; Wilcoxon's compares runs, the others parts of runs.
+
+    Args:
+        runs: of a trial.
+    """
     if search.prune == "hyperband":
         return HyperbandPruner(min_resource=1, max_resource=UNITS, reduction_factor=3)
     if search.prune == "median":
         return MedianPruner(n_startup_trials=5, n_warmup_steps=2)
     if search.prune == "wilcoxon":
-        return WilcoxonPruner()
+        # The least that a sign test shows before the last of few runs is more than 0.1.
+        return WilcoxonPruner(p_threshold=max(P_VALUE, 1.01 * 0.5 ** (runs - 1)))
     return NopPruner()
 
 

@@ -66,7 +66,7 @@ def open_study(
             study_name=resolved.spec.name,
             directions=directions,
             sampler=Seeded(lambda number: sampler(search, number)),
-            pruner=pruner(search),
+            pruner=pruner(search, search.seeds * len({cell.task for cell in resolved.cells})),
             load_if_exists=True,
         )
         digest = _digest(resolved)
