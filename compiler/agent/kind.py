@@ -57,6 +57,10 @@ class AgentKind:
         below = attempt(lambda: preset(user), found) or Node({})
         return critic_like_actor(merge(below, user))
 
+    def placed(self, document: Node) -> Node:
+        """The document itself: none of its values names a file."""
+        return document
+
     def probed(self, resolved: ResolvedAgent, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
         """Problems that the environment shows, which is made once."""
         from ppoc.compiler.agent.build import environment_problems

@@ -148,6 +148,9 @@ class SpecKind(Protocol):
     def layered(self, user: Node, found: list[Diagnostic]) -> Node:
         """A document over the layers below it, such as its preset; problems go to `found`."""
 
+    def placed(self, document: Node) -> Node:
+        """A document whose files have absolute names, as text that stands elsewhere needs it."""
+
     def probed(self, resolved: Any, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
         """Problems that only the environment or the files of a spec show; `right`: all else is."""
 

@@ -52,7 +52,7 @@ def explain(errors: Sequence[ErrorDetails], root: Node, kind: SpecKind) -> list[
 def _explain_one(error: ErrorDetails, root: Node, kind: SpecKind) -> Diagnostic:
     wrong, location = error["type"], error["loc"]
     path, node, parent = locate(root, location)
-    annotation = _annotation(kind.model, path)
+    annotation = annotation_at(kind.model, path)
     if wrong == "extra_forbidden":
         return _unknown_key(kind, path, node)
     if wrong == "missing":
@@ -120,7 +120,7 @@ def _child(node: Node, step: Any) -> Node | None:
     return value[step] if in_list else None
 
 
-def _annotation(spec: type[BaseModel], path: Sequence[Any]) -> Any:
+def annotation_at(spec: type[BaseModel], path: Sequence[Any]) -> Any:
     """The type of the language at a path."""
     annotation: Any = spec
     for step in path:
@@ -137,7 +137,7 @@ def _annotation(spec: type[BaseModel], path: Sequence[Any]) -> Any:
 
 def _unknown_key(kind: SpecKind, path: Sequence[Any], node: Node) -> Diagnostic:
     key = str(path[-1])
-    model = model_of(_annotation(kind.model, path[:-1])) or kind.model
+    model = model_of(annotation_at(kind.model, path[:-1])) or kind.model
     siblings = [info.alias or name for name, info in model.model_fields.items()]
     if model is kind.model:
         siblings = [name for name in siblings if name != "lock"] + ["extends"]

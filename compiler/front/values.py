@@ -1,6 +1,6 @@
 """Kinds of values that the spec languages share, and how strictly these are read."""
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
@@ -52,8 +52,9 @@ class Lock(BaseModel):
 
 
 def model_of(annotation: Any) -> type[BaseModel] | None:
-    """The section that a type is, or may be besides null."""
-    for part in (annotation, *get_args(annotation)):
+    """The section that a type is, or may be besides null; a list or mapping of some is none."""
+    parts = () if get_origin(annotation) in (dict, list) else get_args(annotation)
+    for part in (annotation, *parts):
         if isinstance(part, type) and issubclass(part, BaseModel):
             return part
     return None

@@ -10,7 +10,7 @@ from ppoc.compiler.front.values import VERSION
 from ppoc.compiler.rlhf.language import RlhfSpec
 from ppoc.compiler.rlhf.peers import PEERS
 from ppoc.compiler.rlhf.probe import RlhfFacts
-from ppoc.compiler.rlhf.resolved import RlhfResolved
+from ppoc.compiler.rlhf.resolved import RlhfResolved, placed
 from ppoc.compiler.rlhf.starter import INTRODUCTION, STARTER
 
 REQUIRED = {"ppoc": VERSION, "kind": "rlhf", "name": "model", "model": {}}
@@ -45,6 +45,10 @@ class RlhfKind:
     def layered(self, user: Node, found: list[Diagnostic]) -> Node:
         """The document itself: there are no presets."""
         return user
+
+    def placed(self, document: Node) -> Node:
+        """The document with the files of its data and models, each beside the text that says it."""
+        return placed(document)
 
     def probed(self, resolved: RlhfResolved, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
         """Problems that the files of the spec show."""

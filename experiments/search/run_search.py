@@ -79,7 +79,7 @@ def run_search(
     record = run_members(folder, resolved, members, display, wishes, say)
     found = confirmed(folder, resolved, chosen, members, record)
     if found:
-        write_whole(folder / BEST, best_text(resolved, found, members, folder))
+        write_whole(folder / BEST, best_text(resolved, found, members))
         _tell(found, folder, say)
     return record
 

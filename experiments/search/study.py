@@ -8,13 +8,11 @@ import socket
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-from ppoc.compiler.experiment.build import compile_experiment
 from ppoc.compiler.experiment.language.search import Search
 from ppoc.compiler.experiment.resolved import ExperimentResolved
 from ppoc.experiments.experiment_folder import ExperimentError
@@ -27,9 +25,6 @@ from ppoc.formats.text import printable
 JOURNAL = "search.journal"
 LARGEST = 256 * 2**20  # bytes
 DIGEST, OWNER = "spec", "owner"
-# What may be changed of a search that has begun.
-FREE = ("name", "question", "compare", "engine", "jobs", "budget", "seeds", "lock")
-FREE_OF_SEARCH = ("trials", "confirm", "storage")
 
 
 class _Held(JournalFileOpenLock):
@@ -111,12 +106,17 @@ def _mend(path: Path, say: Callable[[str], None]) -> None:
 
 
 def _digest(resolved: ExperimentResolved) -> str:
-    """A checksum of all that decides how a trial is scored."""
-    rows: dict[str, Any] = dict(compile_experiment(resolved).values)
-    rows["search"] = {k: v for k, v in rows["search"].items() if k not in FREE_OF_SEARCH}
-    kept = {key: value for key, value in rows.items() if key not in FREE}
-    kept["scores"] = rows["compare"].get("scores")
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+    """A checksum of all that decides how a trial is scored, the same by a spec and by its lock."""
+    whole, spec = resolved.whole.plain(), resolved.spec
+    space = {
+        key: {form: found for form, found in where.items() if found is not None}
+        for key, where in whole["search"]["space"].items()
+    }
+    search = spec.model_dump(mode="json")["search"]
+    scored = {key: search[key] for key in ("method", "prune", "seeds", "cost")}
+    rows = {"base": whole["base"], "set": whole.get("set") or {}, "tasks": spec.tasks}
+    rows |= {"space": space, "scores": spec.compare.scores, **scored}
+    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ import shutil
 
 import pytest
 
-from ppoc.compiler.experiment.resolved import ExperimentResolved
 from ppoc.compiler.resolve import resolve_text
 from ppoc.experiments.experiment_folder import ExperimentError, UnfinishedError
 from ppoc.experiments.search.run_search import best_of
@@ -180,7 +179,7 @@ def test_a_setting_that_does_not_compile_is_a_failed_trial(tmp_path, monkeypatch
     whole = SPEC.format(search="", seeds=2, rest="")
     begin, end = whole.index("  space:"), whole.index("seeds:")
     # Both ends of each range are right; what is wrong, only some trials have.
-    monkeypatch.setattr(ExperimentResolved, "_of_runs", lambda self: iter(()))
+    monkeypatch.setattr("ppoc.compiler.experiment.resolved.of_some", lambda found: [])
     resolved = resolve_text(f"{whole[:begin]}  {text}\n{whole[end:]}", "spec.yaml")
     search(tmp_path / "a", resolved)
     found = rows(tmp_path / "a")
@@ -320,7 +319,7 @@ def test_machines_search_together_by_a_database(tmp_path, monkeypatch):
 def test_a_database_that_is_not_there_is_one_message_without_its_password(tmp_path):
     url = f"sqlite:///{tmp_path}/no/such/folder/secret.db"
     with pytest.raises(ExperimentError, match=r"search\.storage") as error:
-        search(tmp_path / "a", spec(f"trials: 2\n  storage: {url}"))
+        search(tmp_path / "a", spec(f"trials: 3\n  storage: {url}"))
     assert "secret" not in str(error.value)
 
 
@@ -336,3 +335,14 @@ def test_tasks_are_scored_together_on_their_scales(tmp_path, monkeypatch):
     done = search(tmp_path / "b", spec("trials: 2\n  confirm: 1", 2, rest=f"{tasks}\n{scales}"))
     assert all(-2 < float(row["score"]) < 1.1 for row in rows(tmp_path / "b"))
     assert len(done.record.runs) == 4
+
+
+def test_a_lock_means_the_same_search_as_its_spec(tmp_path, monkeypatch):
+    from ppoc.compiler.output.build import compile_spec
+
+    resolved = spec("trials: 2\n  confirm: 1")
+    patch(monkeypatch, StandIn(bowl))
+    search(tmp_path / "a", resolved)
+    engine = patch(monkeypatch, StandIn(bowl))
+    done = search(tmp_path / "a", resolve_text(compile_spec(resolved).lock, "spec.lock.yaml"))
+    assert (engine.made, len(done.record.runs)) == ([], 3)
