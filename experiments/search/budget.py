@@ -9,8 +9,8 @@ from optuna.trial import FrozenTrial
 
 from ppoc.compiler.experiment.resolved import ExperimentResolved
 from ppoc.experiments.experiment_folder import ExperimentError
+from ppoc.experiments.search.study import HOURS, RUNS, SECONDS, STEPS
 
-RUNS, STEPS, SECONDS = "runs", "steps", "seconds"  # attributes of trials
 NOTE_SECONDS = 60.0
 
 
@@ -32,7 +32,7 @@ class Allowance:
         self.runs = search.seeds * tasks
         self._length = max(lengths, default=0)
         self.confirming = search.confirm * len(resolved.seeds) * tasks
-        self._hours = f"hours of {owner}"
+        self._hours = f"{HOURS}{owner}"
         self._before = float(study.user_attrs.get(self._hours, 0.0))
         self._begun = self._noted = time.monotonic()
         if not study.get_trials(deepcopy=False) and (why := self.used_up(1)) is not None:

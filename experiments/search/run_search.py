@@ -32,8 +32,8 @@ from ppoc.experiments.search.budget import Allowance
 from ppoc.experiments.search.confirm import Confirmed, confirmed
 from ppoc.experiments.search.sampling import distinct
 from ppoc.experiments.search.seeker import Seeker
-from ppoc.experiments.search.study import open_study, owner
-from ppoc.experiments.search.table import REASON, best_of
+from ppoc.experiments.search.study import REASON, open_study, owner
+from ppoc.experiments.search.table import best_of
 from ppoc.experiments.search.trial import bounds_of, members_of
 from ppoc.formats.experiment import ExperimentRecord, write
 from ppoc.formats.files import write_whole
@@ -58,7 +58,7 @@ def run_search(
     search = resolved.spec.search
     assert search is not None
     folder = folder.resolve()
-    study, mine = open_study(folder, resolved, say), owner(folder)
+    study, mine = open_study(folder, resolved, say), owner(folder, search)
     if len({cell.task for cell in resolved.cells} - bounds_of(resolved).keys()) > 1:
         raise ExperimentError(
             "returns of several tasks are scored together: `compare.scores` has to say for each "

@@ -15,10 +15,10 @@ from ppoc.experiments.display import Display
 from ppoc.experiments.experiment_folder import add_missing, record_of
 from ppoc.experiments.planning import Plan
 from ppoc.experiments.run_experiment import Wishes, job_of
-from ppoc.experiments.search.budget import RUNS, SECONDS, STEPS, Allowance
+from ppoc.experiments.search.budget import Allowance
 from ppoc.experiments.search.space import distributions, values, words
-from ppoc.experiments.search.study import OWNER
-from ppoc.experiments.search.table import REASON, write_table
+from ppoc.experiments.search.study import HERE, OWNER, REASON, RUNS, SECONDS, STEPS
+from ppoc.experiments.search.table import write_table
 from ppoc.experiments.search.trial import Trial, bounds_of, members_of
 from ppoc.experiments.stopping import requests
 from ppoc.formats.experiment import RunRecord
@@ -55,13 +55,14 @@ class Seeker:
     @property
     def left(self) -> list[FrozenTrial]:
         """Trials of this folder that are not over."""
-        return [trial for trial in self.unfinished if trial.user_attrs.get(OWNER) == self._owner]
+        alone = self._owner == HERE
+        found = self.unfinished
+        return [trial for trial in found if alone or trial.user_attrs.get(OWNER) == self._owner]
 
     @property
     def unfinished(self) -> list[FrozenTrial]:
         """Trials that are not over, of all machines."""
-        found = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        return [trial for trial in found if set(self._space) <= set(trial.params)]
+        return self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
     def seek(self, conductor: Conductor, planned: Plan, display: Display, wishes: Wishes) -> None:
         """Go on with trials under way, and begin others while the budget has room."""
@@ -92,7 +93,10 @@ class Seeker:
 
     def _go_on(self, trial: FrozenTrial) -> None:
         asked = optuna.Trial(self._study, trial._trial_id)
-        self._start(asked, trial.params)
+        if set(self._space) <= set(trial.params):
+            self._start(asked, trial.params)
+        else:
+            self._fail(asked, "the search was killed while it drew its values")
 
     def _begin(self) -> bool:
         """Begin a trial; False where none is to be begun any more."""

@@ -44,7 +44,7 @@ def _value(one: Range, param: Any) -> Any:
     if one.choice is not None:
         return {json.dumps(choice): choice for choice in one.choice}[param]
     if one.int is not None:
-        return int(param)
+        return min(max(int(param), one.int[0]), one.int[1])
     low, high = one.log or one.range or (param, param)
     return min(max(float(f"{param:.{DIGITS}g}"), low), high)
 

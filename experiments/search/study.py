@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import math
 import os
 import socket
 import warnings
@@ -12,6 +13,7 @@ from pathlib import Path
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import TrialState
 
 from ppoc.compiler.experiment.language.search import Search
 from ppoc.compiler.experiment.resolved import ExperimentResolved
@@ -24,7 +26,10 @@ from ppoc.formats.text import printable
 
 JOURNAL = "search.journal"
 LARGEST = 256 * 2**20  # bytes
-DIGEST, OWNER = "spec", "owner"
+DIGEST, HOURS = "spec", "hours of "  # of a study
+OWNER, REASON = "owner", "reason"  # of a trial, as are these
+RUNS, STEPS, SECONDS = NUMBERS = ("runs", "steps", "seconds")
+HERE = "here"
 
 
 class _Held(JournalFileOpenLock):
@@ -55,25 +60,53 @@ def open_study(
     directions = ["maximize", "minimize"] if search.cost else ["maximize"]
     with _plainly(where, search.storage):
         storage = _storage(folder, search, say)
-        known = {s.study_name: s for s in optuna.get_all_study_summaries(storage)}
-        study = optuna.create_study(
+        known = {summary.study_name for summary in optuna.get_all_study_summaries(storage)}
+        if resolved.spec.name not in known:
+            with contextlib.suppress(optuna.exceptions.DuplicatedStudyError):  # just made elsewhere
+                optuna.create_study(
+                    storage=storage, study_name=resolved.spec.name, directions=directions
+                )
+        study = optuna.load_study(
             storage=storage,
             study_name=resolved.spec.name,
-            directions=directions,
             sampler=Seeded(lambda number: sampler(search, number)),
             pruner=pruner(search, search.seeds * len({cell.task for cell in resolved.cells})),
-            load_if_exists=True,
         )
         digest = _digest(resolved)
-        if study.study_name not in known:
+        if DIGEST not in study.user_attrs and not study.get_trials(deepcopy=False):
             study.set_user_attr(DIGEST, digest)
-        if study.user_attrs.get(DIGEST) != digest or len(study.directions) != len(directions):
+        if study.user_attrs.get(DIGEST) != digest:
             raise ExperimentError(
                 f"{where} is of another search: its space, its base or how it is scored differ; "
                 "give another --out, or another name"
             )
-        study.get_trials(deepcopy=False)  # what is strange there, shows now
+        _check(study)
     return study
+
+
+def _check(study: optuna.Study) -> None:
+    """See that what others may have written is what the search takes it for.
+
+    Raises:
+        FormatError: it is not.
+    """
+    for name, value in study.user_attrs.items():
+        if name.startswith(HOURS) and not _is_number(value):
+            raise FormatError(f"{name} is no number")
+    for trial in study.get_trials(deepcopy=False):
+        attrs, values = trial.user_attrs, trial.values
+        numbers = [attrs[name] for name in NUMBERS if name in attrs]
+        if not all(map(_is_number, numbers)) or not isinstance(attrs.get(REASON, ""), str):
+            raise FormatError(f"what it says of trial {trial.number} is not of its type")
+        is_scored = values is not None and len(values) == len(study.directions)
+        if trial.state == TrialState.COMPLETE and not is_scored:
+            raise FormatError(f"trial {trial.number} is finished and has no score")
+        if not all(map(_is_number, [*(values or ()), *trial.intermediate_values.values()])):
+            raise FormatError(f"the scores of trial {trial.number} are no numbers")
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
 
 
 def _storage(folder: Path, search: Search, say: Callable[[str], None]) -> BaseStorage:
@@ -141,6 +174,6 @@ def _plainly(where: str, storage: str | None) -> Iterator[None]:
         ) from error
 
 
-def owner(folder: Path) -> str:
-    """A name for this folder on this machine, among those that search together."""
-    return f"{socket.gethostname()}:{folder}"
+def owner(folder: Path, search: Search) -> str:
+    """A name for this folder among those that search together; a journal has but one."""
+    return HERE if search.storage is None else f"{socket.gethostname()}:{folder}"

@@ -10,12 +10,11 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ppoc.compiler.experiment.language.search import Search
-from ppoc.experiments.search.budget import SECONDS, STEPS
 from ppoc.experiments.search.space import values
+from ppoc.experiments.search.study import REASON, SECONDS, STEPS
 from ppoc.formats.files import write_whole
 
 NAME = "trials.csv"
-REASON = "reason"  # an attribute of a trial
 STATES = {
     TrialState.COMPLETE: "finished",
     TrialState.PRUNED: "pruned",

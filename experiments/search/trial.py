@@ -69,9 +69,9 @@ class Trial:
 
     def is_worse(self, prune: str) -> str | None:
         """Report what is new of its returns; in words, where it is behind others, else None."""
-        reported = self._reported
-        if prune == "none" or reported is None:
+        if prune == "none":
             return None
+        reported = self._reported
         for step, value in self._runs() if prune == "wilcoxon" else self._parts(len(reported)):
             if step in reported:
                 continue
@@ -84,9 +84,8 @@ class Trial:
 
     @property
     def _reported(self) -> Mapping[int, float]:
-        storage, number = self.asked.study, self.number
-        found: Mapping[int, float] = storage.get_trials(deepcopy=False)[number].intermediate_values
-        return found
+        trials = self.asked.study.get_trials(deepcopy=False)
+        return trials[self.number].intermediate_values
 
     def _runs(self) -> list[tuple[int, float]]:
         """Scores of runs that have finished, by their place in the trial."""
@@ -111,9 +110,9 @@ class Trial:
         found = []
         for unit in range(min(UNITS - 1, *map(len, curves))):
             values = [
-                score.scaled(curve[unit], self.bounds.get(member.task))
+                score.scaled(value, self.bounds.get(member.task))
                 for member, curve in zip(first, curves, strict=True)
-                if curve[unit] is not None
+                if (value := curve[unit]) is not None
             ]
             if len(values) == len(curves):
                 found.append((unit + 1, math.fsum(values) / len(values)))

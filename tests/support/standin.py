@@ -1,7 +1,8 @@
 """A search whose runs are a formula: an engine that writes what runs would have written."""
 
+import csv
 import json
-import re
+import math
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,6 +26,7 @@ seeds: {seeds}
 {rest}
 """
 PARTS = 9
+BEST_LR = 1e-3
 
 
 class Killed(BaseException):
@@ -154,5 +156,17 @@ def patch(monkeypatch, engine):
     return engine
 
 
-def numbers(text, pattern):
-    return [int(x) for x in re.findall(pattern, text)]
+def bowl(run):
+    """A return that is best at one rate of learning, grows as the run goes on, and has noise."""
+    noise = math.sin(1000 * run.seed) + math.sin(run.seed * run.part)
+    return (100 - 10 * math.log10(run.lr / BEST_LR) ** 2) * run.part / 9 + noise
+
+
+def rows(folder):
+    with (folder / "trials.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def outcomes(folder):
+    """All that trials have come to."""
+    return [{key: row[key] for key in row if key != "seconds"} for row in rows(folder)]
