@@ -22,13 +22,13 @@ def distributions(space: Mapping[str, Range]) -> dict[str, BaseDistribution]:
 
 
 def _distribution(one: Range) -> BaseDistribution:
-    if one.log is not None:
-        return FloatDistribution(*one.log, log=True)
-    if one.range is not None:
-        return FloatDistribution(*one.range)
     if one.int is not None:
-        return IntDistribution(*one.int)
-    return CategoricalDistribution(list(dict.fromkeys(map(json.dumps, one.choice or []))))
+        low, high = one.int
+        return IntDistribution(low, high)
+    if one.choice is not None:
+        return CategoricalDistribution(list(dict.fromkeys(map(json.dumps, one.choice))))
+    least, most = one.log or one.range or (0.0, 0.0)
+    return FloatDistribution(least, most, log=one.log is not None)
 
 
 def values(space: Mapping[str, Range], params: Mapping[str, Any]) -> dict[str, Any]:

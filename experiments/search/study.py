@@ -13,6 +13,7 @@ from pathlib import Path
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from ppoc.compiler.experiment.language.search import Search
@@ -57,7 +58,7 @@ def open_study(
     search = resolved.spec.search
     assert search is not None
     where = "its database" if search.storage else str(folder / JOURNAL)
-    directions = ["maximize", "minimize"] if search.cost else ["maximize"]
+    directions = [StudyDirection.MAXIMIZE, *([StudyDirection.MINIMIZE] if search.cost else [])]
     with _plainly(where, search.storage):
         storage = _storage(folder, search, say)
         known = {summary.study_name for summary in optuna.get_all_study_summaries(storage)}
