@@ -8,6 +8,10 @@ from typing import Literal, NamedTuple, Protocol
 State = Literal["finished", "failed", "stopped"]
 
 
+class EngineError(Exception):
+    """An engine that cannot be used; the text says why and what to do."""
+
+
 @dataclass(frozen=True)
 class Job:
     """A run to be made in its folder, from wherever the folder says that it is.

@@ -23,7 +23,7 @@ def preset_values(algorithm: str) -> dict[str, Any]:
 def zoo() -> dict[str, str]:
     """Name → text of every agent of the zoo."""
     root = Path(str(files("ppoc.specs")))
-    others = ("presets", "rlhf")
+    others = ("presets", "rlhf", "experiments")
     paths = [p for p in sorted(root.glob("*/*.yaml")) if p.parent.name not in others]
     return {f"{p.parent.name}/{p.stem}": p.read_text(encoding="utf-8") for p in paths}
 

@@ -18,14 +18,14 @@ from ppoc.compiler.experiment.members import Member
 from ppoc.compiler.experiment.resolved import ExperimentResolved
 from ppoc.experiments.conductor import Conductor
 from ppoc.experiments.display import Display
-from ppoc.experiments.engines import engine_named
+from ppoc.experiments.engines import asked, engine_for
 from ppoc.experiments.experiment_folder import (
     ExperimentError,
     UnfinishedError,
     add_missing,
     record_of,
 )
-from ppoc.experiments.run_experiment import Wishes, planned_for, run_members
+from ppoc.experiments.run_experiment import Wishes, jobs_asked, planned_for, run_members
 from ppoc.experiments.search.best import NAME as BEST
 from ppoc.experiments.search.best import best_text
 from ppoc.experiments.search.budget import Allowance
@@ -51,7 +51,8 @@ def run_search(
     A signal stops it: runs save, and the same call goes on with them.
 
     Raises:
-        ExperimentError: the folder, its journal or the engine cannot be used.
+        EngineError: the engine cannot be used, or is lost.
+        ExperimentError: the folder or its journal cannot be used.
         UnfinishedError: it was stopped, others still search, or no trial has a score.
         OSError: the folder cannot be written.
     """
@@ -94,7 +95,8 @@ def _seek(
     runs: int,
 ) -> None:
     planned = planned_for(resolved, wishes, runs)
-    engine = engine_named(resolved.spec.engine, wishes.engine, planned, display.message)
+    where = asked(resolved.spec.engine, wishes.engine)
+    engine = engine_for(where, folder, planned, jobs_asked(resolved, wishes), display.message)
     say(f"searching on {engine.place}")
     record, _ = record_of(folder, resolved, [])
     seeker.seek(Conductor(folder, record, engine, display), planned, display, wishes)

@@ -6,22 +6,13 @@ import shutil
 import signal
 import time
 
+from learnt import learnt
+
 from ppoc.formats.experiment import read
 from ppoc.runtime.records import checkpoint as checkpoints
 
 RUNS = ["plain-CartPole-v1-seed-1", "small-CartPole-v1-seed-1"]
 RUNS += [name.replace("seed-1", "seed-2") for name in RUNS]
-
-
-def learnt(folder):
-    """All that runs have learnt: the bytes of their checkpoints, and their metrics but rates."""
-    found = {}
-    for run in sorted(path for path in folder.iterdir() if path.is_dir()):
-        rows = [row.rpartition(",")[0] for row in (run / "metrics.csv").read_text().splitlines()]
-        newest = checkpoints.load_newest(run / "checkpoints").path
-        tensors = (newest / "tensors.safetensors").read_bytes()
-        found[run.name] = (newest.name, tensors, rows, (run / "evaluations.jsonl").read_text())
-    return found
 
 
 def states(folder):
@@ -148,9 +139,9 @@ def test_a_run_that_fails_does_not_stop_the_others(ppoc, spec, tmp_path):
     # They are tried again only when that is asked for.
     again = ppoc("run", "runs/rates-1", "--resume", "--trust")
     assert (again.code, [run.state for run in read(folder).runs]) == (3, ["finished", "failed"] * 2)
-    assert "4 of 4 runs are not run: 2 are finished, 2 failed (--retry-failed)" in again.err
+    assert "2 finished before, 2 failed (--retry-failed tries again)" in again.err
     tried = ppoc("run", "runs/rates-1", "--resume", "--trust", "--retry-failed")
-    assert "2 runs on this machine" in tried.err
+    assert "2 to run on this machine" in tried.err
     assert tried.code == 0  # from their checkpoints, they end before the environment fails again
     assert set(states(folder).values()) == {"finished"}
 
@@ -161,14 +152,14 @@ def test_seeds_and_variants_that_are_added_are_run_and_nothing_else(ppoc, spec, 
     more = {"  small:": "  large: {optimizer.actor.lr: 1e-2}\n  small:"}
     done = ppoc("run", spec(seeds=2, **more), "--resume", "--out", "grown")
     assert done.code == 0, done.err
-    assert "4 runs on this machine" in done.err
+    assert "4 to run on this machine" in done.err
     assert len(read(tmp_path / "grown").runs) == 6
     assert set(states(tmp_path / "grown").values()) == {"finished"}
     after = learnt(tmp_path / "grown")
     assert {name: after[name] for name in before} == before
 
     third = ppoc("run", "grown", "--resume", "--seeds", "2,7")
-    assert "3 runs on this machine" in third.err
+    assert "3 to run on this machine" in third.err
     assert {run.seed for run in read(tmp_path / "grown").runs} == {2, 7}
     assert "not in the spec any more, and kept as they are: " in third.err
 
@@ -224,6 +215,14 @@ def test_what_is_missing_or_leads_elsewhere(ppoc, spec, tmp_path):
     done = ppoc("run", "made", "--resume")
     assert done.code == 2
     assert "is a link that leads out of made" in done.err
-    for verb in ("eval", "diagnose", "export", "chat"):
-        done = ppoc(verb, "made")
-        assert done.code == 2
+
+
+def test_verbs_of_one_run_name_the_runs_of_an_experiment(ppoc, spec, tmp_path):
+    assert ppoc("compile", spec(), "--out", "made").code == 0
+    more = {"export": ["--format", "onnx"], "eject": ["--out", "ejected"]}
+    for verb in ("eval", "export", "chat", "diagnose", "eject"):
+        done = ppoc(verb, "made", *more.get(verb, []))
+        assert done.code == 2, verb
+        assert f"made is of an experiment: give one of its runs, such as made/{RUNS[0]}" in done.err
+    assert ppoc("run", "made", "--out", "run", "--quiet").code == 0
+    assert set(states(tmp_path / "run").values()) == {"finished"}

@@ -149,7 +149,7 @@ def patch(monkeypatch, engine):
     for module in (run_search, seeker):
         monkeypatch.setattr(module, "add_missing", add_missing)
     for module in (run_search, run_experiment):
-        monkeypatch.setattr(module, "engine_named", lambda *_: engine)
+        monkeypatch.setattr(module, "engine_for", lambda *_: engine)
     monkeypatch.setattr("ppoc.experiments.conductor.TICK_SECONDS", 0)
     monkeypatch.setattr(seeker, "TICK_SECONDS", 0)
     monkeypatch.setattr(seeker, "LOOK_SECONDS", 0)
