@@ -1,4 +1,4 @@
-"""A published figure again: an experiment's learning curves, and its scores beside published ones."""
+"""A published figure again: learning curves of an experiment, and scores beside published ones."""
 
 import statistics
 from collections.abc import Mapping
