@@ -10,7 +10,7 @@ from ppoc.compiler.experiment.resolved import ExperimentResolved
 from ppoc.experiments.conductor import Conductor, conduct
 from ppoc.experiments.display import Display
 from ppoc.experiments.engine import Job
-from ppoc.experiments.engines import engine_named
+from ppoc.experiments.engines import asked, engine_for
 from ppoc.experiments.experiment_folder import record_of
 from ppoc.experiments.planning import Plan, plan
 from ppoc.formats.experiment import ExperimentRecord, RunRecord
@@ -53,7 +53,8 @@ def run_experiment(
         say: tells people what is planned, before the display opens.
 
     Raises:
-        ExperimentError: the folder or the engine cannot be used.
+        EngineError: the engine cannot be used, or is lost.
+        ExperimentError: the folder cannot be used.
         OSError: results.json cannot be written.
     """
     folder = folder.resolve()
@@ -62,7 +63,8 @@ def run_experiment(
         say(note)
     planned = planned_for(resolved, wishes)
     todo = [run for run in record.runs if is_to_be_run(run, wishes)]
-    engine = engine_named(resolved.spec.engine, wishes.engine, planned, display.message)
+    where = asked(resolved.spec.engine, wishes.engine if todo else "local")
+    engine = engine_for(where, folder, planned, jobs_asked(resolved, wishes), display.message)
     say(_in_words(record, len(todo), engine.place))
     conductor = Conductor(folder, record, engine, display)
     wanted = {run.run for run in todo}
@@ -91,10 +93,20 @@ def _in_words(record: ExperimentRecord, todo: int, place: str) -> str:
     return f"runs of {record.name}: {', '.join(said)}"
 
 
+def jobs_asked(resolved: ExperimentResolved, wishes: Wishes) -> int | None:
+    """Runs side by side, where a person or the spec says how many."""
+    jobs = resolved.spec.jobs
+    return wishes.jobs or (jobs if isinstance(jobs, int) else None)
+
+
 def planned_for(resolved: ExperimentResolved, wishes: Wishes) -> Plan:
-    """The plan for the machine, of jobs that a person or the spec asks for."""
-    asked = resolved.spec.jobs
-    jobs = wishes.jobs or (asked if isinstance(asked, int) else None)
+    """The plan for the machine, of jobs that a person or the spec asks for.
+
+    Elsewhere, runs have the threads that the engine is to give them.
+    """
+    jobs, engine = jobs_asked(resolved, wishes), resolved.spec.engine
+    if (wishes.engine or engine.name) != "local":
+        return Plan(jobs or len(resolved.members), engine.cpus or 1)
     specs: list[Any] = [member.resolved.spec for member in resolved.members]
     devices = {wishes.device or spec.training.device for spec in specs}
     return plan(len(resolved.members), jobs, device="cpu" if devices == {"cpu"} else "auto")

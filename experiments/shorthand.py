@@ -52,7 +52,7 @@ def _base(base: str | Mapping[str, Any]) -> str:
 
     if isinstance(base, str):
         return json.dumps(base)
-    yaml = YAML(typ="safe", pure=True)
+    yaml: Any = YAML(typ="safe", pure=True)
     yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = False, False
     stream = io.StringIO()
     yaml.dump(base, stream)

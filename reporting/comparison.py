@@ -13,8 +13,8 @@ from ppoc.reporting.aggregates import STATISTICS, Estimate
 from ppoc.reporting.inputs import read
 from ppoc.reporting.learning import Reached, area, common_range, reached
 from ppoc.reporting.run import Array, Metric, Run
-from ppoc.reporting.scales import Scale, scale_of
-from ppoc.reporting.table import MARGIN, Table, table_of
+from ppoc.reporting.scales import SHARE, Scale, scale_of
+from ppoc.reporting.table import Table, table_of
 from ppoc.reporting.verdict import Verdict
 
 OVERALL = "all tasks"
@@ -61,7 +61,6 @@ class Comparison:
     question: str | None
     metric: Metric
     confidence: float
-    margin: float
     threshold: float | None
     scales: Mapping[str, Scale]
     common: Sequence[str]
@@ -86,7 +85,8 @@ def compare(
     scores: Mapping[str, tuple[float, float]] | None = None,
     settings: Sequence[str] = (),
     metric: Metric = "evaluation",
-    margin: float = MARGIN,
+    margin: float | None = None,
+    share: float = SHARE,
     resamples: int = aggregates.RESAMPLES,
     notes: Sequence[str] = (),
 ) -> Comparison:
@@ -97,13 +97,15 @@ def compare(
         threshold: return for the steps to it.
         scores: task → the scores that count as 0 and 1.
         settings: their order; others follow as they come.
-        margin: the share of a task's range that matters.
+        margin: the least difference of scores that matters.
+        share: where no margin is given, the share of a range from which on a difference matters.
 
     Raises:
         FormatError: no run has a score, or no run is of the baseline.
     """
     table = table_of(runs, metric, settings, baseline)
-    scales = {task: scale_of(table, task, (scores or {}).get(task), margin) for task in table.tasks}
+    ranges = scores or {}
+    scales = {task: scale_of(table, task, ranges.get(task), margin, share) for task in table.tasks}
     common = table.common()
     cells = [
         _cell(table, setting, task, scales[task], confidence, threshold, resamples)
@@ -124,7 +126,6 @@ def compare(
         question,
         metric,
         confidence,
-        margin,
         threshold,
         scales,
         common,
@@ -152,7 +153,8 @@ def compare_paths(
     confidence: float | None = None,
     threshold: float | None = None,
     metric: Metric = "evaluation",
-    margin: float = MARGIN,
+    margin: float | None = None,
+    share: float | None = None,
 ) -> Comparison:
     """Compare what lies at some paths; what is not given is as the experiment says.
 
@@ -161,6 +163,8 @@ def compare_paths(
     """
     given = read(paths, columns)
     record = given.record
+    if margin is None and share is None and record is not None:
+        margin = record.margin
     notes = list(given.notes)
     if given.others and metric == "evaluation":
         notes.append("scores of CSV files are those that they end with, as docs/compare.md says")
@@ -175,6 +179,7 @@ def compare_paths(
             settings=record.settings if record else (),
             metric=metric,
             margin=margin,
+            share=SHARE if share is None else share,
             notes=notes,
         )
     except FormatError as error:

@@ -31,7 +31,6 @@ def document(found: Comparison) -> dict[str, Any]:
         "answer": found.verdict.split("\n"),
         "metric": found.metric,
         "confidence": found.confidence,
-        "margin": found.margin,
         "threshold": found.threshold,
         "baseline": found.table.baseline,
         "settings": list(found.table.settings),

@@ -1,4 +1,4 @@
-"""A published figure again: learning curves of an experiment, and scores beside published ones."""
+"""A published figure again: the learning curves of an experiment, and its scores beside it."""
 
 import statistics
 from collections.abc import Mapping

@@ -59,7 +59,10 @@ def labels(locks: Sequence[Lock]) -> list[str]:
     It says the values that differ where these are few, as in `lr=0.001`, else the spec's name.
     """
     keys = list(dict.fromkeys(key for lock in locks for key in lock.values))
-    differing = [key for key in keys if len({lock.values.get(key) for lock in locks}) > 1]
+    columns: dict[tuple[str | None, ...], str] = {}  # of keys that always change together, one
+    for key in keys:
+        columns.setdefault(tuple(lock.values.get(key) for lock in locks), key)
+    differing = [key for values, key in columns.items() if len(set(values)) > 1]
     if not differing:
         return [_named(lock) for lock in locks]
     if len(differing) <= MOST_KEYS:

@@ -8,6 +8,11 @@ from ppoc.formats.reading import FormatError
 from ppoc.formats.text import printable
 from ppoc.reporting.run import Array
 from ppoc.reporting.table import Table
+from ppoc.reporting.words import percent
+
+SHARE = 0.05  # of a range, from which on a difference matters
+SEEN = "least and greatest of all runs compared"
+GIVEN = "as `compare.scores` says"
 
 
 @dataclass(frozen=True)
@@ -17,14 +22,14 @@ class Scale:
     Attributes:
         source: where low and high are from, in words.
         matters: the least difference that matters, in the task's own units.
-        range_source: the range of which it is a share, in words.
+        why: where that is from, in words.
     """
 
     low: float
     high: float
     source: str
     matters: float
-    range_source: str
+    why: str
 
     @property
     def width(self) -> float:
@@ -38,27 +43,33 @@ class Scale:
         return (scores - self.low) / self.width
 
 
-def scale_of(table: Table, task: str, given: tuple[float, float] | None, margin: float) -> Scale:
+def scale_of(
+    table: Table,
+    task: str,
+    given: tuple[float, float] | None,
+    margin: float | None,
+    share: float = SHARE,
+) -> Scale:
     """The scale of a task.
 
     Its ends are those given, else the lowest and the highest score of all runs on it. A difference
-    matters from a share of a range on: of the one given, else of what the baseline learnt, from the
-    beginning of its curves to its scores, else of the baseline's mean.
+    matters from the margin on, else from a share of a range on: of the one given, else of what the
+    baseline learnt, from the beginning of its curves to its scores, else of the baseline's mean.
 
     Raises:
         FormatError: the ends given are no range.
     """
+    everything = np.concatenate([x for (_, name), x in table.scores.items() if name == task])
+    low, high, source = float(everything.min()), float(everything.max()), SEEN
+    extent, of = _learnt(table, task)
     if given is not None:
         low, high = given
         if not low < high:
             raise FormatError(f"compare.scores of {printable(task)} must ascend: [{low}, {high}]")
-        return Scale(
-            low, high, "as `compare.scores` says", margin * (high - low), "the range given"
-        )
-    everything = np.concatenate([x for (_, name), x in table.scores.items() if name == task])
-    low, high = float(everything.min()), float(everything.max())
-    extent, source = _learnt(table, task)
-    return Scale(low, high, "least and greatest of all runs compared", margin * extent, source)
+        extent, of, source = high - low, "the range given", GIVEN
+    if margin is not None:
+        return Scale(low, high, source, margin, "as the margin says")
+    return Scale(low, high, source, share * extent, f"{percent(share)} of {of}")
 
 
 def _learnt(table: Table, task: str) -> tuple[float, str]:

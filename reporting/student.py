@@ -1,6 +1,7 @@
 """Student's t distribution, in a few lines of mathematics and without SciPy."""
 
 import math
+from functools import lru_cache
 
 TERMS = 300  # of the continued fraction, which converges in some dozens
 TINY = 1e-300
@@ -18,6 +19,7 @@ def two_sided_p(t: float, freedom: float) -> float:
     return _incomplete_beta(freedom / (freedom + t * t), freedom / 2, 0.5)
 
 
+@lru_cache(maxsize=4096)
 def quantile(share: float, freedom: float) -> float:
     """The value that T exceeds with probability 1 - `share`, for a share of at least one half.
 

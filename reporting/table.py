@@ -11,7 +11,6 @@ from ppoc.formats.text import printable
 from ppoc.reporting.learning import area, common_range
 from ppoc.reporting.run import FINISHED, Array, Curve, Metric, Run
 
-MARGIN = 0.05
 MOST_RUNS = 10_000
 MOST_SETTINGS = 500
 SHOWN = 10  # names in a note

@@ -126,10 +126,7 @@ def _claims(found: Comparison) -> Iterator[str]:
     for task in found.table.tasks:
         scale = found.scales[task]
         where = f" on {task}" if task else ""
-        yield (
-            f"note: a difference of {number(scale.matters)}{where} matters: "
-            f"{percent(found.margin)} of {scale.range_source}"
-        )
+        yield f"note: a difference of {number(scale.matters)}{where} matters, {scale.why}"
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

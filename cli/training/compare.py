@@ -34,11 +34,13 @@ def compare(
         typer.Option(help="Of intervals and verdicts.", show_default="the experiment's, or 0.95"),
     ] = None,
     margin: Annotated[
-        float,
+        str | None,
         typer.Option(
-            min=0, help="Difference that matters, as a share of what the baseline learnt."
+            metavar="NUMBER or SHARE%",
+            help="Difference of scores that matters, or a share of what the baseline learnt.",
+            show_default="the experiment's, or 5%",
         ),
-    ] = 0.05,
+    ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(help="Return to count the steps to.", show_default="the experiment's"),
@@ -83,7 +85,7 @@ def compare(
             confidence=confidence,
             threshold=threshold,
             metric=metric,
-            margin=margin,
+            **_margin(margin),
         )
     except FormatError as error:
         terminal.fail(terminal.MISUSE, str(error))
@@ -97,6 +99,19 @@ def compare(
         terminal.put(latex_of(found), end="")
     else:
         terminal.show(text_of(found))
+
+
+def _margin(text: str | None) -> dict[str, float]:
+    """A margin as `compare_paths` takes it: a difference, or a share of a range."""
+    if text is None:
+        return {}
+    try:
+        value = float(text.removesuffix("%"))
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        terminal.fail(terminal.MISUSE, "--margin is a difference such as 20, or a share such as 5%")
+    return {"share": value / 100} if text.endswith("%") else {"margin": value}
 
 
 def _draw(found: "Comparison", path: Path) -> None:

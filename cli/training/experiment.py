@@ -11,6 +11,7 @@ import typer
 from ppoc.cli import terminal
 from ppoc.cli.folders import RunFolder, new_folder, resolved
 from ppoc.compiler import zoo
+from ppoc.formats.text import printable
 
 if TYPE_CHECKING:
     from ppoc.compiler.experiment.resolved import ExperimentResolved
@@ -85,6 +86,7 @@ def run(spec: "ExperimentResolved", given: Given, wishes: "Wishes", mode: "Mode"
     """Run an experiment, in a new folder or in the one that it is to go on in."""
     from ppoc.experiments.display import display
     from ppoc.experiments.engine import EngineError
+    from ppoc.experiments.engines import asked
     from ppoc.experiments.experiment_folder import ExperimentError, alone
     from ppoc.experiments.run_experiment import run_experiment
 
@@ -93,6 +95,7 @@ def run(spec: "ExperimentResolved", given: Given, wishes: "Wishes", mode: "Mode"
             terminal.say(text)
 
     try:
+        asked(spec.spec.engine, wishes.engine)  # before anything is written
         folder = _prepared(spec, given, trust=wishes.trust)
         say(f"experiment folder: {folder}")
         with alone(folder):
@@ -145,6 +148,19 @@ def _tell(folder: Path, record: "ExperimentRecord", mode: "Mode") -> None:
         again = f"`ppoc run {folder} --resume` goes on"
         terminal.say(f"{len(left)} of {terminal.count(len(runs), 'run')} are left; {again}")
     if mode != "json" and not left:
-        terminal.tell(f"results: {folder / 'results.json'}")
+        _answer(folder)
     if failed or left:
         raise typer.Exit(terminal.RUN_FAILED)
+
+
+def _answer(folder: Path) -> None:
+    """Say what was found, and where it lies."""
+    from ppoc.formats.reading import FormatError
+    from ppoc.reporting.comparison import answer
+
+    try:
+        for line in answer(folder):
+            terminal.tell(line)
+    except (OSError, FormatError) as error:  # such as that no run has a score
+        terminal.say(printable(str(error)))
+    terminal.tell(f"results: {folder / 'results.json'}")

@@ -1,7 +1,7 @@
 """The specs that runs start from: of the zoo, files below the experiment's folder, or inline."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ppoc.compiler import zoo
@@ -11,6 +11,7 @@ from ppoc.compiler.front.node import Node
 from ppoc.compiler.front.source import parse, read
 from ppoc.compiler.front.spec import SpecKind
 from ppoc.compiler.front.suggest import did_you_mean
+from ppoc.compiler.front.values import VERSION
 
 EXPERIMENT = "experiment"
 
@@ -75,7 +76,10 @@ def _read(node: Node, source: Source) -> Base:
     """
     found: list[Diagnostic] = []
     text, path, own = source.text, source.path, node
-    if not isinstance(node.value, dict):
+    if isinstance(node.value, dict):
+        version = Node(VERSION, node.span, node.key_span, EXPERIMENT)
+        own = replace(node, value={"ppoc": version, **node.value})
+    else:
         path = _file(node, str(node.value), source)
         text = read(path)
         via = f"base of {node.span.label()}" if node.span else ""

@@ -17,6 +17,7 @@ from ppoc.compiler.front.node import Node
 from ppoc.compiler.front.rules import Phase
 from ppoc.compiler.front.spec import Examined, Origin, Path, ResolvedSpec, find
 
+MISPLACED = "E305"
 PLANNED_BY = ("base", "set.*", "variants.*", "vary.*", "search.space.*", "tasks", "seeds", "name")
 
 
@@ -82,7 +83,11 @@ class ExperimentResolved(ResolvedSpec):
         found = super().findings(phase, *given)
         if phase is not Phase.SPEC or not self.can_plan:
             return found
-        own = [*found, *self.plan.found, *super().findings(Phase.PLANNED, self.plan)]
+        planned = super().findings(Phase.PLANNED, self.plan)
+        misplaced = [diagnostic for diagnostic in planned if diagnostic.code == MISPLACED]
+        if misplaced:  # the runs are not what is meant
+            return self.unsuppressed([*found, *self.plan.found, *misplaced])
+        own = [*found, *self.plan.found, *planned]
         told = {diagnostic.span for diagnostic in own} - {None}
         runs = of_some((cell, examined.found) for cell, examined in self.plan.examined)
         return self.unsuppressed([*own, *(d for d in runs if d.span not in told)])

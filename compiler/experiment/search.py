@@ -1,6 +1,7 @@
 """The ranges of a search as settings to check, and values of them as settings to try."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ppoc.compiler.experiment.changes import at
@@ -45,7 +46,8 @@ def _plain(root: Node) -> Setting:
 def ends_of(node: Node) -> list[Node]:
     """Both ends of a range, or all choices."""
     forms = node.value.values() if isinstance(node.value, dict) else ()
-    return [item for ends in forms if isinstance(ends.value, list) for item in ends.value]
+    found = [item for ends in forms if isinstance(ends.value, list) for item in ends.value]
+    return [replace(item, key_span=node.key_span) for item in found]
 
 
 def _node(value: Any, place: Node) -> Node:

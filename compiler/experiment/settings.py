@@ -39,7 +39,7 @@ class Setting:
 
 def settings(root: Node) -> list[Setting]:
     """The settings of an experiment's document, in order, each with a name of its own."""
-    own, common = _section(root, BASE), _section(root, "set")
+    own, common = root.value.get(BASE), _section(root, "set")
     shared = (common,) if common is not None else ()
     variants = _section(root, "variants")
     grid = _section(root, "vary")
@@ -117,7 +117,10 @@ def _section(root: Node, key: str) -> Node | None:
 
 def _points(grid: Mapping[str, Node]) -> Iterator[tuple[str, tuple[Node, ...], Span | None]]:
     """Every point of a grid: its name, changes and place; one without a grid."""
-    for chosen in itertools.product(*(node.value for node in grid.values())):
+    values = [
+        [replace(value, key_span=node.key_span) for value in node.value] for node in grid.values()
+    ]
+    for chosen in itertools.product(*values):
         names = [
             label(key, node.plain(), list(grid)) for key, node in zip(grid, chosen, strict=True)
         ]
@@ -128,5 +131,7 @@ def _points(grid: Mapping[str, Node]) -> Iterator[tuple[str, tuple[Node, ...], S
 def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.12g}"
+    if isinstance(value, str) and re.fullmatch(r"[\w./~-]+", value):
+        value = value.rpartition("/")[2] or value  # a lock has the whole path of a file
     text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
     return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"

@@ -21,8 +21,10 @@ One = Annotated[Literal[1], BeforeValidator(_no_bool)]
 Count = Annotated[int, Field(ge=1, le=10**12)]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-EnvId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}$")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+ENV_ID = r"^[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}$"
+EnvId = Annotated[str, StringConstraints(pattern=ENV_ID)]
 OptionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Formula = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Point = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2)]

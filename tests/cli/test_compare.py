@@ -49,8 +49,9 @@ def test_every_form_says_the_same(ppoc, tmp_path):
     assert ppoc("compare", "t.csv").out == shown.out
     turned = ppoc("compare", "t.csv", "--baseline", "better", "--confidence", 0.99)
     assert turned.out.startswith("plain is worse than better on A: −100 (99% interval")
-    wide = ppoc("compare", "t.csv", "--margin", "2")
-    assert "makes no difference that matters" in wide.out
+    for margin in ("200", "200%"):
+        wide = ppoc("compare", "t.csv", "--margin", margin)
+        assert "makes no difference that matters" in wide.out
 
 
 def test_misuse_is_one_message(ppoc, tmp_path):
@@ -61,6 +62,8 @@ def test_misuse_is_one_message(ppoc, tmp_path):
         (("t.csv", "--confidence", "nan"), "between 0 and 1"),
         (("t.csv", "--baseline", "x"), "no setting is called 'x'; there are plain, better"),
         (("t.csv", "--columns", "return"), "does not name a column"),
+        (("t.csv", "--margin", "much"), "a difference such as 20, or a share such as 5%"),
+        (("t.csv", "--margin", "nan%"), "a difference such as 20, or a share such as 5%"),
         (("nowhere",), "no run can be compared"),
         (("t.csv", "--plot", "x.png"), "no run has a curve that could be drawn"),
     ]:

@@ -6,22 +6,13 @@ import shutil
 import signal
 import time
 
+from learnt import learnt
+
 from ppoc.formats.experiment import read
 from ppoc.runtime.records import checkpoint as checkpoints
 
 RUNS = ["plain-CartPole-v1-seed-1", "small-CartPole-v1-seed-1"]
 RUNS += [name.replace("seed-1", "seed-2") for name in RUNS]
-
-
-def learnt(folder):
-    """All that runs have learnt: the bytes of their checkpoints, and their metrics but rates."""
-    found = {}
-    for run in sorted(path for path in folder.iterdir() if path.is_dir()):
-        rows = [row.rpartition(",")[0] for row in (run / "metrics.csv").read_text().splitlines()]
-        newest = checkpoints.load_newest(run / "checkpoints").path
-        tensors = (newest / "tensors.safetensors").read_bytes()
-        found[run.name] = (newest.name, tensors, rows, (run / "evaluations.jsonl").read_text())
-    return found
 
 
 def states(folder):

@@ -49,7 +49,9 @@ def test_equal_scores_make_no_difference_that_matters():
 def test_a_small_difference_is_none_that_matters_however_sure_it_is():
     runs = runs_of(a=[100.0, 100.1, 99.9, 100, 100], b=[101.0, 101.1, 100.9, 101, 101])
     assert compared(runs).verdicts[0].outcome == "no difference that matters"
-    assert compared(runs, margin=0.001).verdicts[0].outcome == "better"
+    assert compared(runs, share=0.001).verdicts[0].outcome == "better"
+    assert compared(runs, margin=0.5).verdicts[0].outcome == "better"
+    assert compared(runs, margin=2).verdicts[0].outcome == "no difference that matters"
 
 
 def test_noise_is_too_little_evidence_and_says_how_many_seeds_would_tell():

@@ -111,3 +111,39 @@ def test_a_difference_that_is_none_needs_seeds_until_it_fits_the_margin():
     few, many = (seeds_needed(found, 0.05, margin) for margin in (1.0, 0.5))
     assert few < many
     assert seeds_needed(found, 0.05, 1e-6) is None
+
+
+RNG = np.random.default_rng(7)
+SHAPES = {
+    "normal": lambda n: RNG.normal(size=n),
+    "skewed": lambda n: RNG.lognormal(0, 1.5, n),
+    "capped": lambda n: np.minimum(500, RNG.normal(480, 45, n)),
+    "work or fail": lambda n: (RNG.random(n) < 0.5) + 0.02 * RNG.normal(size=n),
+    "levels": lambda n: RNG.integers(0, 3, n).astype(float),
+}
+
+
+@pytest.mark.parametrize("sizes", [(3, 3), (5, 5), (10, 10), (3, 10)], ids=str)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_equal_distributions_are_seldom_claimed_to_differ(shape, sizes):
+    draw, experiments = SHAPES[shape], 800
+    pairs = [([draw(sizes[0])], [draw(sizes[1])]) for _ in range(experiments)]
+    claims = sum(difference(*pair, [1.0]).p_value() <= 0.05 for pair in pairs)
+    # 5% and three standard errors; benchmarks/results/verdicts.md has more experiments.
+    assert claims <= experiments * (0.05 + 3 * math.sqrt(0.05 * 0.95 / experiments))
+
+
+@pytest.mark.parametrize(("seeds", "effect"), [(3, 8), (5, 4), (10, 2)])
+def test_a_large_difference_is_found(seeds, effect):
+    pairs = [([RNG.normal(effect, 1, seeds)], [RNG.normal(0, 1, seeds)]) for _ in range(200)]
+    assert sum(difference(*pair, [1.0]).p_value() <= 0.05 for pair in pairs) > 180
+
+
+def test_seeds_in_pairs_are_no_danger():
+    """Settings whose equal seeds share their luck are claimed to differ even less often."""
+    claims = 0
+    for _ in range(400):
+        luck = RNG.normal(size=5)
+        ours, theirs = (luck + 0.5 * RNG.normal(size=5) for _ in range(2))
+        claims += difference([ours], [theirs], [1.0]).p_value() <= 0.05
+    assert claims < 10

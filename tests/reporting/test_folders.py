@@ -66,6 +66,10 @@ def test_an_experiment_is_answered_by_its_own_record(tmp_path):
     found = compare_paths([folder], baseline="entropy", confidence=0.95)
     assert found.verdicts[0].outcome == "worse"
     assert found.confidence == 0.95
+    assert found.scales["CartPole-v1"].matters == pytest.approx(0.05 * 303)
+    sure = experiment_folder(tmp_path / "y", margin=500.0)
+    assert compare_paths([sure]).verdicts[0].outcome == "no difference that matters"
+    assert compare_paths([sure], share=0.05).verdicts[0].outcome == "better"
 
 
 def test_curves_of_an_experiment_come_from_its_run_folders(tmp_path):
@@ -113,8 +117,8 @@ def test_ordinary_runs_are_told_apart_by_their_locks(tmp_path):
     given = read(folders)
     assert given.notes == []
     assert {run.setting for run in given.runs} == {
-        "actor.lr=0.001, critic.lr=0.001",
-        "actor.lr=0.01, critic.lr=0.01",
+        "lr=0.001",
+        "lr=0.01",
     }
     assert {(run.task, run.seed) for run in given.runs} == {("CartPole-v1", s) for s in (1, 2, 3)}
     assert [run.score for run in given.runs] == [100.0] * 3 + [10.0] * 3
@@ -131,17 +135,27 @@ def lock_of(name, task="", **values):
     return Lock(name, task, 1, values)
 
 
+def test_values_that_change_together_are_said_once():
+    locks = [lock_of("x", **{"actor.lr": n, "critic.lr": n}) for n in "12"]
+    assert labels(locks) == ["lr=1", "lr=2"]
+    locks = [lock_of("x", **{"actor.lr": a, "critic.lr": b}) for a, b in ("11", "12", "22")]
+    assert labels(locks)[1] == "actor.lr=1, critic.lr=2"
+
+
 def test_settings_that_differ_in_much_are_called_by_their_specs():
-    many = {f"k{n}": "1" for n in range(5)}
-    few = {f"k{n}": "2" for n in range(5)}
-    third = {**few, "k0": "3"}
+    first, second, third = (
+        {f"k{key}": value for key, value in enumerate(values)}
+        for values in ("00000", "12345", "12346")
+    )
+    third["k3"] = second["k2"]
     locks = [
-        lock_of("ppo-A", "A", **many),
-        lock_of("ppo-B", "B", **many),
-        lock_of("trpo", "A", **few),
+        lock_of("ppo-A", "A", **first),
+        lock_of("ppo-B", "B", **first),
+        lock_of("trpo", "A", **second),
         lock_of("trpo", "A", **third),
+        lock_of("a2c", "A", **{**first, "k0": "7", "k1": "8", "k2": "9"}),
     ]
-    assert labels(locks) == ["ppo", "ppo", "trpo", "trpo (2)"]
+    assert labels(locks) == ["ppo", "ppo", "trpo", "trpo (2)", "a2c"]
 
 
 def test_unfinished_broken_and_repeated_runs_are_said(tmp_path):
