@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.specs import zoo
+from ppoc.compiler import zoo
 from ppoc.formats.text import printable
 
 if TYPE_CHECKING:

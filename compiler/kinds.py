@@ -6,7 +6,11 @@ from importlib import import_module
 from ppoc.compiler.front.spec import SpecKind
 
 # The first is the kind of a spec that does not say.
-MODULES = {"control": "ppoc.compiler.agent.kind", "rlhf": "ppoc.compiler.rlhf.kind"}
+MODULES = {
+    "control": "ppoc.compiler.agent.kind",
+    "rlhf": "ppoc.compiler.rlhf.kind",
+    "experiment": "ppoc.compiler.experiment.kind",
+}
 
 
 class Kinds(Mapping[str, SpecKind]):

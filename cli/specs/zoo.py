@@ -8,23 +8,12 @@ from typing import Annotated
 import typer
 
 from ppoc.cli import terminal
+from ppoc.compiler.zoo import key_of, paths
 from ppoc.formats.files import copy_whole, open_to_write
 
 app = typer.Typer(help="Specs that come with ppoc: list, show, copy.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="Such as `ppo/cartpole`.", show_default=False)]
-
-
-def paths() -> dict[str, Path]:
-    """Name → file of every spec of the zoo."""
-    root = Path(str(files("ppoc.specs")))
-    found = sorted(root.glob("*/*.yaml"))
-    return {f"{x.parent.name}/{x.stem}": x for x in found if x.parent.name != "presets"}
-
-
-def key_of(name: str) -> str:
-    """The zoo's name of a spec, which people may call by its file."""
-    return name.removesuffix(".yaml").removeprefix("specs/")
 
 
 def _specs() -> dict[str, str]:

@@ -29,6 +29,14 @@ class AgentKind:
 
     needed = ("ppoc", "algorithm", "env")
     introduction = ""
+    task = "env.id"
+    alike = (
+        "training.total_steps",
+        "evaluation.episodes",
+        "evaluation.deterministic",
+        "env.normalize.observations",
+        "env.normalize.rewards",
+    )
 
     def presets(self) -> Mapping[str, str]:
         """The presets."""
@@ -54,6 +62,10 @@ class AgentKind:
         from ppoc.compiler.agent.build import environment_problems
 
         yield from environment_problems(resolved, right=right, trust=trust)
+
+    def length(self, resolved: ResolvedAgent) -> int:
+        """Environment steps."""
+        return resolved.spec.training.total_steps
 
     def compile(self, resolved: ResolvedAgent, *, trust: bool = False) -> Program:
         """The module of the agent; raises as `compile_agent` does."""

@@ -97,19 +97,10 @@ def _base(link: Node, path: Path, chain: list[Path], found: list[Diagnostic]) ->
 
     if not isinstance(link.value, str) or Path(link.value).suffix not in (".yaml", ".yml"):
         raise refuse("`extends` takes the path of a .yaml file", "such as `extends: base.yaml`")
-    target = path.parent / link.value
-    home = _home(chain[0])
     try:
-        resolved = target.resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links; a NUL in the name
-        raise refuse(f"cannot read {target}: {error}", "name another file") from error
-    if Path(link.value).is_absolute() or not resolved.is_relative_to(home):
-        message = f"`extends` leads out of the spec's folder: {link.value[:200]}"
-        help = (
-            f"name a file below {home}, by a relative path; a spec in a git repository may extend "
-            "all of that"
-        )
-        raise refuse(message, help)
+        target, resolved = linked(link.value, path, chain[0])
+    except LinkError as error:
+        raise refuse(f"`extends` {error}", error.help) from error
     if resolved in chain:
         names = " → ".join(item.name for item in [*chain, target])
         raise refuse(f"the specs extend each other in a circle: {names}", "break the circle")
@@ -122,6 +113,39 @@ def _base(link: Node, path: Path, chain: list[Path], found: list[Diagnostic]) ->
     via = f"extended by {link.span.label()}" if link.span else ""
     base = current(mapping(parse(text, str(target), "extends", via, found)))
     return extended(base, target, [*chain, resolved], found)
+
+
+class LinkError(ValueError):
+    """A file that a spec may not name; `help` says which it may."""
+
+    def __init__(self, message: str, help: str) -> None:
+        super().__init__(message)
+        self.help = help
+
+
+def linked(name: str, path: Path, first: Path) -> tuple[Path, Path]:
+    """The file that a spec names by its path from there, and where that really is.
+
+    Args:
+        path: of the file that names it.
+        first: of the spec that leads there; nothing outside its folder, or repository, is read.
+
+    Raises:
+        LinkError: it leads elsewhere, or nowhere.
+    """
+    target = path.parent / name
+    home = _home(first)
+    try:
+        resolved = target.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links; a NUL in the name
+        raise LinkError(f"names no file: {target}: {error}", "name another") from error
+    if Path(name).is_absolute() or not resolved.is_relative_to(home):
+        raise LinkError(
+            f"leads out of the spec's folder: {name[:200]}",
+            f"name a file below {home}, by a relative path; a spec in a git repository may name "
+            "all of that",
+        )
+    return target, resolved
 
 
 def _home(spec: Path) -> Path:

@@ -32,6 +32,7 @@ class Program:
         settings: key of the spec → its value, of those that the module holds.
         facts: what else of a run is known before it begins, as the manifest has it.
         plan: of an agent, what its passes made of the spec.
+        members: of what is many runs, each by the name of its folder, as a checked spec.
     """
 
     module: str
@@ -47,3 +48,4 @@ class Program:
     settings: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     plan: Any = None
+    members: Mapping[str, Any] | None = None

@@ -27,40 +27,73 @@ from ppoc.compiler.front.suggest import did_you_mean
 from ppoc.compiler.front.validate import described, explain
 
 
-def examine(path: Path, overrides: Sequence[str], kinds: Mapping[str, SpecKind]) -> Examined:
+def examine(
+    path: Path,
+    overrides: Sequence[str],
+    kinds: Mapping[str, SpecKind],
+    layers: Sequence[Node] = (),
+) -> Examined:
     """Every problem of a spec file that can be found in it alone; see `examine_text`."""
     try:
-        return examine_text(read(path), path, overrides, kinds)
+        return examine_text(read(path), path, overrides, kinds, layers)
     except SpecError as error:
         return Examined(error.diagnostics, None)
 
 
 def examine_text(
-    text: str, path: Path, overrides: Sequence[str], kinds: Mapping[str, SpecKind]
+    text: str,
+    path: Path,
+    overrides: Sequence[str],
+    kinds: Mapping[str, SpecKind],
+    layers: Sequence[Node] = (),
 ) -> Examined:
     """Every problem of a spec that can be found in its text alone.
 
     Args:
         path: what diagnostics call it; what it extends is relative to that.
         kinds: name → kind, of those that it may be of; the first where it does not say.
+        layers: documents that it is laid below, the overrides above these.
     """
     found: list[Diagnostic] = []
-    layers = [attempt(partial(override, flag), found) for flag in overrides]
+    flags = [attempt(partial(override, flag), found) for flag in overrides]
+    above = [*layers, *(flag for flag in flags if flag is not None)]
     as_written = attempt(lambda: mapping(parse(text, str(path), found=found)), found)
     own = None if as_written is None else attempt(lambda: current(as_written), found)
     if own is None:
         return Examined(ordered(found), None)
+    changed = bool(overrides or layers) or own is not as_written
+    return examine_document(own, text, path, above, kinds, found=found, changed=changed)
+
+
+def examine_document(
+    own: Node,
+    text: str,
+    path: Path,
+    above: Sequence[Node],
+    kinds: Mapping[str, SpecKind],
+    *,
+    found: list[Diagnostic],
+    changed: bool = True,
+) -> Examined:
+    """Every problem of a document that can be found in it alone, besides those that are known.
+
+    Args:
+        text: around it, whose comments may silence advice.
+        path: of the file that it stands in.
+        above: layers over it.
+        found: what is known to be wrong with it.
+        changed: whether it is more than `text`.
+    """
     is_lock = own.value.get("lock", Node(None)).value is not None
     user = extended(own, path, [path.resolve()], found)
-    for layer in layers:
-        user = user if layer is None else merge(user, layer)
+    for layer in above:
+        user = merge(user, layer)
     kind = _kind_of(user, kinds, found)
     if kind is None:
         return Examined(ordered(found), None)
     root = user
     if not is_lock:
         root = kind.layered(with_name(user, path), found)
-    changed = bool(overrides) or own is not as_written
     document = partial(kind.resolved, kind, kinds, root, text, is_lock, changed, folder=path.parent)
     return _checked(document, root, kind, found)
 

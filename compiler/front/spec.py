@@ -121,6 +121,8 @@ class SpecKind(Protocol):
         rules: what its specs must keep, and advice on them.
         needed: keys that a spec which extends no other must have.
         introduction: a paragraph of the reference.
+        task: key of the environment that a run learns in; empty where runs have none.
+        alike: keys whose values should be the same in all that is compared with each other.
     """
 
     name: str
@@ -131,6 +133,8 @@ class SpecKind(Protocol):
     rules: Sequence[Rule]
     needed: Sequence[str]
     introduction: str
+    task: str
+    alike: Sequence[str]
 
     def presets(self) -> Mapping[str, str]:
         """Name → text of the presets that its specs may build on."""
@@ -146,6 +150,9 @@ class SpecKind(Protocol):
 
     def probed(self, resolved: Any, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
         """Problems that only the environment or the files of a spec show; `right`: all else is."""
+
+    def length(self, resolved: Any) -> int:
+        """Steps of a whole run; 0 of what is no run."""
 
     def compile(self, resolved: Any, *, trust: bool = False) -> Program:
         """The module of a spec, and what its folder says of it.

@@ -25,6 +25,7 @@ class Compiled:
         decisions: of the passes, and why.
         data: path in the folder → the file that is copied there.
         length: steps of the run in words, where its total is no multiple of its iterations.
+        members: of what is many runs, each by the name of its folder; None of one run.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Compiled:
     decisions: Sequence[Decision] = ()
     data: Mapping[str, Path] = field(default_factory=dict)
     length: str = ""
+    members: "Mapping[str, Compiled] | None" = None
 
     def write(self, folder: Path) -> None:
         """Write the files into a folder, made if need be; the module is known as own.
@@ -46,10 +48,18 @@ class Compiled:
         folder.mkdir(parents=True, exist_ok=True)
         for name, source in self.data.items():
             copy_whole(source, folder / name)
-        texts = {MODULE: self.module, LOCK: self.lock, MANIFEST: self.manifest}
-        for name, text in texts.items():
+        for name, text in self.texts.items():
             write_whole(folder / name, text)
-        ownership.remember(sha256(self.module))
+        if self.members is None:
+            ownership.remember(sha256(self.module))
+        for name, member in (self.members or {}).items():
+            member.write(folder / name)
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The files of the folder itself; what is many runs has no module of its own."""
+        own = {MODULE: self.module} if self.members is None else {}
+        return {**own, LOCK: self.lock, MANIFEST: self.manifest}
 
 
 def compile_spec(resolved: ResolvedSpec, *, trust: bool = False) -> Compiled:
@@ -63,7 +73,13 @@ def compile_spec(resolved: ResolvedSpec, *, trust: bool = False) -> Compiled:
     program = resolved.kind.compile(resolved, trust=trust)
     lock = lock_text(resolved, program)
     name: str = program.values["name"]
+    members = None
     texts = {MODULE: program.module, LOCK: lock}
+    if program.members is not None:
+        members = {
+            name: compile_spec(member, trust=trust) for name, member in program.members.items()
+        }
+        texts = {LOCK: lock}
     manifest = manifest_text(resolved.kind.name, name, texts, program)
     return Compiled(
         name,
@@ -75,4 +91,5 @@ def compile_spec(resolved: ResolvedSpec, *, trust: bool = False) -> Compiled:
         program.decisions,
         {path: source for path, (source, _) in program.data.items()},
         program.length,
+        members,
     )

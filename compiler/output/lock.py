@@ -46,7 +46,7 @@ def _lines(
     pad = "  " * len(path)
     for key, item in value.items():
         here = (*path, key)
-        if isinstance(item, Mapping) and here not in FLAT:
+        if isinstance(item, Mapping) and item and here not in FLAT:
             yield f"{pad}{key}:"
             yield from _lines(item, resolved, probed, here)
         else:

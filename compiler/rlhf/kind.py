@@ -28,6 +28,8 @@ class RlhfKind:
 
     needed = ("ppoc", "model")
     introduction = INTRODUCTION
+    task = ""
+    alike = ("ppo.episodes", "sft.epochs", "reward.epochs", "evaluation.prompts", "model.id")
 
     def presets(self) -> Mapping[str, str]:
         """None."""
@@ -47,6 +49,10 @@ class RlhfKind:
     def probed(self, resolved: RlhfResolved, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
         """Problems that the files of the spec show."""
         yield from resolved.findings(Phase.PROBED, RlhfFacts(resolved))
+
+    def length(self, resolved: RlhfResolved) -> int:
+        """Responses that PPO learns from."""
+        return resolved.spec.ppo.episodes if "ppo" in resolved.spec.stages else 0
 
     def compile(self, resolved: RlhfResolved, *, trust: bool = False) -> Program:
         """The module of all stages; raises as `compile_rlhf` does."""

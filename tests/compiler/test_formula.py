@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppoc.cli.specs import zoo
+from ppoc.compiler import zoo
 from ppoc.compiler.formula.notation import latex, statements, unicode_text
 from ppoc.compiler.formula.parser import FUNCTIONS, MAX_DEPTH, FormulaError, Kind, Symbol, parse
 from ppoc.compiler.front.diagnostics import SpecError

@@ -16,7 +16,7 @@ ZOO = ROOT / "specs"
 def zoo_names() -> list[str]:
     """Every agent of the zoo, such as ppo/cartpole."""
     paths = sorted(ZOO.glob("*/*.yaml"))
-    others = ("presets", "rlhf")
+    others = ("presets", "rlhf", "experiments")
     return [f"{p.parent.name}/{p.stem}" for p in paths if p.parent.name not in others]
 
 
