@@ -9,6 +9,7 @@ from typing import Any
 from ppoc.compiler.agent.language import AgentSpec
 from ppoc.compiler.resolve import resolve_text
 from ppoc.draft.spec.paths import of_model, reason_against, values_of
+from ppoc.draft.text.claims import Reading
 
 _KIND = re.compile(r"^kind:", re.MULTILINE)  # of another kind than agents
 STAND_IN = "CartPole-v1"  # the environment of `ppoc init`, where a request names none
@@ -19,6 +20,12 @@ def preset_values(algorithm: str) -> dict[str, Any]:
     """Every value that a spec has which says nothing but its algorithm."""
     text = f"ppoc: 1\nname: a\nalgorithm: {algorithm}\nenv: {{id: {STAND_IN}}}\n"
     return values_of(resolve_text(text, "preset"))
+
+
+def below(reading: Reading) -> dict[str, Any]:
+    """The values of the preset that a reading names, or of PPO."""
+    named = reading.claim("algorithm")
+    return preset_values(str(named.value) if named is not None else "ppo")
 
 
 @cache

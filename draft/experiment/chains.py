@@ -20,7 +20,17 @@ TRIGGER = (
     r"|compare|comparar|choose between|choice between|decide between)"
 )
 EITHER = r"(?:whether|which|what|if|should|either|is it|better|best)"
-PLAIN = {"plain", "vanilla", "standard", "ordinary", "default", "unmodified", "pure", "normal", "just"}
+PLAIN = {
+    "plain",
+    "vanilla",
+    "standard",
+    "ordinary",
+    "default",
+    "unmodified",
+    "pure",
+    "normal",
+    "just",
+}
 FILL = PLAIN | {"a", "an", "the", "both", "either", "no", "without", "using", "with", "of", "from", "by",
                 "that", "its", "our", "my", "simple", "only", "one", "mit", "ohne", "to", "at"}  # fmt: skip
 BACK = PLAIN | {"a", "an", "the", "no", "without", "both", "#", "ohne"}
@@ -146,7 +156,9 @@ def link(
     pattern = rf"(?P<own>(?:\S+ )*?)(?P<join>{joins})(?P<fill>(?:(?:{fill}) )*)"
     found = re.fullmatch(pattern, between)
     if found is None and compare:
-        found = re.fullmatch(rf"(?P<own>)(?P<join>(?:with|to|mit|avec|con) )(?P<fill>(?:(?:{fill}) )*)", between)
+        found = re.fullmatch(
+            rf"(?P<own>)(?P<join>(?:with|to|mit|avec|con) )(?P<fill>(?:(?:{fill}) )*)", between
+        )
     if found is None or (tight and found["own"]):
         return None
     first = left.last + len(found["own"].split())
@@ -171,7 +183,8 @@ def _group(row: Row, chain: list[Content], last_too: bool, known: list[Content])
         ends.append(joined[0])
         starts.append(joined[1])
     modified = any(
-        end > head.last and _content(row, head.last, end) for head, end in zip(chain, ends, strict=False)
+        end > head.last and _content(row, head.last, end)
+        for head, end in zip(chain, ends, strict=False)
     )
     texts = [row.tokens[head.first].item.text for head in chain]
     ends.append(_end(row, chain[-1], last_too and (modified or len(set(texts)) < len(texts))))

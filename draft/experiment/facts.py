@@ -183,7 +183,9 @@ def _seeds(row: Row, facts: Facts) -> None:
                 take(row, facts, found)
             else:
                 _claim(row, facts, "seeds", count, found)
-    for found in row.find(rf"{BEFORE}(?:a few|several|multiple|many|some|a couple of) {KINDS}seeds"):
+    for found in row.find(
+        rf"{BEFORE}(?:a few|several|multiple|many|some|a couple of) {KINDS}seeds"
+    ):
         words = plain(row.request[found.start : found.end])
         facts.notes.append(Note("question", words, "how many seeds? 5, the language's"))
         _claim(row, facts, "seeds", 5, found, "default")
@@ -196,10 +198,12 @@ def _seed_list(values: Sequence[float]) -> list[int] | None:
 
 def _each(row: Row, facts: Facts) -> None:
     """`a million steps each`: of a run, not of an environment in a rollout."""
-    for found in row.find(rf"# {STEPS}(?P<each> {EACH})"):
+    for found in row.find(rf"# {STEPS} (?P<each>{EACH})"):
         if found.numbers[0].value >= LONG and (each := row.part(found, "each")) is not None:
             take(row, facts, each)
-    for found in row.find(rf"(?P<each>(?:each|every) run (?:takes|lasts|has|is|gets|trains for))(?: \w+)? # {STEPS}"):
+    for found in row.find(
+        rf"(?P<each>(?:each|every) run (?:takes|lasts|has|is|gets|trains for))(?: \w+)? # {STEPS}"
+    ):
         if (each := row.part(found, "each")) is not None:
             take(row, facts, each)
 
@@ -211,4 +215,3 @@ def _baseline(row: Row, facts: Facts) -> None:
             if facts.baseline is None and words is not None and TAKEN not in words.text:
                 facts.baseline = words
                 take(row, facts, found)
-

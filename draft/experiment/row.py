@@ -90,8 +90,9 @@ class Row:
             self.tokens[index] = replace(self.tokens[index], text=TAKEN)
         self._write()
 
-    def find(self, pattern: str) -> Iterator[Found]:
+    def find(self, pattern: str) -> list[Found]:
         """Each place of a pattern, whose ends are ends of words."""
+        found = []
         for match in re.finditer(rf"(?<![^ ])(?:{pattern})(?= )", self.line):
             if match.end() > match.start():
                 parts = {
@@ -99,7 +100,9 @@ class Row:
                     for name in match.groupdict()
                     if match.end(name) > match.start(name) >= 0
                 }
-                yield self.found(self.at[match.start()], self.at[match.end() - 1] + 1, parts)
+                ends = self.at[match.start()], self.at[match.end() - 1] + 1
+                found.append(self.found(*ends, parts))
+        return found
 
     def found(self, first: int, last: int, parts: dict[str, tuple[int, int]]) -> Found:
         """The words from one token up to another."""

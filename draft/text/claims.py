@@ -14,13 +14,19 @@ class RequestError(Exception):
 
 @dataclass(frozen=True)
 class Claim:
-    """A value for a field, and the words of the request it comes from."""
+    """A value for a field, and the words of the request it comes from.
+
+    Attributes:
+        how: where the words alone do not show it, such as `3 × optimizer.actor.lr`.
+        assumed: whether the request asks for the field and does not say the value.
+    """
 
     path: str
     value: Any
     start: int
     end: int
-    how: str = ""  # where the words alone do not show it, such as `3 × optimizer.actor.lr`
+    how: str = ""
+    assumed: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,8 @@ class Reading:
     notes: list[Note] = field(default_factory=list)
     base: str | None = None  # a spec of the zoo that the request starts from
     kind: str = "control"  # of the spec that is asked for
+    several: list[Claim] = field(default_factory=list)  # fields with lists of values to try
+    runs: str = "control"  # the kind of the runs of an experiment
 
     def __post_init__(self) -> None:
         if len(self.request) > MAX_CHARACTERS:

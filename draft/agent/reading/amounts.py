@@ -47,7 +47,7 @@ def read_amounts(reader: Request) -> None:
             count = known[0] if known else 0
             source = glossary().data["quantities"][name]["amounts_source"]
             amount = amounts[" ".join(words[-count:]) if count else ""]
-            reader.claim(path, amount, reader.items[at - count], item, source)
+            reader.claim(path, amount, reader.items[at - count], item, source, assumed=True)
         elif vague:
             first = next(i for i in reader.items[max(0, at - 2) : at] if i.text in vague)
             present = (reader.known or preset_values(reader.algorithm)).get(path)

@@ -1,0 +1,80 @@
+"""Ranges to search, and tasks to run on: `between 1e-5 and 1e-2`, `on Hopper and Walker2d`."""
+
+from collections.abc import Iterator
+
+from ppoc.draft.agent import environments
+from ppoc.draft.experiment.facts import Facts
+from ppoc.draft.experiment.groups import Alternative, Group
+from ppoc.draft.experiment.row import Row, Token
+from ppoc.draft.text.claims import Claim, Note
+
+TO = r"(?:and|to|-|–|through|until|up to|bis|et|y|,)"
+BETWEEN = rf"(?P<how>(?:log |log - |logarithmically |uniformly )*)(?:anywhere )?(?:between|zwischen|entre) (?P<low>#) {TO} (?P<high>#)"
+FROM = r"(?:from|in|in the range|in the range of|in a range of|in a range from|range|over|within|over the range) (?:from |of |: )?(?P<low>#) (?:to|-|–|through|up to|and|bis) (?P<high>#)"
+BARE = r"(?P<low>#) (?:to|–|-|\.\.) (?P<high>#)"
+PAIR = r"(?:between|from|in|in the range|range|over|within) (?P<many>#)"
+LOG = r"(?:on a log scale|in log scale|log scale|log uniform|log uniformly|log - uniform|logarithmic|logarithmically|loguniform)"
+SWEEPS = r"(?:sweep|sweeping|vary|varying|scan|scanning)"
+DECAYS = {"decay", "constant", "cosine"}
+
+
+def ranges(row: Row, facts: Facts) -> Iterator[Group]:
+    """Ranges of numbers: two ends, each in the place of both."""
+    searches = facts.searches or any(True for _ in row.find(SWEEPS))
+    patterns = [BETWEEN, FROM, BARE, PAIR] if searches else [BETWEEN]
+    for found in row.find(LOG):
+        facts.left_out.append(found.span)
+        row.take(found.first, found.last)
+    for pattern in patterns:
+        for found in row.find(pattern):
+            sentence = found.tokens[0].item.sentence
+            own = [t.item for t in row.tokens if t.item.sentence == sentence]
+            if not facts.searches and any(item.cue(*DECAYS) for item in own):
+                continue
+            ends = _ends(row, found)
+            if ends is None:
+                continue
+            made = [Alternative((end,), found.span) for end in ends]
+            yield Group(found.span, made, range=True)
+            row.take(found.first, found.last)
+
+
+def _ends(row: Row, found: "object") -> tuple[str, str] | None:
+    low, high = row.part(found, "low"), row.part(found, "high")  # type: ignore[arg-type]
+    if low is not None and high is not None:
+        numbers = (low.numbers[0], high.numbers[0])
+        if any(number.many for number in numbers) or numbers[0].value >= numbers[1].value:
+            return None
+        return repr(numbers[0].value), repr(numbers[1].value)
+    many = row.part(found, "many")  # type: ignore[arg-type]
+    values = many.numbers[0].many if many is not None else ()
+    if len(values) == 2 and values[0] < values[1]:
+        return repr(values[0]), repr(values[1])
+    return None
+
+
+def tasks(row: Row, facts: Facts) -> None:
+    """Several environments in a row: the first stays in the text, and all are tasks."""
+    joint = r"(?: (?:,|and|&|\+|/|or|und|et|y|plus|vs|versus|vs \.|as well as|also))+(?: (?:on|in|the|both|auf|sur|en))*"
+    words = {token.text for token in row.tokens}
+    for found in row.find(rf"(?:both )?@env(?:{joint} @env)+"):
+        named = [token for token in found.tokens if token.text == "@env"]
+        ids: dict[str, Token] = {}
+        for token in named:
+            match = _environment(token, words)
+            if match.env_id is None:
+                text = f"{match.how}; it is left out of the tasks"
+                facts.notes.append(Note("cannot", row.request[token.start : token.end], text))
+            else:
+                ids.setdefault(match.env_id, token)
+        if len(ids) > 1 and facts.value("tasks") is None:
+            facts.claims.append(Claim("tasks", list(ids), named[0].start, named[-1].end))
+            first = next(iter(ids.values()))
+            for token in found.tokens:
+                if token is not first:
+                    facts.left_out.append((token.start, token.end))
+
+
+def _environment(token: Token, words: set[str]) -> environments.Found:
+    ids, names = token.item.names("id"), token.item.names("environment")
+    return environments.by_id(ids[0]) if ids else environments.by_name(names[0], words)
