@@ -25,6 +25,7 @@ class Drafting:
         advice: what only the environment of a spec shows; raises SpecError where that is wrong.
         missing_files: a note for each file of a spec which is not there yet.
         below: the values that those of a reading lie over.
+        say: one value in words, or None where there are none.
         order: paths of the language, in the order in which a spec has them.
     """
 
@@ -37,4 +38,5 @@ class Drafting:
     advice: Callable[[Any], list[Diagnostic]]
     missing_files: Callable[[Any, Path], list[Note]]
     below: Callable[[Reading], Mapping[str, Any]]
+    say: Callable[[str, Any], str | None]
     order: Callable[[], Sequence[str]]

@@ -5,6 +5,7 @@ from ppoc.draft.agent.compose import advice
 from ppoc.draft.agent.compose import compose as compose_agent
 from ppoc.draft.agent.compose import fitted as fitted_agent
 from ppoc.draft.agent.describe import describe as describe_agent
+from ppoc.draft.agent.describe import say as say_agent
 from ppoc.draft.agent.fields import below, field_table
 from ppoc.draft.agent.reader import read as read_agent
 from ppoc.draft.drafting import Drafting
@@ -14,6 +15,7 @@ from ppoc.draft.rlhf.compose import compose as compose_rlhf
 from ppoc.draft.rlhf.compose import fitted as fitted_rlhf
 from ppoc.draft.rlhf.compose import missing_files
 from ppoc.draft.rlhf.describe import describe as describe_rlhf
+from ppoc.draft.rlhf.describe import say as say_rlhf
 from ppoc.draft.rlhf.fields import defaults, table
 from ppoc.draft.rlhf.reader import is_one as is_rlhf
 from ppoc.draft.rlhf.reader import read as read_rlhf
@@ -30,6 +32,7 @@ RUNS = {
         lambda resolved: [],
         missing_files,
         lambda reading: defaults(),
+        say_rlhf,
         lambda: list(table()),
     ),
     "control": Drafting(
@@ -42,6 +45,7 @@ RUNS = {
         advice,
         lambda resolved, folder: [],
         below,
+        say_agent,
         lambda: list(field_table()),
     ),
 }

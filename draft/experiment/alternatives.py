@@ -72,7 +72,7 @@ def searched(whole: Plan, found: Reading) -> list[Claim]:
             if path in high and claim.value != high[path].value
         }
         words = plain(whole.request[slice(*group.cover)])
-        if not ends:
+        if not ends and not group.assumed:
             found.notes.append(Note("question", words, LOST))
         for path, (first, last) in ends.items():
             whole_numbers = isinstance(first.value, int) and isinstance(last.value, int)
@@ -82,7 +82,8 @@ def searched(whole: Plan, found: Reading) -> list[Claim]:
                 continue
             start, end = min(first.start, group.cover[0]), max(first.end, group.cover[1])
             value = {_scale(path, first.value, last.value, whole): [first.value, last.value]}
-            space.append(Claim(path, value, start, end))
+            how = "a usual range" if group.assumed else ""
+            space.append(Claim(path, value, start, end, how, group.assumed))
         if not ends or not any(
             c.end >= group.cover[1] and c.start <= group.cover[0] for c in space
         ):
@@ -146,23 +147,25 @@ def grid(settings: list[Variant]) -> tuple[dict[str, Claim], list[Variant]]:
             start = min(claim.start, before.start if before else claim.start)
             vary[path] = Claim(path, values, start, max(claim.end, before.end if before else 0))
     rest = [variant for variant in settings if not variant.of_numbers]
-    shared = {path: claim for path, claim in vary.items()}
     for variant in rest:
-        variant.shared -= shared.keys()
+        variant.shared -= vary.keys()
     return vary, rest
 
 
 def _of_group(whole: Plan, group: Group, found: Reading) -> list[Variant] | None:
     """The variants of a group, or None where its alternatives do not differ."""
     number = whole.groups.index(group)
+    named = any(alternative.name for alternative in group.alternatives) and not group.switch
     readings = [whole.read({number: i}) for i in range(len(group.alternatives))]
     if group.switch and group.otherwise is not None and _alike(readings):
         readings[1] = whole.read({number: 1}, otherwise=number)
     claims = [{key(c): c for c in reading.claims} for reading in readings]
     bases = [reading.base for reading in readings]
-    if _alike(readings):
+    if _alike(readings) and not named:
         return None
     common = set.intersection(*(set(own) for own in claims))
+    if named:  # also to nothing changed
+        common &= {key(claim) for claim in whole.read({number: len(readings)}).claims}
     changes = [{k[0]: c for k, c in own.items() if k not in common} for own in claims]
     if group.switch and not _completed(whole, changes):
         return None
@@ -174,8 +177,9 @@ def _of_group(whole: Plan, group: Group, found: Reading) -> list[Variant] | None
         own, base = changes[i], None
         if len(set(bases)) > 1 and bases[i] is not None:
             zoo = f"the zoo's {bases[i]}"
-            named = next(claim for claim in own.values() if claim.how == zoo)
-            base = Claim("base", bases[i], named.start, named.end)
+            named = next(claim for claim in claims[i].values() if claim.how == zoo)
+            if bases[i] != bases[0]:
+                base = Claim("base", bases[i], named.start, named.end)
             own = {path: claim for path, claim in own.items() if claim.how != zoo}
         first = readings[i].claim("algorithm")
         algorithm = str(first.value) if first is not None else None
@@ -214,7 +218,7 @@ def _completed(whole: Plan, changes: list[dict[str, Claim]]) -> bool:
     on, *others = changes
     below = whole.of.below(whole.read({}))
     for path in dict.fromkeys(path for other in others for path in other):
-        if path in on:
+        if path in on or all(path in other for other in others[1:]) and len(others) > 1:
             continue
         off = next(other[path] for other in others if path in other)
         if off.value not in (None, False, 0) or path == "algorithm":
@@ -229,6 +233,8 @@ def _completed(whole: Plan, changes: list[dict[str, Claim]]) -> bool:
             on[path] = replace(off, value=value, how=how, assumed=True)
         else:
             return False
+        for other in others:
+            other.setdefault(path, on[path])
     return True
 
 

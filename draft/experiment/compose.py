@@ -5,7 +5,7 @@ is its change, and what the compiler refuses of one is left out of that one.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from ppoc.draft.text.claims import Claim, Note, Reading, plain
 PATH = "experiment.yaml"
 OWN = ("name", "lock", "training.seed")  # of runs, that the experiment says
 SEEDS = 5
+LONG = 40  # letters of a name
 
 
 @dataclass
@@ -92,7 +93,8 @@ def compose(reading: Reading, name: str | None, kinds: Mapping[str, Drafting]) -
     for path, claim in whole.other.items():
         if path != "base":
             values[path] = _value(reading, claim, path)
-    _variants(whole, values, notes)
+    runs = _variants(whole, values, notes)
+    _fit_defaults(whole, values, runs)
     _defaults(whole, values, name)
     return _checked(whole, values, notes)
 
@@ -155,7 +157,11 @@ def _vary(whole: Parts, values: dict[str, Value], notes: list[Note]) -> None:
             notes.append(Note("cannot", words, f"of `{path}` too few values are left to compare"))
 
 
-def _variants(whole: Parts, values: dict[str, Value], notes: list[Note]) -> None:
+def _variants(
+    whole: Parts, values: dict[str, Value], notes: list[Note]
+) -> dict[str, dict[str, Value]]:
+    """Changes of each variant; returns the values of the runs that its own composer makes."""
+    runs: dict[str, dict[str, Value]] = {}
     base = {
         path.removeprefix("base."): v.value
         for path, v in values.items()
@@ -167,7 +173,8 @@ def _variants(whole: Parts, values: dict[str, Value], notes: list[Note]) -> None
             own = {path: _value(whole.reading, claim, path) for path, claim in changes.items()}
         else:
             own = {}
-            for value in _of_run(whole, notes, changes).values:
+            runs[name] = {v.path: v for v in _of_run(whole, notes, changes).values}
+            for value in runs[name].values():
                 claim = changes.get(value.path)
                 if claim is not None and claim.assumed:
                     own[value.path] = _value(whole.reading, claim, value.path)
@@ -183,6 +190,46 @@ def _variants(whole: Parts, values: dict[str, Value], notes: list[Note]) -> None
             values[f"{root}.{path}"] = replace(value, path=f"{root}.{path}")
         if not own:
             values[root] = Value(root, {}, "default", why="the base as it is")
+    return runs
+
+
+def _fit_defaults(
+    whole: Parts, values: dict[str, Value], runs: Mapping[str, Mapping[str, Value]]
+) -> None:
+    """Defaults of the base that a variant cannot have, as changes of the variants that can.
+
+    Such as a number of environments, which for the cross-entropy method are its candidates.
+    """
+    for name, run in runs.items():
+        if _right(whole, values, name):
+            continue
+        for path, value in [*values.items()]:
+            inner = of_runs(path) if path.startswith("base.") else None
+            if inner is None or value.origin != "default" or inner in ("ppoc", "training.total_steps"):
+                continue
+            if inner in run and _same(run[inner].value, value.value):
+                continue
+            del values[path]
+            for other, theirs in runs.items():
+                if inner in theirs:
+                    root = f"variants.{other}"
+                    values.pop(root, None)
+                    values[f"{root}.{inner}"] = replace(theirs[inner], path=f"{root}.{inner}")
+
+
+def _right(whole: Parts, values: Mapping[str, Value], name: str) -> bool:
+    """Whether the compiler takes the run of a variant."""
+    root = f"variants.{name}."
+    run = {p.removeprefix("base."): v for p, v in values.items() if p.startswith("base.")}
+    run |= {p.removeprefix(root): v for p, v in values.items() if p.startswith(root)}
+    run |= {p: replace(v, value=c.value[0]) for p, c in whole.vary.items()
+            if (v := values.get(f"vary.{p}")) is not None}  # fmt: skip
+    run["name"] = Value("name", "a", "default")
+    try:
+        resolve_text(write.spec("", run, [], whole.of.order()), PATH)
+    except SpecError:
+        return False
+    return True
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -226,16 +273,23 @@ def _name(whole: Parts, values: Mapping[str, Value]) -> str:
         words.append("search")
     if not (names or whole.vary or whole.space):
         words.append("tasks" if "tasks" in whole.other else "seeds")
+    if sum(map(len, words)) > LONG:
+        words = [*words[:2], "comparison"]
     text = re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(words)).strip("-.").lower()
     return text[:64].strip("-.")
 
 
-def ordered(values: Mapping[str, Value], of: Drafting) -> dict[str, Value]:
+def ordered(
+    values: Mapping[str, Value], of: Drafting, variants: Sequence[str]
+) -> dict[str, Value]:
     """Values in the order of the language; those of a base in that of its own."""
     inner = list(of.order())
 
     def rank(path: str) -> tuple[int, int]:
         root = path.partition(".")[0]
+        variant = VARIANT.fullmatch(path)
+        if variant is not None:
+            return ROOTS.index(root), variants.index(variant["name"])
         within = of_runs(path) if root in ("base", "set") else None
         at = inner.index(within) if within in inner else len(inner)
         return ROOTS.index(root), at if within is not None else 0
@@ -246,7 +300,7 @@ def ordered(values: Mapping[str, Value], of: Drafting) -> dict[str, Value]:
 def _checked(whole: Parts, values: dict[str, Value], notes: list[Note]) -> Draft:
     """The draft, without what the compiler refuses of it."""
     for _ in range(len(values)):
-        values = ordered(values, whole.of)
+        values = ordered(values, whole.of, list(whole.variants))
         text = write.spec(whole.reading.request, values, notes, list(values), steps)
         try:
             resolved = resolve_text(text, PATH)

@@ -30,15 +30,19 @@ def experiments(kinds: Mapping[str, Drafting]) -> Drafting:
         first = next((cell.resolved for _, cell in resolved.examined if cell.resolved), None)
         return kinds[first.kind.name].missing_files(first, folder) if first is not None else []
 
+    def drafted(text: str) -> Draft:
+        return composed(reader.read(text), None)
+
     return Drafting(
         reader.is_one,
         reader.read,
         composed,
         fitted,
-        lambda resolved: describe(resolved, kinds),
+        lambda resolved: describe(resolved, kinds, drafted),
         task(reader, kinds),
         lambda resolved: [],
         missing_files,
         lambda reading: {},
+        lambda path, value: None,
         lambda: list(ROOTS),
     )

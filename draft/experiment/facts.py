@@ -102,8 +102,9 @@ PHRASES: tuple[Phrase, ...] = (
     Phrase("compare.confidence", r"(?:and |with |at )?(?:a )?confidence(?: level)?(?: of| =| :| is)* #", _share),
     Phrase("compare.threshold", r"(?:and |, )?(?:reach(?:es|ing)?|steps to|to reach|solved at|until (?:it|they) reach(?:es)?)(?: (?:a|the|of|return|returns|reward|score|threshold|at|=|:))* #", _number),
     Phrase("compare.threshold", r"(?:and |with )?(?:a |the )?(?:return |score |reward |solving )?threshold(?: (?:of|at|is|=|:|return))* #", _number),
-    Phrase("engine", r"(?:on|with|using|via) (?:a |the |our |my )?ray(?: cluster)?", _is("ray")),
-    Phrase("engine", r"(?:on|with|using|via|through) (?:a |the |our |my )?slurm(?: cluster)?", _is("slurm")),
+    Phrase("compare.margin", r"(?:and |with )?(?:a |the )?margin(?: (?:of|is|=|:))* #", _number),
+    Phrase("engine.name", r"(?:on|with|using|via) (?:a |the |our |my )?ray(?: cluster)?", _is("ray")),
+    Phrase("engine.name", r"(?:on|with|using|via|through) (?:a |the |our |my )?slurm(?: cluster)?", _is("slurm")),
     Phrase("jobs", r"(?:and |with )?# (?:jobs|runs|processes)?(?: ?(?:at a time|side by side|at once|simultaneously|in parallel))", _whole),
     Phrase("jobs", r"(?:and |with )?# (?:parallel )?jobs", _whole),
 )  # fmt: skip
@@ -127,6 +128,8 @@ def read_facts(row: Row) -> Facts:
     for phrase in PHRASES:
         for found in row.find(phrase.pattern):
             _claim(row, facts, phrase.path, phrase.value(found), found)
+    for found in row.find(SEARCHES):
+        take(row, facts, found)
     _seeds(row, facts)
     _each(row, facts)
     _baseline(row, facts)

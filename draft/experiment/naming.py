@@ -48,8 +48,9 @@ def noun(path: str) -> str:
 
 def of_switch(changes: Mapping[str, Any], words: str, on: bool) -> str:
     """The name of a variant that has something, or is without it."""
-    known = [NOUNS[path] for path in changes if path in NOUNS]
-    what = known[0] if len(known) == 1 else slug(re.sub(r"[\d.,]+\S*", " ", words))
+    own = [path for path, value in changes.items() if on or value in (None, False, 0)]
+    known = [NOUNS[path] for path in own if path in NOUNS]
+    what = known[0] if len(known) == len(own) == 1 else slug(re.sub(r"[\d.,]+\S*", " ", words))
     return f"{'with' if on else 'without'}-{what}"
 
 
@@ -86,6 +87,9 @@ def distinct(names: Sequence[str]) -> list[str]:
     """Names with a number behind those that come again."""
     found: list[str] = []
     for name in names:
-        number = 1 + sum(other == name or other.startswith(f"{name}+") for other in found)
-        found.append(name if number == 1 else f"{name}+{number}")
+        number = 1
+        while name in found:
+            number += 1
+            name = f"{name.removesuffix(f'-{number - 1}')}-{number}"
+        found.append(name)
     return found

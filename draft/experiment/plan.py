@@ -3,18 +3,25 @@
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from ppoc.draft.drafting import Drafting
 from ppoc.draft.experiment.chains import STRONG, compared
 from ppoc.draft.experiment.facts import Facts, read_facts
 from ppoc.draft.experiment.groups import Alternative, Group, asked_about, with_and_without
-from ppoc.draft.experiment.ranges import ranges, tasks
+from ppoc.draft.experiment.ranges import ranges, tasks, usual_ranges
 from ppoc.draft.experiment.row import Row
 from ppoc.draft.experiment.view import Piece, Span, View, view
 from ppoc.draft.text.claims import Claim, Reading
 
 QUOTED = re.compile(r"(?:the )?question(?: is)?\s*:?\s*[\"“]([^\"”]{1,1000})[\"”]\s*[.;,]?", re.I)
 LABEL = re.compile(r"\b(?:variant|setting|arm)\s+([A-Za-z0-9][\w.+-]*)\s*:\s*", re.IGNORECASE)
+EXPLICIT = re.compile(
+    r"\b(?P<verb>vary|search)\s+(?P<key>[A-Za-z_]\w*(?:\.\w+)+)\s+over\s+"
+    r"(?P<values>\[[^\n]{1,500}?\]|\{[^\n]{1,500}?\})(?=\s*(?:[.;,]|$))",
+    re.IGNORECASE,
+)
+BASELINE = re.compile(r"\bbaseline(?:\s+is)?\s*[:=]?\s*[\"“]([^\"”]{1,200})[\"”]", re.IGNORECASE)
 NOTHING = re.compile(
     r"(?:nothing (?:is )?changed|as (?:it|the base) is|unchanged|as the base)\s*$", re.I
 )
@@ -41,7 +48,9 @@ class Plan:
         replaced: list[tuple[Span, tuple[Piece, ...]]] = []
         left_out = [*self.facts.left_out]
         for number, group in enumerate(self.groups):
-            alternative = group.alternatives[chosen.get(number, 0)]
+            at = chosen.get(number, 0)
+            nothing = at == len(group.alternatives)
+            alternative = Alternative((), group.cover) if nothing else group.alternatives[at]
             other = group.otherwise if number == otherwise else None
             pieces = alternative.pieces if other is None else other
             replaced.append((group.cover, pieces))
@@ -73,14 +82,17 @@ def plan(request: str, of: Drafting, kind: str) -> Plan:
     """What a request says, as far as phrases of experiments are in it."""
     row = Row(request)
     quoted = _quoted(row)
+    explicit = _explicit(row)
     labelled = _labelled(row)
     facts = read_facts(row)
     if quoted is not None:
         claim, span = quoted
         facts.claims.append(claim)
         facts.left_out.append(span)
+    facts.claims += explicit
+    facts.left_out += [(claim.start, claim.end) for claim in explicit]
     tasks(row, facts)
-    groups = [*labelled, *ranges(row, facts), *with_and_without(row)]
+    groups = [*labelled, *ranges(row, facts), *usual_ranges(row, facts), *with_and_without(row)]
     groups += compared(row, of.asked.lex(request))
     groups += asked_about(row)
     made: list[Group] = []
@@ -99,6 +111,32 @@ def _quoted(row: Row) -> tuple[Claim, Span] | None:
     return Claim("question", " ".join(match[1].split()), match.start(1), match.end(1)), match.span()
 
 
+def _explicit(row: Row) -> list[Claim]:
+    """`vary networks.actor.activation over [tanh, relu]`, `the baseline is "lr=0.1"`: as in a spec."""
+    found = []
+    for match in EXPLICIT.finditer(row.request):
+        values = _yaml(match["values"])
+        root = "vary" if match["verb"].lower() == "vary" else "search.space"
+        if isinstance(values, list if root == "vary" else dict) and values:
+            found.append(Claim(f"{root}.{match['key']}", values, *match.span()))
+            _take(row, match.span())
+    for match in BASELINE.finditer(row.request):
+        found.append(Claim("compare.baseline", match[1], *match.span()))
+        _take(row, match.span())
+    return found
+
+
+def _yaml(text: str) -> Any:
+    """A short value of YAML; None where it is none."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except (YAMLError, ValueError, RecursionError):
+        return None
+
+
 def _labelled(row: Row) -> list[Group]:
     """`Variant a: …; variant b: …`: alternatives with names of their own."""
     labels = [*LABEL.finditer(row.request)]
@@ -110,10 +148,10 @@ def _labelled(row: Row) -> list[Group]:
         text = (text[: stop.start()] if stop else text).rstrip(" ;,\n")
         span = (label.end(), label.end() + len(text))
         nothing = not text or NOTHING.match(text) is not None
-        pieces: tuple[Piece, ...] = () if nothing else (";", span, ";")
+        pieces: tuple[Piece, ...] = () if nothing else ("; actually", span, ";")
         words = (label.start(), max(span[1], label.end(1)))
         made.append((words, Alternative(pieces, words, name=label[1])))
-    if len(made) < 2:
+    if not made:
         return []
     cover = (made[0][0][0], made[-1][0][1])
     _take(row, cover)

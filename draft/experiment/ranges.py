@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ppoc.draft.agent import environments
 from ppoc.draft.experiment.facts import Facts
 from ppoc.draft.experiment.groups import Alternative, Group
-from ppoc.draft.experiment.row import Row, Token
+from ppoc.draft.experiment.row import TAKEN, Found, Row, Token
 from ppoc.draft.text.claims import Claim, Note
 
 TO = r"(?:and|to|-|–|through|until|up to|bis|et|y|,)"
@@ -14,6 +14,18 @@ FROM = r"(?:from|in|in the range|in the range of|in a range of|in a range from|r
 BARE = r"(?P<low>#) (?:to|–|-|\.\.) (?P<high>#)"
 PAIR = r"(?:between|from|in|in the range|range|over|within) (?P<many>#)"
 LOG = r"(?:on a log scale|in log scale|log scale|log uniform|log uniformly|log - uniform|logarithmic|logarithmically|loguniform)"
+# Ranges that nobody says, by quantity.
+USUAL = {
+    "lr": ("1e-5", "1e-2"),
+    "entropy": ("1e-4", "0.1"),
+    "gamma": ("0.9", "0.999"),
+    "lambda": ("0.8", "1.0"),
+    "epsilon": ("0.05", "0.4"),
+    "epochs": ("1", "20"),
+    "value_coefficient": ("0.25", "2.0"),
+    "grad_norm": ("0.2", "5.0"),
+    "kl": ("0.001", "0.1"),
+}
 SWEEPS = r"(?:sweep|sweeping|vary|varying|scan|scanning)"
 DECAYS = {"decay", "constant", "cosine"}
 
@@ -39,14 +51,31 @@ def ranges(row: Row, facts: Facts) -> Iterator[Group]:
             row.take(found.first, found.last)
 
 
-def _ends(row: Row, found: "object") -> tuple[str, str] | None:
-    low, high = row.part(found, "low"), row.part(found, "high")  # type: ignore[arg-type]
+def usual_ranges(row: Row, facts: Facts) -> Iterator[Group]:
+    """`find the best learning rate`: quantities without numbers, over their usual ranges."""
+    searching = {t.item.sentence for t in row.tokens if facts.searches and t.text == TAKEN}
+    seen: set[int] = set()
+    for index, token in enumerate(row.tokens):
+        names = [name for name in token.item.names("quantity") if name in USUAL]
+        number = any(t.text in ("#", TAKEN) for t in row.tokens[index + 1 : index + 4])
+        before = index > 0 and row.tokens[index - 1].text in ("#", TAKEN, "-")
+        if not names or token.item.sentence not in searching or token.item.start in seen:
+            continue
+        seen.add(token.item.start)
+        if not number and (not before or row.tokens[index - 1].text == TAKEN):
+            end = token.item.end
+            made = [Alternative((value,), (token.item.start, end)) for value in USUAL[names[0]]]
+            yield Group((end, end), made, range=True, assumed=True)
+
+
+def _ends(row: Row, found: Found) -> tuple[str, str] | None:
+    low, high = row.part(found, "low"), row.part(found, "high")
     if low is not None and high is not None:
         numbers = (low.numbers[0], high.numbers[0])
         if any(number.many for number in numbers) or numbers[0].value >= numbers[1].value:
             return None
         return repr(numbers[0].value), repr(numbers[1].value)
-    many = row.part(found, "many")  # type: ignore[arg-type]
+    many = row.part(found, "many")
     values = many.numbers[0].many if many is not None else ()
     if len(values) == 2 and values[0] < values[1]:
         return repr(values[0]), repr(values[1])

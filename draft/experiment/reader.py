@@ -12,6 +12,7 @@ from typing import Any
 from ppoc.draft.drafting import Drafting
 from ppoc.draft.experiment import naming
 from ppoc.draft.experiment.alternatives import Variant, grid, searched, variants
+from ppoc.draft.experiment.fields import of_runs
 from ppoc.draft.experiment.plan import Plan, plan
 from ppoc.draft.experiment.question import question
 from ppoc.draft.text.claims import MAX_CHARACTERS, Claim, Note, Reading
@@ -151,6 +152,7 @@ def _add_baseline(whole: Plan, found: Reading, settings: list[Variant]) -> None:
 
 def _once(found: Reading, reference: Reading) -> list[Note]:
     """Notes without commands for several runs, each once."""
+    given = [path for claim in found.claims if (path := of_runs(claim.path)) is not None]
     varied = [
         claim.path.partition(".")[2] for claim in found.claims if claim.path.startswith("vary.")
     ]
@@ -160,5 +162,6 @@ def _once(found: Reading, reference: Reading) -> list[Note]:
         if note.kind != "run"
         and not note.text.startswith(OF_ONE_RUN)
         and not any(f"`{path}` is said twice" in note.text for path in varied)
+        and not any(f"no value is given, so `{path}` stays" in note.text for path in given)
     ]
     return list(dict.fromkeys(notes))

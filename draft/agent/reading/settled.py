@@ -17,7 +17,8 @@ def settled(reader: Request) -> list[Claim]:
     for claim in reader.reading.claims:
         earlier = by_path.get(claim.path)
         if earlier is None or _plain_equal(earlier.value, claim.value):
-            by_path.setdefault(claim.path, claim)
+            if earlier is None or earlier.how == f"the zoo's {reader.reading.base}":
+                by_path[claim.path] = claim
             continue
         first, second = sorted((earlier, claim), key=lambda c: c.start)
         by_path[claim.path] = second

@@ -77,20 +77,21 @@ def wanted(entry: dict[str, Any]) -> list[tuple[str, Any]]:
     return facts
 
 
-def given(draft: Any, algorithms: bool) -> list[tuple[str, Any]]:
-    """The facts of a draft that it says the request gave; variants are whole.
+def given(draft: Any, variants: list[dict[str, Any]]) -> list[tuple[str, Any]]:
+    """The facts of a draft that it says the request gave, and its variants.
 
     Args:
-        algorithms: whether variants are told apart by them, so that each has its own.
+        variants: those that are asked for; defaults of others than their paths are no facts.
     """
     facts: list[tuple[str, Any]] = []
     changes: dict[str, dict[str, Any]] = {}
+    asked = {path for own in variants for path in own}
     values = {value.path: value.value for value in draft.values}
     for value in draft.values:
         variant = VARIANT.fullmatch(value.path)
         if variant is not None:
             own = changes.setdefault(variant["name"], {})
-            if variant["key"]:
+            if variant["key"] and (value.origin != "default" or variant["key"] in asked):
                 own[variant["key"]] = value.value
         elif value.origin != "default" and value.path != "base":
             path = value.path.removeprefix("search.") if ".space." in value.path else value.path
@@ -98,7 +99,7 @@ def given(draft: Any, algorithms: bool) -> list[tuple[str, Any]]:
             facts.append((path, canonical(value.value)))
     if "tasks" in values:  # the base has the first of them
         facts = [fact for fact in facts if fact[0] != "base.env.id"]
-    if algorithms:
+    if "algorithm" in asked:  # variants are told apart by it, so that each has its own
         base = values.get("base.algorithm")
         for own in changes.values():
             own.setdefault("algorithm", base)
@@ -128,8 +129,7 @@ def _one(entry: dict[str, Any], total: Score) -> list[str]:
     kind = draft.resolved.kind.name
     problems = [] if kind == entry["kind"] else [f"is of kind {kind}"]
     total.wrong_kind += kind != entry["kind"]
-    algorithms = any("algorithm" in changes for changes in entry.get("variants", []))
-    found = given(draft, algorithms)
+    found = given(draft, entry.get("variants", []))
     if kind == "control":
         found = [(f"base.{path}", value) for path, value in found]
     rest = list(found)
