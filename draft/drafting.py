@@ -26,6 +26,7 @@ class Drafting:
         missing_files: a note for each file of a spec which is not there yet.
         below: the values that those of a reading lie over.
         say: one value in words, or None where there are none.
+        steps: the keys that a path is made of.
         order: paths of the language, in the order in which a spec has them.
     """
 
@@ -40,3 +41,4 @@ class Drafting:
     below: Callable[[Reading], Mapping[str, Any]]
     say: Callable[[str, Any], str | None]
     order: Callable[[], Sequence[str]]
+    steps: Callable[[str], list[str]] = lambda path: path.split(".")

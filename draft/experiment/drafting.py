@@ -8,7 +8,7 @@ from ppoc.draft.drafting import Drafting
 from ppoc.draft.experiment.asked import task
 from ppoc.draft.experiment.compose import compose
 from ppoc.draft.experiment.describe import describe
-from ppoc.draft.experiment.fields import ROOTS
+from ppoc.draft.experiment.fields import ROOTS, steps
 from ppoc.draft.experiment.reader import ExperimentReader
 from ppoc.draft.spec.drafts import Draft, Value
 from ppoc.draft.text.claims import Note, Reading
@@ -45,4 +45,5 @@ def experiments(kinds: Mapping[str, Drafting]) -> Drafting:
         lambda reading: {},
         lambda path, value: None,
         lambda: list(ROOTS),
+        steps,
     )

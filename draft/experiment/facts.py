@@ -95,6 +95,7 @@ PHRASES: tuple[Phrase, ...] = (
     Phrase("search.cost", r"(?:and |with )?(?:training )?(?:time|cost) as (?:a |the )?(?:second|another) objective", _is(True)),
     Phrase("budget.runs", rf"(?:and )?{AT_MOST} # runs{AFTER}", _whole),
     Phrase("budget.runs", r"# runs (?:at most|at the most|max|maximum|in total|altogether)", _whole),
+    Phrase("budget.runs", r"(?<=hours and )(?:at most )?# runs", _whole),
     Phrase("budget.hours", rf"(?:and |for |in )?(?:{AT_MOST} )*# {_TIME}{AFTER}", _hours),
     Phrase("budget.steps", rf"(?:and )?(?:{AT_MOST} )*# {STEPS} {TOTAL}", _whole),
     Phrase("budget.steps", rf"(?:and )?(?:{TOTAL} )(?:{AT_MOST} )*# {STEPS}", _whole),

@@ -72,7 +72,7 @@ def with_and_without(row: Row) -> Iterator[Group]:
             yield Group(found.span, made, switch=True, otherwise=())
     third = (
         rf"{WITH} (?P<what>(?:[\w#'-]+ ){{1,6}}?)(?:{AND} )+(?P<without>{WITHOUT})"
-        r"(?: it| them| one| any| that)?(?= (?:on|in|for|over|,|\.|\?|;|~))"
+        r"(?: it| them| one| any| that)?(?= (?:on|in|for|over|,|\.|\?|;|~|$))"
     )
     for found in row.find(third):
         what, without = row.part(found, "what"), row.part(found, "without")

@@ -90,7 +90,7 @@ def tasks(row: Row, facts: Facts) -> None:
         named = [token for token in found.tokens if token.text == "@env"]
         ids: dict[str, Token] = {}
         for token in named:
-            match = _environment(token, words)
+            match = environment(token, words)
             if match.env_id is None:
                 text = f"{match.how}; it is left out of the tasks"
                 facts.notes.append(Note("cannot", row.request[token.start : token.end], text))
@@ -104,6 +104,6 @@ def tasks(row: Row, facts: Facts) -> None:
                     facts.left_out.append((token.start, token.end))
 
 
-def _environment(token: Token, words: set[str]) -> environments.Found:
+def environment(token: Token, words: set[str]) -> environments.Found:
     ids, names = token.item.names("id"), token.item.names("environment")
     return environments.by_id(ids[0]) if ids else environments.by_name(names[0], words)

@@ -84,7 +84,8 @@ class ExperimentReader:
 def _several(facts: Mapping[str, Claim]) -> bool:
     """Whether seeds or tasks alone make several runs."""
     seeds = facts["seeds"].value if "seeds" in facts else 1
-    return "tasks" in facts or (len(seeds) if isinstance(seeds, list) else seeds) > 1
+    explicit = any(path.startswith(("vary.", "search.space.")) for path in facts)
+    return explicit or "tasks" in facts or (len(seeds) if isinstance(seeds, list) else seeds) > 1
 
 
 def _at(claim: Claim, path: str) -> Claim:

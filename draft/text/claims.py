@@ -8,6 +8,16 @@ MAX_CHARACTERS = 4000  # of a request: a page
 LOST = "this number belongs to nothing that ppoc knows"
 
 
+class Gone:
+    """The value of a field that a request takes away."""
+
+    def __repr__(self) -> str:
+        return "gone"
+
+
+GONE = Gone()
+
+
 class RequestError(Exception):
     """A request that cannot be read at all."""
 
