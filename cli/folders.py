@@ -188,6 +188,7 @@ def compiled_into(
     place: Callable[[str], Path],
     target: Path,
     overrides: Sequence[str],
+    spec: "ResolvedSpec | None" = None,
     *,
     trust: bool,
     modified: bool,
@@ -196,6 +197,7 @@ def compiled_into(
 
     Args:
         place: makes that folder of the name of the spec or of the given folder.
+        spec: the target, resolved, where it was before.
     """
     from ppoc.compiler.output.build import compile_spec
 
@@ -203,7 +205,7 @@ def compiled_into(
         given = RunFolder.open(target, trust=trust, modified=modified)
         if not given.earlier:
             return _copied(given, place)
-    compiled = compile_spec(resolved(target, overrides), trust=trust)
+    compiled = compile_spec(spec or resolved(target, overrides), trust=trust)
     terminal.report(compiled.warnings)
     if compiled.length:
         terminal.say(compiled.length)

@@ -36,6 +36,7 @@ class RunRecord(Document):
         steps: those it has taken.
         seconds: that it has trained for.
         score: mean return of its last evaluation, or its kind's own measure; more is better.
+        threads: of torch, which the bits of large networks depend on: it goes on with as many.
     """
 
     run: Folder
@@ -47,6 +48,7 @@ class RunRecord(Document):
     steps: Annotated[int, Field(ge=0)] = 0
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     score: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    threads: Annotated[int, Field(ge=1, le=4096)] | None = None
 
 
 class ExperimentRecord(Document):
@@ -57,6 +59,7 @@ class ExperimentRecord(Document):
         baseline: the setting that others are compared with.
         confidence: of its intervals.
         threshold: return at which a run has solved its task.
+        margin: difference of scores that matters.
         scores: task → the scores that count as 0 and as 1, where several tasks are joined.
         settings: what is compared, in order.
     """
@@ -66,6 +69,7 @@ class ExperimentRecord(Document):
     baseline: Text | None = None
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     scores: dict[str, tuple[float, float]] = Field(default_factory=dict)
     settings: list[Text]
     runs: Annotated[list[RunRecord], Field(max_length=MAX_RUNS)]

@@ -9,7 +9,7 @@ import typer
 from ppoc.cli import terminal
 from ppoc.cli.folders import Modified, RunFolder, compiled_into, holds_run, new_folder
 from ppoc.cli.options import Debug, Overrides, Seed, Trust
-from ppoc.cli.training import supervisor
+from ppoc.cli.training import experiment, supervisor
 
 if TYPE_CHECKING:
     from ppoc.runtime.run.progress import Mode
@@ -19,7 +19,8 @@ def run(
     target: Annotated[
         Path,
         typer.Argument(
-            help="A spec file, a compiled folder, or a run folder with --resume or --again."
+            help="A spec file, one of the zoo by its name, or a compiled folder; with --resume or "
+            "--again the folder of a run, with --resume that of an experiment."
         ),
     ],
     overrides: Overrides = None,
@@ -30,6 +31,18 @@ def run(
         bool, typer.Option("--again", help="Train a run folder's spec anew, in a new folder.")
     ] = False,
     seed: Seed = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(metavar="N|S1,S2", help="Run it with N seeds, or these: an experiment."),
+    ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY.PATH=V1,V2",
+            help="Run it with each of these values: an experiment; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     device: Annotated[
         Literal["auto", "cpu", "cuda"] | None,
         typer.Option(help="Where to train.", show_default="as the spec says"),
@@ -44,11 +57,30 @@ def run(
         str | None,
         typer.Option(metavar="STAGE", help="Stage to stop after; --resume goes on."),
     ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            help="Runs of an experiment side by side.",
+            show_default="as the spec says",
+        ),
+    ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="Where an experiment runs.", show_default="as the spec says")
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try an experiment's failed runs again.")
+    ] = False,
     trust: Trust = False,
     modified: Modified = False,
     debug: Debug = False,
 ) -> None:
-    """Train an agent or a language model and evaluate it; all lands in one run folder."""
+    """Train an agent or a language model and evaluate it, or run an experiment of many.
+
+    All lands in one folder.
+    """
     changes = [*(overrides or []), *([f"training.seed={seed}"] if seed is not None else [])]
     if json:
         terminal.only_results()
@@ -58,15 +90,30 @@ def run(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if resume and again:
         terminal.fail(terminal.MISUSE, "either --resume or --again")
+    if not resume and not again and holds_run(target):
+        goes_on = "takes it as it is, without changes" if changes else "goes on with it"
+        anew = "--again trains its spec anew, in a new folder"
+        terminal.fail(terminal.MISUSE, f"{target} holds a run: --resume {goes_on}, {anew}")
+    given = experiment.Given(target, changes, seeds, vary or [], out, resume)
+    spec = experiment.meant(given)
+    from ppoc.experiments.experiment_folder import as_experiment
+
+    if (many := as_experiment(spec)) is not None:
+        from ppoc.experiments.run_experiment import Wishes
+
+        wishes = Wishes(jobs, engine, device, retry_failed, trust, debug)
+        experiment.run(many, given, wishes, mode)
+        return
     if resume:
         folder = _to_resume(target, changes, out, trust, modified)
     else:
-        if not again and holds_run(target):
-            goes_on = "takes it as it is, without changes" if changes else "goes on with it"
-            anew = "--again trains its spec anew, in a new folder"
-            terminal.fail(terminal.MISUSE, f"{target} holds a run: --resume {goes_on}, {anew}")
         folder = compiled_into(
-            lambda name: new_folder(out, name), target, changes, trust=trust, modified=modified
+            lambda name: new_folder(out, name),
+            target,
+            changes,
+            spec,
+            trust=trust,
+            modified=modified,
         )
     _ = folder.text  # verified before anything is written there, and before torch is loaded
     supervisor.fork(folder.path)

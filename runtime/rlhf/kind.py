@@ -106,6 +106,10 @@ class LanguageModelRuns:
         """The comparison, with its examples."""
         return evaluation.document()
 
+    def score(self, evaluation: Comparison) -> float:
+        """The mean score of answers after PPO, with which the comparison begins."""
+        return evaluation.after.score
+
     def evaluation(self, document: Any) -> Comparison:
         """The comparison of such a document."""
         return comparison_of(document)

@@ -88,6 +88,10 @@ class AgentRuns:
         """The numbers of a summary."""
         return evaluation._asdict()
 
+    def score(self, evaluation: Summary) -> float:
+        """The mean return."""
+        return evaluation.mean
+
     def evaluation(self, document: Any) -> Summary:
         """The summary of such numbers."""
         found: Any = numbers(document, Summary._fields, COUNTS, "its evaluation")

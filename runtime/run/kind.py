@@ -87,6 +87,9 @@ class RunKind(Protocol):
     def document(self, evaluation: Any) -> dict[str, Any]:
         """An evaluation as JSON has it."""
 
+    def score(self, evaluation: Any) -> float:
+        """An evaluation as one number, by which runs are compared; more is better."""
+
     def evaluation(self, document: Any) -> Any:
         """The evaluation of a document that anybody may have made; raises FormatError."""
 

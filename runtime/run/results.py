@@ -61,6 +61,7 @@ def result_document(result: Result) -> dict[str, Any]:
         "stage": result.stage,
         "steps": result.steps,
         "seconds": round(result.seconds, 3),
+        "score": None if evaluation is None else kind.score(evaluation),
         "evaluations": {stage: dict(row) for stage, row in result.evaluations.items()},
         "evaluation": None if evaluation is None else kind.document(evaluation),
     }
