@@ -1,4 +1,4 @@
-"""Requests that change an experiment: variants, seeds and tasks added or dropped, values replaced."""
+"""Changes of an experiment: variants, seeds and tasks added or dropped, values replaced."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -8,22 +8,18 @@ from typing import Any
 from ppoc.draft.agent.fields import zoo, zoo_values
 from ppoc.draft.drafting import Drafting
 from ppoc.draft.experiment import naming
-from ppoc.draft.experiment.facts import Facts, read_facts
-from ppoc.draft.experiment.ranges import environment
-from ppoc.draft.experiment.row import Row
-from ppoc.draft.experiment.view import Span, view
+from ppoc.draft.experiment.reading.facts import Facts, read_facts
+from ppoc.draft.experiment.reading.ranges import environment
+from ppoc.draft.experiment.reading.row import Row
+from ppoc.draft.experiment.reading.view import Span, view
 from ppoc.draft.text.claims import GONE, Claim, Note, Reading, plain
 
-ADDS = r"(?:add|adding|include|also|and|plus|too|as well|another|additional|extra|more)"
 VARIANT = re.compile(
-    r"\b(?:add|include|try|plus|and|also)\s+(?:an?\s+|another\s+|one\s+more\s+)?(?:new\s+|third\s+|further\s+)?"
+    r"\b(?:add|include|try|plus|and|also)\s+(?:an?\s+|another\s+|one\s+more\s+)?"
+    r"(?:new\s+|third\s+|further\s+)?"
     r"(?:variant|setting|arm|condition)\s*(?:(?:called|named)\s+(?P<name>[A-Za-z0-9][\w.+-]*))?"
     r"(?:\s+(?:with|using|that uses|that has|of|for|where|in which))?\s*:?\s*(?P<text>[^;\n]+)",
     re.IGNORECASE,
-)
-DROP = (
-    r"(?:drop|remove|delete|leave out|omit|take out|exclude|skip)(?: the)? (?P<what>[\w.@#+-]+(?: [\w.@#+-]+){0,7}?)"
-    r"(?: variants?|settings?| arms?| tasks?| seeds?)?(?= (?:,|\.|;|and|from|$))"
 )
 
 
@@ -100,7 +96,9 @@ def values_of_run(known: Mapping[str, Any], of: Drafting) -> dict[str, Any]:
     own = dict(zoo_values(name)) if name in zoo() else {}
     for root in ("base.", "set."):
         own |= {p.removeprefix(root): v for p, v in known.items() if p.startswith(root)}
-    named = Reading("", claims=[Claim("algorithm", own["algorithm"], 0, 0)] if "algorithm" in own else [])
+    named = Reading(
+        "", claims=[Claim("algorithm", own["algorithm"], 0, 0)] if "algorithm" in own else []
+    )
     return {**of.below(named), **own}
 
 
@@ -112,7 +110,9 @@ def _added(change: Change) -> Iterator[tuple[str, Span]]:
         end = match.start("text") + (stop.start() if stop else len(text.rstrip()))
         change.take((match.start(), end))
         yield match["name"] or "", (match.start("text"), end)
-    for found in change.row.find(r"(?:add|also compare|also try|include) (?P<what>@alg)(?: too| as well)?"):
+    for found in change.row.find(
+        r"(?:add|also compare|also try|include) (?P<what>@alg)(?: too| as well)?"
+    ):
         what = change.row.part(found, "what")
         if what is not None:
             change.take(found.span)
@@ -151,9 +151,13 @@ def _variant(change: Change, run: Mapping[str, Any], name: str, span: Span) -> N
 def _dropped(change: Change) -> None:
     """`drop the trpo variant`, `remove Walker2d`, `leave out seed 3`."""
     seeds = _current_seeds(change.known)
-    for found in change.row.find(DROP):
+    for found in change.row.find("{DROP}"):
         words = change.request[found.start : found.end].lower()
-        gone = [n for n in change.names if re.search(rf"(?<![\w-]){re.escape(n.lower())}(?![\w-])", words)]
+        gone = [
+            n
+            for n in change.names
+            if re.search(rf"(?<![\w-]){re.escape(n.lower())}(?![\w-])", words)
+        ]
         named = {name for t in found.tokens for name in t.item.names("algorithm")}
         gone = gone or [name for name in change.names if name in named]
         ids = [environment(t, set()).env_id for t in found.tokens if t.text == "@env"]
@@ -162,6 +166,10 @@ def _dropped(change: Change) -> None:
         if gone:
             for name in gone:
                 change.claim(f"variants.{name}", GONE, found.span)
+                if change.known.get("compare.baseline") == name:
+                    change.claim("compare.baseline", GONE, found.span)
+                    text = "it was the baseline; now that is the first variant"
+                    change.reading.notes.append(Note("adapted", name, text))
         elif ids and set(ids) & set(tasks):
             change.claim("tasks", [task for task in tasks if task not in ids], found.span)
         elif numbers and set(numbers) & set(seeds):
@@ -208,7 +216,7 @@ def _tasks(change: Change, run: Mapping[str, Any]) -> None:
             change.reading.notes.append(Note("cannot", words_of, match.how))
     ids = [match.env_id for _, match in found if match.env_id is not None]
     current = list(change.known.get("tasks") or []) or [str(run.get("env.id", ""))]
-    more = any(True for _ in change.row.find(ADDS)) and "only" not in words
+    more = bool(change.row.find("{ADDS}")) and "only" not in words
     tasks = list(dict.fromkeys([*current, *ids])) if more else list(dict.fromkeys(ids))
     span = (named[0].start, named[-1].end)
     if ids:
@@ -242,7 +250,9 @@ def _rest(change: Change, run: Mapping[str, Any]) -> None:
     """What the runs' own reader finds in the rest: changes of all runs, or of a variant by name."""
     root = ""
     for name in sorted(change.names, key=len, reverse=True):
-        pattern = rf"(?<![\w-])(?:in|for|of)?\s*(?:the\s+)?{re.escape(name)}\s+(?:variant|setting|arm)\b"
+        pattern = (
+            rf"(?<![\w-])(?:in|for|of)?\s*(?:the\s+)?{re.escape(name)}\s+(?:variant|setting|arm)\b"
+        )
         match = re.search(pattern, change.request, re.IGNORECASE)
         if match is not None and not any(s <= match.start() < e for s, e in change.facts.left_out):
             root = f"variants.{name}."

@@ -6,13 +6,15 @@ is its change, and what the compiler refuses of one is left out of that one.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.resolve import resolve_text
 from ppoc.draft.drafting import Drafting
-from ppoc.draft.experiment.fields import ROOTS, VARIANT, of_runs, steps, takes
+from ppoc.draft.experiment.fields import ROOTS, VARIANT, of_runs, steps
+from ppoc.draft.experiment.naming import noun
+from ppoc.draft.experiment.parts import Parts, parts
 from ppoc.draft.spec import write
 from ppoc.draft.spec.drafts import Draft, NothingToDraftError, Value
 from ppoc.draft.text.claims import Claim, Note, Reading, plain
@@ -21,60 +23,6 @@ PATH = "experiment.yaml"
 OWN = ("name", "lock", "training.seed")  # of runs, that the experiment says
 SEEDS = 5
 LONG = 40  # letters of a name
-
-
-@dataclass
-class Parts:
-    """The claims of an experiment, apart."""
-
-    of: Drafting
-    reading: Reading
-    base: dict[str, Claim] = field(default_factory=dict)  # by path in a run's spec, `set` too
-    variants: dict[str, dict[str, Claim]] = field(default_factory=dict)
-    vary: dict[str, Claim] = field(default_factory=dict)
-    space: dict[str, Claim] = field(default_factory=dict)
-    other: dict[str, Claim] = field(default_factory=dict)
-
-    def run(self, *above: Mapping[str, Claim]) -> Reading:
-        """The reading of a run: the base, the first values of grid and search, and changes."""
-        first = {p: replace(c, value=c.value[0]) for p, c in self.vary.items()}
-        first |= {p: replace(c, value=_first(c.value)) for p, c in self.space.items()}
-        claims = {**self.base, **first}
-        for layer in above:
-            claims |= {path: claim for path, claim in layer.items() if path != "base"}
-        found = Reading(self.reading.request, kind=self.reading.runs, base=self.reading.base)
-        found.claims = [replace(claim, path=path) for path, claim in claims.items()]
-        return found
-
-
-def _first(space: Mapping[str, Any]) -> Any:
-    return next(iter(space.values()))[0]
-
-
-def parts(reading: Reading, kinds: Mapping[str, Drafting], notes: list[Note]) -> Parts:
-    """The claims of a reading, apart; those that no field takes are noted."""
-    found = Parts(kinds[reading.runs], reading)
-    for claim in reading.claims:
-        problem = takes(claim.path, claim.value, found.of)
-        if problem is not None:
-            words = reading.words(claim.start, claim.end)
-            text = f"`{claim.path}` cannot be {plain(repr(claim.value))}: {problem}"
-            notes.append(Note("cannot", words, text))
-            continue
-        variant, inner = VARIANT.fullmatch(claim.path), of_runs(claim.path)
-        if variant is not None:
-            changes = found.variants.setdefault(variant["name"], {})
-            if variant["key"]:
-                changes[variant["key"]] = claim
-        elif inner is not None and claim.path.startswith("vary."):
-            found.vary[inner] = claim
-        elif inner is not None and claim.path.startswith("search."):
-            found.space[inner] = claim
-        elif inner is not None:
-            found.base[inner] = claim
-        else:
-            found.other[claim.path] = claim
-    return found
 
 
 def compose(reading: Reading, name: str | None, kinds: Mapping[str, Drafting]) -> Draft:
@@ -205,7 +153,11 @@ def _fit_defaults(
             continue
         for path, value in [*values.items()]:
             inner = of_runs(path) if path.startswith("base.") else None
-            if inner is None or value.origin != "default" or inner in ("ppoc", "training.total_steps"):
+            if (
+                inner is None
+                or value.origin != "default"
+                or inner in ("ppoc", "training.total_steps")
+            ):
                 continue
             if inner in run and _same(run[inner].value, value.value):
                 continue
@@ -266,8 +218,6 @@ def _name(whole: Parts, values: Mapping[str, Value]) -> str:
         words.append(names[0].partition("-")[2])
     else:
         words += names[:3]
-    from ppoc.draft.experiment.naming import noun
-
     words += [noun(path) for path in (*whole.vary, *whole.space)][:2]
     if whole.space:
         words.append("search")
@@ -279,9 +229,7 @@ def _name(whole: Parts, values: Mapping[str, Value]) -> str:
     return text[:64].strip("-.")
 
 
-def ordered(
-    values: Mapping[str, Value], of: Drafting, variants: Sequence[str]
-) -> dict[str, Value]:
+def ordered(values: Mapping[str, Value], of: Drafting, variants: Sequence[str]) -> dict[str, Value]:
     """Values in the order of the language; those of a base in that of its own."""
     inner = list(of.order())
 
@@ -324,8 +272,8 @@ def _culprit(values: Mapping[str, Value], text: str, line: int | None) -> str | 
     for path, value in values.items():
         key = steps(path)[-1]
         comment = value.comment()
-        if path not in ("ppoc", "kind", "name") and re.match(rf" *{re.escape(key)}:", written):
-            if comment and comment in written:
-                return path
+        own = path not in ("ppoc", "kind", "name") and comment and comment in written
+        if own and re.match(rf" *{re.escape(key)}:", written):
+            return path
     own = [p for p in values if p.startswith(("variants.", "vary.", "search.space.", "compare."))]
     return own[-1] if own else None

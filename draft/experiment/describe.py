@@ -15,7 +15,11 @@ from ppoc.draft.spec.write import scalar
 
 Drafted = Callable[[str], Draft]
 METHODS = {"random": "random search", "gp": "Gaussian processes", "tpe": "TPE"}
-PRUNERS = {"median": "median pruning", "hyperband": "hyperband pruning", "wilcoxon": "wilcoxon pruning"}
+PRUNERS = {
+    "median": "median pruning",
+    "hyperband": "hyperband pruning",
+    "wilcoxon": "wilcoxon pruning",
+}
 SECTIONS = ("question", "tasks", "seeds", "compare", "budget", "engine", "jobs", "search")
 
 
@@ -41,7 +45,9 @@ def describe(
 
 
 def _kind(resolved: ExperimentResolved) -> str:
-    found = [examined.resolved for _, examined in resolved.examined if examined.resolved is not None]
+    found = [
+        examined.resolved for _, examined in resolved.examined if examined.resolved is not None
+    ]
     return found[0].kind.name if found else "control"
 
 
@@ -212,7 +218,9 @@ def _differences(resolved: ExperimentResolved, text: str, drafted: Drafted) -> I
 
 def _section(spec: Any, name: str) -> Any:
     value = getattr(spec, name)
-    return value.model_dump(mode="json", exclude_none=True) if hasattr(value, "model_dump") else value
+    return (
+        value.model_dump(mode="json", exclude_none=True) if hasattr(value, "model_dump") else value
+    )
 
 
 def _runs(resolved: ExperimentResolved) -> dict[tuple[str, str], dict[str, Any]]:

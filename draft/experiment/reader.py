@@ -1,5 +1,4 @@
-"""Requests for experiments: what they say of the whole, and what their runs' own reader makes of each
-alternative.
+"""Requests for experiments, and what the reader of their runs makes of each alternative.
 
 Every alternative is handed, with the rest that all share, to the reader of an agent or of learning
 from human feedback; what its claims have in common is the base, and the others are its changes.
@@ -11,10 +10,10 @@ from typing import Any
 
 from ppoc.draft.drafting import Drafting
 from ppoc.draft.experiment import naming
-from ppoc.draft.experiment.alternatives import Variant, grid, searched, variants
 from ppoc.draft.experiment.fields import of_runs
-from ppoc.draft.experiment.plan import Plan, plan
-from ppoc.draft.experiment.question import question
+from ppoc.draft.experiment.reading.alternatives import Variant, grid, searched, variants
+from ppoc.draft.experiment.reading.plan import Plan, plan
+from ppoc.draft.experiment.reading.question import question
 from ppoc.draft.text.claims import MAX_CHARACTERS, Claim, Note, Reading
 
 KIND = "experiment"
@@ -39,7 +38,7 @@ class ExperimentReader:
         return len(request) <= MAX_CHARACTERS and self._made(request) is not None
 
     def read(self, request: str, known: Mapping[str, Any] | None = None) -> Reading:
-        """Everything that a request says; one that asks for one run says nothing of an experiment."""
+        """Everything that a request says of an experiment; nothing, if it asks for one run."""
         if known is not None:
             from ppoc.draft.experiment.changes import changed
 

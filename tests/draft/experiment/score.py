@@ -1,4 +1,4 @@
-"""How well requests for experiments are read: facts found of those asked for, and right of those given.
+"""How well requests for experiments are read: facts that are found, and facts that are right.
 
 python tests/draft/experiment/score.py dev -v       # one half, with what went wrong
 python tests/draft/experiment/score.py held_out
@@ -41,8 +41,8 @@ class Score:
         return (
             f"{self.requests} requests, recall {self.found}/{self.expected} = "
             f"{self.found / self.expected:.3f}, precision {self.right}/{self.given} = "
-            f"{self.right / self.given:.3f}, of the wrong kind {self.wrong_kind}, pass `ppoc check` "
-            f"{self.checked}, listed {self.listed}/{self.to_list}"
+            f"{self.right / self.given:.3f}, of the wrong kind {self.wrong_kind}, "
+            f"pass `ppoc check` {self.checked}, listed {self.listed}/{self.to_list}"
         )
 
 

@@ -49,8 +49,16 @@ def edited(text, request):
 @pytest.mark.parametrize(
     ("request_", "before", "after"),
     [
-        ("add a variant with GAE lambda 0.9", "seeds: 5", "  lambda-0.9: {advantage.lambda: 0.9}\nseeds: 5"),
-        ("add a variant called low with lr 1e-4", "seeds: 5", "  low: {optimizer.actor.lr: 0.0001}\nseeds: 5"),
+        (
+            "add a variant with GAE lambda 0.9",
+            "seeds: 5",
+            "  lambda-0.9: {advantage.lambda: 0.9}\nseeds: 5",
+        ),
+        (
+            "add a variant called low with lr 1e-4",
+            "seeds: 5",
+            "  low: {optimizer.actor.lr: 0.0001}\nseeds: 5",
+        ),
         ("add A2C", "seeds: 5", "  a2c: {algorithm: a2c}\nseeds: 5"),
         ("use 10 seeds", "seeds: 5", "seeds: 10"),
         ("two more seeds", "seeds: 5", "seeds: 7"),
@@ -64,7 +72,7 @@ def edited(text, request):
         ("at most 40 runs", "# the end", "budget: {runs: 40}\n# the end"),
         ("also on Walker2d", "# the end", "tasks: [Hopper-v5, Walker2d-v5]\n# the end"),
     ],
-)  # fmt: skip
+)
 def test_an_edit_changes_its_own_place(request_, before, after):
     done = edited(SPEC, request_)
     wanted = SPEC.replace(before, after)
@@ -84,14 +92,18 @@ def _moved(text):
 @pytest.mark.parametrize(
     ("request_", "before", "after"),
     [
-        ("half a million steps", "  env: {id: CartPole-v1}\n", "  env: {id: CartPole-v1}\n  training: {total_steps: 500_000}\n"),
+        (
+            "half a million steps",
+            "  env: {id: CartPole-v1}\n",
+            "  env: {id: CartPole-v1}\n  training: {total_steps: 500_000}\n",
+        ),
         ("lr 1e-3, 1e-4 and 1e-5", "[1e-4, 3e-4]", "[0.001, 0.0001, 1e-5]"),
         ("also on Pendulum", "Acrobot-v1]", "Acrobot-v1, Pendulum-v1]"),
         ("drop Acrobot", "[CartPole-v1, Acrobot-v1]", "[CartPole-v1]"),
         ("add seeds 8 and 9", "[3, 5]", "[3, 5, 8, 9]"),
         ("three more seeds", "[3, 5]", "[3, 5, 1, 2, 4]"),
     ],
-)  # fmt: skip
+)
 def test_an_edit_of_an_inline_base(request_, before, after):
     assert edited(INLINE, request_).text == INLINE.replace(before, after)
 
@@ -112,10 +124,17 @@ def test_what_cannot_be_changed_is_told():
 
 
 def test_an_edit_that_the_compiler_refuses_is_left_out():
-    done = edited(SPEC, "drop the plain variant, 3 seeds")
+    done = edited(SPEC, "add a variant called bare with no critic; 3 seeds")
     assert done.resolved.spec.seeds == 3
-    assert list(done.resolved.spec.variants) == ["plain", "entropy", "trpo"]
-    assert [note.kind for note in done.notes] == ["cannot"]
+    assert "bare" not in done.resolved.spec.variants
+    assert any("GAE needs a critic" in note.text for note in done.notes)
+
+
+def test_a_baseline_that_is_dropped_is_none_any_more():
+    done = edited(SPEC, "drop the plain variant")
+    assert list(done.resolved.spec.variants) == ["entropy", "trpo"]
+    assert done.resolved.spec.compare.baseline is None
+    assert [note.kind for note in done.notes] == ["adapted"]
 
 
 @pytest.mark.parametrize(

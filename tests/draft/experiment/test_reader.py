@@ -7,9 +7,10 @@ from ppoc.draft.compose import compose
 from ppoc.draft.engines import read_offline
 
 ACCEPTED = [
-    "Compare PPO with and without an entropy bonus on Hopper over five seeds, one million steps each",
+    "Compare PPO with and without an entropy bonus on Hopper over five seeds, "
+    "one million steps each",
     "Compare PPO with and without an entropy bonus on Hopper, five seeds, a million steps each",
-]  # fmt: skip
+]
 
 
 def drafted(request):
@@ -60,14 +61,26 @@ def test_a_value_that_nobody_said_is_a_default():
         ("PPO vs TRPO on Hopper", ["ppo", "trpo"]),
         ("compare tanh, relu and elu for PPO on Hopper", ["tanh", "relu", "elu"]),
         ("PPO on Hopper with reward normalisation and without", ["with-reward", "without-reward"]),
-        ("PPO with 8 envs and 2 epochs vs PPO with 16 envs and 4 epochs on Hopper", ["envs-8-epochs-2", "envs-16-epochs-4"]),
-        ("Ablate entropy, value clipping and advantage normalisation in PPO on CartPole", ["full", "without-entropy", "without-value-clip", "without-advantage-normalisation"]),
-        ("Variant small: two layers of 32. Variant plain: nothing is changed. PPO on CartPole", ["small", "plain"]),
-        ("PPO and A2C on CartPole, with and without an entropy bonus", ["with-entropy-ppo", "with-entropy-a2c", "without-entropy-ppo", "without-entropy-a2c"]),
+        (
+            "PPO with 8 envs and 2 epochs vs PPO with 16 envs and 4 epochs on Hopper",
+            ["envs-8-epochs-2", "envs-16-epochs-4"],
+        ),
+        (
+            "Ablate entropy, value clipping and advantage normalisation in PPO on CartPole",
+            ["full", "without-entropy", "without-value-clip", "without-advantage-normalisation"],
+        ),
+        (
+            "Variant small: two layers of 32. Variant plain: nothing is changed. PPO on CartPole",
+            ["small", "plain"],
+        ),
+        (
+            "PPO and A2C on CartPole, with and without an entropy bonus",
+            ["with-entropy-ppo", "with-entropy-a2c", "without-entropy-ppo", "without-entropy-a2c"],
+        ),
         ("does a GRU help PPO on CartPole?", ["with-gru", "without-gru"]),
         ("Compare ppo/hopper and trpo/halfcheetah on Walker2d", ["ppo", "trpo"]),
     ],
-)  # fmt: skip
+)
 def test_variants_have_names_of_the_field(request_, names):
     found = list(drafted(request_).resolved.spec.variants)
     assert [name[: len(want)] for name, want in zip(found, names, strict=True)] == names
@@ -98,10 +111,26 @@ def test_one_run_stays_one_run(request_):
 @pytest.mark.parametrize(
     ("request_", "path", "value"),
     [
-        ("PPO on CartPole, lr between 1e-5 and 1e-2", "search.space.optimizer.actor.lr", {"log": [1e-5, 0.01]}),
-        ("tune the number of epochs from 1 to 20 of PPO on CartPole", "search.space.update.epochs", {"int": [1, 20]}),
-        ("search gamma between 0.9 and 0.99, PPO on CartPole", "search.space.advantage.gamma", {"range": [0.9, 0.99]}),
-        ("vary networks.actor.activation over [tanh, relu] for PPO on CartPole", "vary.networks.actor.activation", ["tanh", "relu"]),
+        (
+            "PPO on CartPole, lr between 1e-5 and 1e-2",
+            "search.space.optimizer.actor.lr",
+            {"log": [1e-5, 0.01]},
+        ),
+        (
+            "tune the number of epochs from 1 to 20 of PPO on CartPole",
+            "search.space.update.epochs",
+            {"int": [1, 20]},
+        ),
+        (
+            "search gamma between 0.9 and 0.99, PPO on CartPole",
+            "search.space.advantage.gamma",
+            {"range": [0.9, 0.99]},
+        ),
+        (
+            "vary networks.actor.activation over [tanh, relu] for PPO on CartPole",
+            "vary.networks.actor.activation",
+            ["tanh", "relu"],
+        ),
         ("PPO on CartPole over 4 seeds with 90% intervals", "compare.confidence", 0.9),
         ("PPO vs A2C on CartPole, at most 40 runs", "budget.runs", 40),
         ("PPO vs A2C on CartPole, 90 minutes at most", "budget.hours", 1.5),
@@ -113,7 +142,7 @@ def test_one_run_stays_one_run(request_):
         ("PPO vs TRPO vs A2C on CartPole, TRPO is the baseline", "compare.baseline", "trpo"),
         ("PPO on Hopper, Walker2d and Ant", "tasks", ["Hopper-v5", "Walker2d-v5", "Ant-v5"]),
     ],
-)  # fmt: skip
+)
 def test_what_is_said_of_the_whole_is_read(request_, path, value):
     assert values(request_)[path] == value
 
@@ -138,9 +167,10 @@ def test_nothing_is_dropped_in_silence():
     assert "question" in found["17"]
     assert "no attention" in found["transformer"]
     assert "say `seed 5`" in found["seeds 5"]
-    assert "question: how many seeds" in notes("PPO on Hopper, several seeds, lr 1e-3, 1e-4")[
-        "several seeds"
-    ]
+    assert (
+        "question: how many seeds"
+        in notes("PPO on Hopper, several seeds, lr 1e-3, 1e-4")["several seeds"]
+    )
 
 
 def test_what_does_not_fit_all_variants_is_theirs_alone():

@@ -3,41 +3,24 @@
 from collections.abc import Iterator
 
 from ppoc.draft.agent import environments
-from ppoc.draft.experiment.facts import Facts
-from ppoc.draft.experiment.groups import Alternative, Group
-from ppoc.draft.experiment.row import TAKEN, Found, Row, Token
+from ppoc.draft.experiment.reading.facts import Facts
+from ppoc.draft.experiment.reading.groups import Alternative, Group
+from ppoc.draft.experiment.reading.phrases import phrases
+from ppoc.draft.experiment.reading.row import TAKEN, Found, Row, Token
 from ppoc.draft.text.claims import Claim, Note
 
-TO = r"(?:and|to|-|–|through|until|up to|bis|et|y|,)"
-BETWEEN = rf"(?P<how>(?:log |log - |logarithmically |uniformly )*)(?:anywhere )?(?:between|zwischen|entre) (?P<low>#) {TO} (?P<high>#)"
-FROM = r"(?:from|in|in the range|in the range of|in a range of|in a range from|range|over|within|over the range) (?:from |of |: )?(?P<low>#) (?:to|-|–|through|up to|and|bis) (?P<high>#)"
-BARE = r"(?P<low>#) (?:to|–|-|\.\.) (?P<high>#)"
-PAIR = r"(?:between|from|in|in the range|range|over|within) (?P<many>#)"
-LOG = r"(?:on a log scale|in log scale|log scale|log uniform|log uniformly|log - uniform|logarithmic|logarithmically|loguniform)"
-# Ranges that nobody says, by quantity.
-USUAL = {
-    "lr": ("1e-5", "1e-2"),
-    "entropy": ("1e-4", "0.1"),
-    "gamma": ("0.9", "0.999"),
-    "lambda": ("0.8", "1.0"),
-    "epsilon": ("0.05", "0.4"),
-    "epochs": ("1", "20"),
-    "value_coefficient": ("0.25", "2.0"),
-    "grad_norm": ("0.2", "5.0"),
-    "kl": ("0.001", "0.1"),
-}
-SWEEPS = r"(?:sweep|sweeping|vary|varying|scan|scanning)"
 DECAYS = {"decay", "constant", "cosine"}
 
 
 def ranges(row: Row, facts: Facts) -> Iterator[Group]:
     """Ranges of numbers: two ends, each in the place of both."""
-    searches = facts.searches or any(True for _ in row.find(SWEEPS))
-    patterns = [BETWEEN, FROM, BARE, PAIR] if searches else [BETWEEN]
-    for found in row.find(LOG):
+    patterns = phrases()["ranges"]
+    searches = facts.searches or bool(row.find("{SWEEP}"))
+    chosen = [*patterns.values()] if searches else [patterns["between"]]
+    for found in row.find("{LOG}"):
         facts.left_out.append(found.span)
         row.take(found.first, found.last)
-    for pattern in patterns:
+    for pattern in chosen:
         for found in row.find(pattern):
             sentence = found.tokens[0].item.sentence
             own = [t.item for t in row.tokens if t.item.sentence == sentence]
@@ -53,10 +36,11 @@ def ranges(row: Row, facts: Facts) -> Iterator[Group]:
 
 def usual_ranges(row: Row, facts: Facts) -> Iterator[Group]:
     """`find the best learning rate`: quantities without numbers, over their usual ranges."""
+    usual = phrases()["usual"]
     searching = {t.item.sentence for t in row.tokens if facts.searches and t.text == TAKEN}
     seen: set[int] = set()
     for index, token in enumerate(row.tokens):
-        names = [name for name in token.item.names("quantity") if name in USUAL]
+        names = [name for name in token.item.names("quantity") if name in usual]
         number = any(t.text in ("#", TAKEN) for t in row.tokens[index + 1 : index + 4])
         before = index > 0 and row.tokens[index - 1].text in ("#", TAKEN, "-")
         if not names or token.item.sentence not in searching or token.item.start in seen:
@@ -64,7 +48,7 @@ def usual_ranges(row: Row, facts: Facts) -> Iterator[Group]:
         seen.add(token.item.start)
         if not number and (not before or row.tokens[index - 1].text == TAKEN):
             end = token.item.end
-            made = [Alternative((value,), (token.item.start, end)) for value in USUAL[names[0]]]
+            made = [Alternative((value,), (token.item.start, end)) for value in usual[names[0]]]
             yield Group((end, end), made, range=True, assumed=True)
 
 
@@ -84,9 +68,8 @@ def _ends(row: Row, found: Found) -> tuple[str, str] | None:
 
 def tasks(row: Row, facts: Facts) -> None:
     """Several environments in a row: the first stays in the text, and all are tasks."""
-    joint = r"(?: (?:,|and|&|\+|/|or|und|et|y|plus|vs|versus|vs \.|as well as|also))+(?: (?:on|in|the|both|auf|sur|en))*"
     words = {token.text for token in row.tokens}
-    for found in row.find(rf"(?:both )?@env(?:{joint} @env)+"):
+    for found in row.find(r"(?:both )?@env(?:{TASKS} @env)+"):
         named = [token for token in found.tokens if token.text == "@env"]
         ids: dict[str, Token] = {}
         for token in named:
@@ -105,5 +88,6 @@ def tasks(row: Row, facts: Facts) -> None:
 
 
 def environment(token: Token, words: set[str]) -> environments.Found:
+    """The environment that a token names; `words` of the request may ask for a variant of it."""
     ids, names = token.item.names("id"), token.item.names("environment")
     return environments.by_id(ids[0]) if ids else environments.by_name(names[0], words)

@@ -12,7 +12,8 @@ from functools import cache
 from ppoc.draft.agent.environments import is_ordinary
 from ppoc.draft.agent.fields import zoo
 from ppoc.draft.agent.lexer import lex
-from ppoc.draft.experiment.view import Span
+from ppoc.draft.experiment.reading.phrases import written_out
+from ppoc.draft.experiment.reading.view import Span
 from ppoc.draft.text.glossary import WORD, corrected, glossary
 from ppoc.draft.text.items import NOTHING, Item
 from ppoc.draft.text.numbers import Number
@@ -91,9 +92,10 @@ class Row:
         self._write()
 
     def find(self, pattern: str) -> list[Found]:
-        """Each place of a pattern, whose ends are ends of words."""
+        """Each place of a pattern, whose ends are ends of words; see phrases.yaml."""
         found = []
-        for match in re.finditer(rf"(?<![^ ])(?:{pattern})(?= )", self.line):
+        whole = rf"(?<![^ ])(?:{written_out(pattern)})(?= )"
+        for match in re.finditer(whole, self.line):
             if match.end() > match.start():
                 parts = {
                     name: (self.at[match.start(name)], self.at[match.end(name) - 1] + 1)

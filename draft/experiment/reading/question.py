@@ -2,7 +2,7 @@
 
 import re
 
-from ppoc.draft.experiment.plan import Plan
+from ppoc.draft.experiment.reading.plan import Plan
 from ppoc.draft.text.claims import Claim, Reading
 
 ASKS = re.compile(r"(?:can|could|would|will) (?:you|we)\b|please\b", re.IGNORECASE)

@@ -6,12 +6,12 @@ from functools import cached_property
 from typing import Any
 
 from ppoc.draft.drafting import Drafting
-from ppoc.draft.experiment.chains import STRONG, compared
-from ppoc.draft.experiment.facts import Facts, read_facts
-from ppoc.draft.experiment.groups import Alternative, Group, asked_about, with_and_without
-from ppoc.draft.experiment.ranges import ranges, tasks, usual_ranges
-from ppoc.draft.experiment.row import Row
-from ppoc.draft.experiment.view import Piece, Span, View, view
+from ppoc.draft.experiment.reading.chains import compared
+from ppoc.draft.experiment.reading.facts import Facts, read_facts
+from ppoc.draft.experiment.reading.groups import Alternative, Group, asked_about, with_and_without
+from ppoc.draft.experiment.reading.ranges import ranges, tasks, usual_ranges
+from ppoc.draft.experiment.reading.row import Row
+from ppoc.draft.experiment.reading.view import Piece, Span, View, view
 from ppoc.draft.text.claims import Claim, Reading
 
 QUOTED = re.compile(r"(?:the )?question(?: is)?\s*:?\s*[\"“]([^\"”]{1,1000})[\"”]\s*[.;,]?", re.I)
@@ -25,7 +25,6 @@ BASELINE = re.compile(r"\bbaseline(?:\s+is)?\s*[:=]?\s*[\"“]([^\"”]{1,200})[
 NOTHING = re.compile(
     r"(?:nothing (?:is )?changed|as (?:it|the base) is|unchanged|as the base)\s*$", re.I
 )
-END = re.compile(r"[.;]\s*$|[.](?=\s|$)")
 
 
 @dataclass
@@ -65,7 +64,7 @@ class Plan:
     def joints(self) -> list[Span]:
         """Words between numbers that compare them: `0.9 beats 0.95`."""
         row = self.row
-        pattern = rf"# (?P<joint>{STRONG})(?: of| a| an| the)* #"
+        pattern = r"# (?P<joint>{AGAINST})(?: of| a| an| the)* #"
         parts = [row.part(found, "joint") for found in row.find(pattern)]
         return [part.span for part in parts if part is not None]
 
@@ -112,7 +111,7 @@ def _quoted(row: Row) -> tuple[Claim, Span] | None:
 
 
 def _explicit(row: Row) -> list[Claim]:
-    """`vary networks.actor.activation over [tanh, relu]`, `the baseline is "lr=0.1"`: as in a spec."""
+    """`vary networks.actor.activation over [tanh, relu]`, `the baseline is "lr=0.1"`."""
     found = []
     for match in EXPLICIT.finditer(row.request):
         values = _yaml(match["values"])

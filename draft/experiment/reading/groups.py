@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ppoc.draft.experiment.row import TAKEN, Found, Row
-from ppoc.draft.experiment.view import Piece, Span
+from ppoc.draft.experiment.reading.phrases import words
+from ppoc.draft.experiment.reading.row import TAKEN, Found, Row
+from ppoc.draft.experiment.reading.view import Piece, Span
 
 STOPS = {",", ".", ";", "?", "!", ":", "(", ")", TAKEN, "@env", "@zoo", "\n"}
-ENDS = STOPS | {"on", "in", "for", "over", "across", "during", "with", "using", "when", "while", "if",
-                "auf", "für", "sur", "en", "matter", "matters", "help", "helps"}  # fmt: skip
+ENDS = STOPS | words("ENDS")
 CONTENT = ("algorithm", "quantity", "choice", "switch", "object", "unsupported", "stage")
 
 
@@ -49,15 +49,10 @@ class Group:
     assumed: bool = False
 
 
-WITH = r"(?:with|mit|avec|con)"
-WITHOUT = r"(?:without|ohne|sans|sin|no)"
-AND = r"(?:and|or|/|&|vs|versus|vs \.|against|und|oder|et|ou|y|o|,)"
-
-
 def with_and_without(row: Row) -> Iterator[Group]:
     """`with and without an entropy bonus`, `with a critic or without it`, `clipping on and off`."""
-    first = rf"(?:both )?(?P<with>{WITH}) (?:{AND} )+(?P<without>{WITHOUT})"
-    second = rf"(?:both )?(?P<without>{WITHOUT}) (?:{AND} )+(?P<with>{WITH})"
+    first = r"(?:both )?(?P<with>{WITH}) (?:(?:{BOTH}) )+(?P<without>{WITHOUT})"
+    second = r"(?:both )?(?P<without>{WITHOUT}) (?:(?:{BOTH}) )+(?P<with>{WITH})"
     for pattern in (first, second):
         for found in row.find(pattern):
             rest = row.request[found.tokens[-1].end :]
@@ -71,7 +66,7 @@ def with_and_without(row: Row) -> Iterator[Group]:
             row.take(found.first, found.last)
             yield Group(found.span, made, switch=True, otherwise=())
     third = (
-        rf"{WITH} (?P<what>(?:[\w#'-]+ ){{1,6}}?)(?:{AND} )+(?P<without>{WITHOUT})"
+        r"(?:{WITH}) (?P<what>(?:[\w#'-]+ ){1,6}?)(?:(?:{BOTH}) )+(?P<without>{WITHOUT})"
         r"(?: it| them| one| any| that)?(?= (?:on|in|for|over|,|\.|\?|;|~|$))"
     )
     for found in row.find(third):
@@ -82,7 +77,7 @@ def with_and_without(row: Row) -> Iterator[Group]:
         made = [Alternative((whole,), what.span), Alternative((), what.span)]
         yield Group(found.span, made, switch=True, otherwise=("without", what.span))
         row.take(found.first, found.last)
-    for found in row.find(rf"(?P<on>on|enabled) (?:{AND} )+(?P<off>off|disabled)"):
+    for found in row.find(r"(?P<on>on|enabled) (?:(?:{BOTH}) )+(?P<off>off|disabled)"):
         off = row.part(found, "off")
         start = max(0, found.first - 3)
         before = row.span(start, found.first) if found.first else found.span
@@ -119,24 +114,9 @@ def has_content(meanings: frozenset[tuple[str, str]]) -> bool:
     return any(kind in CONTENT for kind, _ in meanings)
 
 
-HELPS = (
-    r"(?:help|helps|matter|matters|hurt|hurts|improve|improves|pay off|speed up|speeds up|make a difference"
-    r"|makes a difference|make any difference|change anything|do anything|work|works|benefit|necessary"
-    r"|needed|important|useful|helpful|essential|beneficial|worth it|worthwhile|affect|affects|influence"
-    r"|influences|stabili[sz]e|stabili[sz]es|harm|harms)"
-)
-DOES = r"(?:does|do|would|will|can|could|whether|if|is|are|how important is|how useful is)"
-NEEDS = r"(?:need|needs|require|requires|benefit from|benefits from|profit from|(?:do|work|learn|perform|train|run)s? (?:better|worse|faster|best) with)"
-ABLATE = (
-    r"(?:(?:an? |the )?ablation(?: study| studies)?(?: of| on| over| for)?|ablate|ablating"
-    r"|(?:study|test|measure|show|see|what is|what's)? ?(?:the )?(?:effect|effects|impact|influence|role|importance|contribution|benefit|value)s? of"
-    r"|remove|removing)"
-)
-
-
 def asked_about(row: Row) -> Iterator[Group]:
     """`does X help`, `do we need X`, `the effect of X`, `ablate X and Y`."""
-    needs = rf"(?P<does>{DOES}) (?P<who>(?:[\w@'-]+ ){{1,4}}?)(?P<verb>{NEEDS}) (?P<what>(?:[\w#'-]+ ?){{1,6}})"
+    needs = r"(?P<does>{DOES}) (?P<who>(?:[\w@'-]+ ){1,4}?)(?P<verb>{NEEDS})"
     for found in row.find(needs):
         verb, does = row.part(found, "verb"), row.part(found, "does")
         if verb is None or does is None or not _content_in(row, verb.last, end_of(row, verb.last)):
@@ -146,7 +126,7 @@ def asked_about(row: Row) -> Iterator[Group]:
         yield Group(verb.span, made, switch=True, otherwise=(), frame=[does.span])
         row.take(does.first, does.last)
         row.take(verb.first, verb.last)
-    helps = rf"{DOES} (?:a |an |the )?(?P<what>(?:[\w#'&-]+ ){{1,9}}?)(?P<verb>{HELPS})"
+    helps = r"(?:{DOES}) (?:a |an |the )?(?P<what>(?:[\w#'&-]+ ){1,9}?)(?P<verb>{HELPS})"
     for found in row.find(helps):
         what = row.part(found, "what")
         if what is None or not _content_in(row, what.first, what.last):
@@ -155,7 +135,7 @@ def asked_about(row: Row) -> Iterator[Group]:
             continue  # `does lambda 0.9 or 0.99 work better`: values to vary
         yield _switch(found, what)
         row.take(found.first, found.last)
-    for found in row.find(ABLATE):
+    for found in row.find("{ABLATE}"):
         yield from _ablation(row, found)
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ppoc.draft.experiment import naming
-from ppoc.draft.experiment.groups import Group
-from ppoc.draft.experiment.plan import Plan
-from ppoc.draft.experiment.view import Span
+from ppoc.draft.experiment.reading.groups import Group
+from ppoc.draft.experiment.reading.plan import Plan
+from ppoc.draft.experiment.reading.view import Span
 from ppoc.draft.text.claims import LOST, Claim, Note, Reading, plain
 
 # Values for what a request wants on, and the preset has off.
@@ -198,10 +198,9 @@ def _of_group(whole: Plan, group: Group, found: Reading) -> list[Variant] | None
         made.append(variant)
     paths = {tuple(variant.changes) for variant in made}
     numbers = all(_is_number(c.value) for v in made for c in v.changes.values())
-    if not group.switch and len(paths) == 1 and len(made[0].changes) == 1 and numbers:
-        if not any(alternative.name for alternative in group.alternatives):
-            for variant in made:
-                variant.of_numbers = True
+    single = len(paths) == 1 and len(made[0].changes) == 1 and numbers
+    for variant in made:
+        variant.of_numbers = single and not group.switch and not named
     names = naming.distinct([variant.name for variant in made])
     for variant, name in zip(made, names, strict=True):
         variant.name = name
@@ -218,7 +217,7 @@ def _completed(whole: Plan, changes: list[dict[str, Claim]]) -> bool:
     on, *others = changes
     below = whole.of.below(whole.read({}))
     for path in dict.fromkeys(path for other in others for path in other):
-        if path in on or all(path in other for other in others[1:]) and len(others) > 1:
+        if path in on or (all(path in other for other in others[1:]) and len(others) > 1):
             continue
         off = next(other[path] for other in others if path in other)
         if off.value not in (None, False, 0) or path == "algorithm":

@@ -3,37 +3,16 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from ppoc.draft.experiment.groups import ENDS, STOPS, Alternative, Group
-from ppoc.draft.experiment.row import TAKEN, Row
+from ppoc.draft.experiment.reading.groups import ENDS, STOPS, Alternative, Group
+from ppoc.draft.experiment.reading.phrases import words, written_out
+from ppoc.draft.experiment.reading.row import TAKEN, Row
 from ppoc.draft.text.items import Item
 
-STRONG = (
-    r"(?:vs \.|vs|versus|against|compared to|compare to|compared with|compare with|in comparison to"
-    r"|in comparison with|better than|worse than|faster than|slower than|more stable than|beats|beat|as good as"
-    r"|outperforms|outperform|over against|gegen|contre|contra)"
-)
-WEAK = r"(?:, and|, or|,|and|or|&|\+|/|as well as|und|oder|et|ou|y|o)"
-TRIGGER = (
-    r"(?:compare|comparing|compares|compared|comparison of|comparison between|a comparison of|contrast"
-    r"|contrasting|the difference between|difference between|benchmark|pit|vergleiche|vergleich|comparer"
-    r"|compare|comparar|choose between|choice between|decide between)"
-)
-EITHER = r"(?:whether|which|what|if|should|either|is it|better|best)"
-PLAIN = {
-    "plain",
-    "vanilla",
-    "standard",
-    "ordinary",
-    "default",
-    "unmodified",
-    "pure",
-    "normal",
-    "just",
-}
-FILL = PLAIN | {"a", "an", "the", "both", "either", "no", "without", "using", "with", "of", "from", "by",
-                "that", "its", "our", "my", "simple", "only", "one", "mit", "ohne", "to", "at"}  # fmt: skip
-BACK = PLAIN | {"a", "an", "the", "no", "without", "both", "#", "ohne"}
+FILL = words("PLAIN") | words("SMALL")
+BACK = words("PLAIN") | {"a", "an", "the", "no", "without", "both", "#", "ohne"}
+WITH_OR_TO = r"(?P<own>)(?P<join>(?:with|to|mit|avec|con) )"  # after `compare`
 
 
 @dataclass(frozen=True)
@@ -85,7 +64,7 @@ def compared(row: Row, items: Sequence[Item]) -> Iterator[Group]:
 
 def _strong(row: Row, known: list[Content]) -> tuple[list[Content], bool] | None:
     """A row around a word such as `versus`."""
-    for found in row.find(STRONG):
+    for found in row.find("{AGAINST}"):
         sentence = found.tokens[0].item.sentence
         right = next((c for c in known if c.first >= found.last and c.sentence == sentence), None)
         if right is None or not _only(row, found.last, right.first, FILL | {"#"}):
@@ -99,7 +78,7 @@ def _strong(row: Row, known: list[Content]) -> tuple[list[Content], bool] | None
 
 def _triggered(row: Row, known: list[Content]) -> tuple[list[Content], bool] | None:
     """A row after `compare`, of algorithms in any sentence, or of a question with `or`."""
-    for found in row.find(TRIGGER):
+    for found in row.find("{COMPARE}"):
         own = [
             c for c in known
             if c.first >= found.last and c.sentence == found.tokens[0].item.sentence
@@ -113,7 +92,7 @@ def _triggered(row: Row, known: list[Content]) -> tuple[list[Content], bool] | N
         first, last = row.sentence(head.first)
         texts = [token.text for token in row.tokens[first:last]]
         line = " ".join(texts)
-        choice = re.search(rf"\b{EITHER}\b", line) is not None or "?" in texts
+        choice = re.search(written_out(r"\b(?:{CHOOSES})\b"), line) is not None or "?" in texts
         tight = "algorithm" in head.kinds
         if tight or choice:
             chain = _extended(row, [head], known, weak=True, tight=True, only_or=not tight)
@@ -147,8 +126,8 @@ def link(
     row: Row, left: Content, right: Content, tight: bool, compare: bool, only_or: bool
 ) -> tuple[int, int] | None:
     """The tokens of what joins two things of a row, or None where nothing does."""
-    weak = r"(?:or|oder|ou|o)" if only_or else WEAK
-    joins = rf"(?:(?:{STRONG}|{weak}) )+"
+    weak = "or|oder|ou|o" if only_or else written_out("{AND}")
+    joins = rf"(?:(?:{written_out('{AGAINST}')}|{weak}) )+"
     fill = "|".join(map(re.escape, sorted(FILL | {"#"})))
     between = "".join(f"{t.text} " for t in row.tokens[left.last : right.first])
     if any(t.text in (TAKEN, "@env", "@zoo") for t in row.tokens[left.last : right.first]):
@@ -156,9 +135,7 @@ def link(
     pattern = rf"(?P<own>(?:\S+ )*?)(?P<join>{joins})(?P<fill>(?:(?:{fill}) )*)"
     found = re.fullmatch(pattern, between)
     if found is None and compare:
-        found = re.fullmatch(
-            rf"(?P<own>)(?P<join>(?:with|to|mit|avec|con) )(?P<fill>(?:(?:{fill}) )*)", between
-        )
+        found = re.fullmatch(rf"{WITH_OR_TO}(?P<fill>(?:(?:{fill}) )*)", between)
     if found is None or (tight and found["own"]):
         return None
     first = left.last + len(found["own"].split())
@@ -176,7 +153,7 @@ def _tail_is_free(row: Row, left: Content, last: int) -> bool:
 
 def _group(row: Row, chain: list[Content], last_too: bool, known: list[Content]) -> Group:
     starts, ends = [_start(row, chain[0])], []
-    for left, right in zip(chain, chain[1:], strict=False):
+    for left, right in pairwise(chain):
         joined = link(row, left, right, False, True, False)
         if joined is None:  # a strong word stands between, and more
             joined = _strong_between(row, left, right)
@@ -190,7 +167,7 @@ def _group(row: Row, chain: list[Content], last_too: bool, known: list[Content])
     ends.append(_end(row, chain[-1], last_too and (modified or len(set(texts)) < len(texts))))
     made = []
     for first, end in zip(starts, ends, strict=True):
-        plain = any(token.text in PLAIN for token in row.tokens[first:end])
+        plain = any(token.text in words("PLAIN") for token in row.tokens[first:end])
         span = row.span(first, end)
         made.append(Alternative((span,), span, plain=plain))
     cover = (row.tokens[starts[0]].start, row.tokens[ends[-1] - 1].end)
@@ -199,7 +176,7 @@ def _group(row: Row, chain: list[Content], last_too: bool, known: list[Content])
 
 
 def _strong_between(row: Row, left: Content, right: Content) -> tuple[int, int]:
-    found = [f for f in row.find(STRONG) if left.last <= f.first and f.last <= right.first]
+    found = [f for f in row.find("{AGAINST}") if left.last <= f.first and f.last <= right.first]
     return found[-1].first, found[-1].last
 
 
