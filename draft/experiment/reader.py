@@ -61,17 +61,20 @@ class ExperimentReader:
             if claim.path not in {c.path for c in space}:
                 vary.setdefault(claim.path, claim)
         facts = {claim.path: claim for claim in whole.facts.claims}
-        if not (space or settings or vary or _several(facts)):
+        searches = bool(space) or any(path.startswith("search.space.") for path in facts)
+        if not (searches or settings or vary or _several(facts)):
             return None
         _add_runs(whole, reference, found, vary, space, settings)
-        for path, claim in vary.items():
+        for path in [path for path in facts if path.startswith("vary.")]:
+            vary[path.removeprefix("vary.")] = facts.pop(path)
+        for path, claim in sorted(vary.items(), key=lambda pair: pair[1].start):
             found.claims.append(_at(claim, f"vary.{path}"))
-        for claim in space:
+        for claim in sorted(space, key=lambda claim: claim.start):
             found.claims.append(_at(claim, f"search.space.{claim.path}"))
         for variant in settings:
             found.claims += variant.claims()
         for path, claim in facts.items():
-            if not path.startswith("search.") or space:
+            if not path.startswith("search.") or searches:
                 found.claims.append(claim)
         _add_baseline(whole, found, settings)
         if "question" not in facts:

@@ -18,7 +18,7 @@ QUOTED = re.compile(r"(?:the )?question(?: is)?\s*:?\s*[\"“]([^\"”]{1,1000})
 LABEL = re.compile(r"\b(?:variant|setting|arm)\s+([A-Za-z0-9][\w.+-]*)\s*:\s*", re.IGNORECASE)
 EXPLICIT = re.compile(
     r"\b(?P<verb>vary|search)\s+(?P<key>[A-Za-z_]\w*(?:\.\w+)+)\s+over\s+"
-    r"(?P<values>\[[^\n]{1,500}?\]|\{[^\n]{1,500}?\})",
+    r"(?P<values>\[(?:[^\[\]\n]|\[[^\[\]\n]{0,200}\]){1,500}\]|\{[^{}\n]{1,500}\})",
     re.IGNORECASE,
 )
 BASELINE = re.compile(r"\bbaseline(?:\s+is)?\s*[:=]?\s*[\"“]([^\"”]{1,200})[\"”]", re.IGNORECASE)

@@ -69,7 +69,7 @@ def _ends(row: Row, found: Found) -> tuple[str, str] | None:
 def tasks(row: Row, facts: Facts) -> None:
     """Several environments in a row: the first stays in the text, and all are tasks."""
     words = {token.text for token in row.tokens}
-    for found in row.find(r"(?:both )?@env(?:{TASKS} @env)+"):
+    for found in row.find("{TASK_ROW}"):
         named = [token for token in found.tokens if token.text == "@env"]
         ids: dict[str, Token] = {}
         for token in named:
@@ -79,11 +79,11 @@ def tasks(row: Row, facts: Facts) -> None:
                 facts.notes.append(Note("cannot", row.request[token.start : token.end], text))
             else:
                 ids.setdefault(match.env_id, token)
-        if len(ids) > 1 and facts.value("tasks") is None:
+        if (len(ids) > 1 or "task" in found.text) and ids and facts.value("tasks") is None:
             facts.claims.append(Claim("tasks", list(ids), named[0].start, named[-1].end))
             first = next(iter(ids.values()))
             for token in found.tokens:
-                if token is not first:
+                if token.start != first.start:
                     facts.left_out.append((token.start, token.end))
 
 
