@@ -27,6 +27,7 @@ class Drafting:
         below: the values that those of a reading lie over.
         say: one value in words, or None where there are none.
         steps: the keys that a path is made of.
+        lacks_environment: whether a reading names none where its runs need one.
         order: paths of the language, in the order in which a spec has them.
     """
 
@@ -42,3 +43,4 @@ class Drafting:
     say: Callable[[str, Any], str | None]
     order: Callable[[], Sequence[str]]
     steps: Callable[[str], list[str]] = lambda path: path.split(".")
+    lacks_environment: Callable[[Reading], bool] = lambda reading: False

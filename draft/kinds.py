@@ -47,6 +47,7 @@ RUNS = {
         below,
         say_agent,
         lambda: list(field_table()),
+        lacks_environment=lambda reading: reading.claim("env.id") is None,
     ),
 }
 KINDS = {"experiment": experiments(RUNS), **RUNS}

