@@ -15,7 +15,10 @@ nox.options.sessions = ["lint", "types", "imports", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 CONFIG = str(Path(__file__).parent / "pyproject.toml")
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
-PACKAGES = ("cli", "compiler", "draft", "exporting", "formats", "importing", "runtime")
+PACKAGES = (
+    *("cli", "compiler", "draft", "experiments", "exporting", "formats", "importing"),
+    *("reporting", "runtime"),
+)
 
 
 @nox.session

@@ -36,7 +36,7 @@ PUBLISHED = {
     "trpo/halfcheetah": {"CleanRL": "–", "RL Zoo": "1785.48 ± 68.67 (1M, v3)"},
     "a2c/cartpole": {"CleanRL": "–", "RL Zoo": "500 ± 0 (500k)"},
 }
-OTHERS = ("presets", "rlhf")
+OTHERS = ("presets", "rlhf", "experiments")
 ZOO = [p for p in sorted((ROOT / "specs").glob("*/*.yaml")) if p.parent.name not in OTHERS]
 NAMES = [f"{path.parent.name}/{path.stem}" for path in ZOO]
 

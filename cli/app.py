@@ -20,7 +20,7 @@ from ppoc.cli.specs import (
     schema,
     zoo,
 )
-from ppoc.cli.training import chat, diagnose, eject, eval, export, reproduce, run, variance
+from ppoc.cli.training import chat, compare, diagnose, eject, eval, export, reproduce, run, variance
 from ppoc.formats import streams
 
 INTERRUPTED = 130  # what Typer makes of Ctrl-C
@@ -45,6 +45,7 @@ app.command()(describe.describe)
 app.command()(eject.eject)
 app.command()(export.export)
 app.command()(explain.explain)
+app.command()(compare.compare)
 app.command()(diff.diff)
 app.command()(variance.variance)
 app.command()(reproduce.reproduce)

@@ -80,6 +80,7 @@ class RunFolder:
         from ppoc.compiler.output.verify import verified
 
         if not os.path.lexists(self.path / MODULE):
+            refuse_experiment(self.path)
             _end(f"{self.path} has no {MODULE}: give a compiled or a run folder")
         found = _or_end(lambda: verified(self.path, modified=self.modified, trust=self.trust))
         if found.anew:
@@ -160,6 +161,15 @@ class RunFolder:
     def holds_run(self) -> bool:
         """Whether something was trained in it, or began to be."""
         return holds_run(self.path)
+
+
+def refuse_experiment(folder: Path) -> None:
+    """End a command that is for one run, where its folder has the runs of an experiment."""
+    from ppoc.compiler.output.manifest import LOCK, MODULE
+
+    one = min((path.parent for path in folder.glob(f"*/{MODULE}")), default=None)
+    if one is not None and os.path.lexists(folder / LOCK):
+        _end(f"{folder} is of an experiment: give one of its runs, such as {one}")
 
 
 def holds_run(folder: Path) -> bool:

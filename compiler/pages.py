@@ -42,10 +42,12 @@ PARTS = {
     "E0": "Reading a spec",
     "E1": "What a spec means",
     "E2": "Formulas",
+    "E3": "Experiments",
     "E4": "Learning from human feedback",
     "E9": "Imports",
     "W1": "Warnings",
     "W2": "Advice",
+    "W3": "Advice on experiments",
     "W4": "Advice on learning from human feedback",
 }
 

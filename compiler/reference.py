@@ -24,7 +24,7 @@ for {names}. Numbers may be written `3e-4`, `1e6` or `1_000_000`; `yes` and `on`
 A spec may also have `extends: other.yaml`, which it is laid over; and any value can be replaced on
 the command line, as in `-s losses.policy.epsilon=0.1`.
 """
-WORDS = {int: "whole number", float: "number", bool: "true or false", str: "text"}
+WORDS = {int: "whole number", float: "number", bool: "true or false", str: "text", Any: "value"}
 SIGNS = {Ge: "≥ {}", Gt: "> {}", Le: "≤ {}", Lt: "< {}"}
 FILLED_IN = {"name": "the file's name"}  # keys that are filled in before the model sees them
 
@@ -59,10 +59,20 @@ def _section(
         else:
             cells = (f"`{key}`", _type(info), _default(info, key), info.description or "")
             rows.append("| " + " | ".join(cells) + " |")
+            one = _one_of_many(info.annotation)
+            if one is not None:
+                inner += _section(f"`{path}.{key}` of one key{kind}", one, f"{path}.{key}", kind)
     head = [f"## {title}", "", f"{(model.__doc__ or '').strip()}{nullable}", ""]
     if rows:
         head += ["| key | value | default | meaning |", "| --- | --- | --- | --- |", *rows, ""]
     return head + inner
+
+
+def _one_of_many(annotation: Any) -> type[BaseModel] | None:
+    """The section that each value of a mapping is."""
+    while hasattr(annotation, "__metadata__"):
+        annotation = get_args(annotation)[0]
+    return model_of(get_args(annotation)[1]) if get_origin(annotation) is dict else None
 
 
 def _nullable(info: FieldInfo) -> str:
@@ -106,7 +116,7 @@ def _plain(annotation: Any, metadata: Sequence[Any]) -> str:
         return f"mapping of {names} to {_words(value) if single else _several(value)}"
     if arguments:
         return _or(_parts(annotation))
-    return WORDS[annotation]
+    return "section" if model_of(annotation) is not None else WORDS[annotation]
 
 
 def _parts(annotation: Any) -> list[str]:

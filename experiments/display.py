@@ -11,11 +11,13 @@ from typing import Literal, Protocol, Self, TextIO
 
 from ppoc.experiments.view import RunView, View
 from ppoc.formats import streams
+from ppoc.formats.experiment import State
 from ppoc.formats.text import lines, printable, shortened
 
 Mode = Literal["auto", "rich", "plain", "quiet", "json"]
 PLAIN_SECONDS = 10.0
 JSON_SECONDS = 1.0
+STATES: tuple[State, ...] = ("finished", "running", "waiting", "failed", "stopped")
 
 
 class Display(Protocol):
@@ -142,8 +144,7 @@ def outcome(run: RunView) -> str:
 
 def summary(view: View) -> str:
     """All runs in a line."""
-    states = ("finished", "running", "waiting", "failed", "stopped")
-    counts = [f"{view.counts[state]} {state}" for state in states if view.counts[state]]
+    counts = [f"{view.counts[state]} {state}" for state in STATES if view.counts[state]]
     left = [] if view.left is None else [f"{duration(view.left)} left"]
     return "  ".join([f"{view.fraction:4.0%}", ", ".join(counts), *left])
 

@@ -8,6 +8,10 @@ from typing import Literal, NamedTuple, Protocol
 State = Literal["finished", "failed", "stopped"]
 
 
+class EngineError(Exception):
+    """An engine that cannot be used; the text says why and what to do."""
+
+
 @dataclass(frozen=True)
 class Job:
     """A run to be made in its folder, from wherever the folder says that it is.
@@ -54,12 +58,14 @@ class Engine(Protocol):
     an engine: their folders say it.
 
     Attributes:
-        slots: runs that it makes side by side; it may change while they run.
         place: where that is, in a few words for people.
     """
 
-    slots: int
     place: str
+
+    @property
+    def slots(self) -> int:
+        """Runs that it makes side by side; it may change while they run."""
 
     def start(self, job: Job) -> None:
         """Begin an attempt at a run; return at once."""

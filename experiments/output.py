@@ -59,7 +59,8 @@ class Output:
         with contextlib.suppress(OSError), self._file:
             if self._lost:
                 tail = last[-min(self._lost, LAST_BYTES) :]
-                self._file.write(f"\n… ({self._lost - len(tail):,} bytes left out)\n".encode())
+                if left_out := self._lost - len(tail):
+                    self._file.write(f"\n… ({left_out:,} bytes left out)\n".encode())
                 self._file.write(tail)
         self._pipe.close()
         return last.decode(errors="replace")

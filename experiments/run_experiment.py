@@ -1,5 +1,6 @@
 """Run an experiment in its folder: what is not finished yet, on the engine that is asked for."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from ppoc.compiler.experiment.resolved import ExperimentResolved
 from ppoc.experiments.conductor import Conductor, conduct
 from ppoc.experiments.display import Display
 from ppoc.experiments.engine import Job
-from ppoc.experiments.engines import engine_named
+from ppoc.experiments.engines import asked, engine_for
 from ppoc.experiments.experiment_folder import record_of
 from ppoc.experiments.planning import Plan, plan
 from ppoc.formats.experiment import ExperimentRecord, RunRecord
@@ -52,7 +53,8 @@ def run_experiment(
         say: tells people what is planned, before the display opens.
 
     Raises:
-        ExperimentError: the folder or the engine cannot be used.
+        EngineError: the engine cannot be used, or is lost.
+        ExperimentError: the folder cannot be used.
         OSError: results.json cannot be written.
     """
     folder = folder.resolve()
@@ -61,13 +63,9 @@ def run_experiment(
         say(note)
     planned = planned_for(resolved, wishes)
     todo = [run for run in record.runs if is_to_be_run(run, wishes)]
-    if len(todo) < len(record.runs):
-        say(
-            f"{len(record.runs) - len(todo)} of {len(record.runs)} runs are not run: {_why(record)}"
-        )
-    engine = engine_named(resolved.spec.engine, wishes.engine, planned, display.message)
-    if todo:
-        say(f"{len(todo)} runs on {engine.place}")
+    where = asked(resolved.spec.engine, wishes.engine if todo else "local")
+    engine = engine_for(where, folder, planned, jobs_asked(resolved, wishes), display.message)
+    say(_in_words(record, len(todo), engine.place))
     conductor = Conductor(folder, record, engine, display)
     wanted = {run.run for run in todo}
     steps = {member.name: member.steps for member in resolved.members}
@@ -83,17 +81,32 @@ def is_to_be_run(run: RunRecord, wishes: Wishes) -> bool:
     return run.state == "waiting" or (run.state == "failed" and wishes.retry_failed)
 
 
-def _why(record: ExperimentRecord) -> str:
-    failed = sum(run.state == "failed" for run in record.runs)
-    finished = sum(run.state == "finished" for run in record.runs)
-    said = [f"{finished} are finished"] if finished else []
-    return ", ".join([*said, *([f"{failed} failed (--retry-failed)"] if failed else [])])
+def _in_words(record: ExperimentRecord, todo: int, place: str) -> str:
+    """What is there of an experiment, and what is to be done."""
+    states = Counter(run.state for run in record.runs)
+    failed = f"{states['failed']} failed"
+    said = [
+        *([f"{states['finished']} finished before"] if states["finished"] else []),
+        *([f"{failed} (--retry-failed tries again)"] if states["failed"] else []),
+        *([f"{todo} to run on {place}"] if todo else []),
+    ]
+    return f"runs of {record.name}: {', '.join(said)}"
+
+
+def jobs_asked(resolved: ExperimentResolved, wishes: Wishes) -> int | None:
+    """Runs side by side, where a person or the spec says how many."""
+    jobs = resolved.spec.jobs
+    return wishes.jobs or (jobs if isinstance(jobs, int) else None)
 
 
 def planned_for(resolved: ExperimentResolved, wishes: Wishes) -> Plan:
-    """The plan for the machine, of jobs that a person or the spec asks for."""
-    asked = resolved.spec.jobs
-    jobs = wishes.jobs or (asked if isinstance(asked, int) else None)
+    """The plan for the machine, of jobs that a person or the spec asks for.
+
+    Elsewhere, runs have the threads that the engine is to give them.
+    """
+    jobs, engine = jobs_asked(resolved, wishes), resolved.spec.engine
+    if (wishes.engine or engine.name) != "local":
+        return Plan(jobs or len(resolved.members), engine.cpus or 1)
     specs: list[Any] = [member.resolved.spec for member in resolved.members]
     devices = {wishes.device or spec.training.device for spec in specs}
     return plan(len(resolved.members), jobs, device="cpu" if devices == {"cpu"} else "auto")

@@ -3,6 +3,7 @@
 Nothing here imports torch, or waits for a run.
 """
 
+import math
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,18 +35,21 @@ def ending(folder: Path) -> Ending | None:
         row = read_document(folder / RESULT)
     except (OSError, FormatError):
         return None
-    steps, seconds, score = row.get("steps"), row.get("seconds"), row.get("score")
+    steps, seconds = row.get("steps"), _number(row.get("seconds"))
     return Ending(
         row.get("finished") is True,
         row.get("stopped") is True,
-        steps if type(steps) is int and steps >= 0 else 0,
-        seconds if _is_number(seconds) and seconds >= 0 else 0.0,
-        float(score) if _is_number(score) else None,
+        steps if type(steps) is int and 0 <= steps < 2**63 else 0,
+        max(0.0, seconds or 0.0),
+        _number(row.get("score")),
     )
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) < float("inf")
+def _number(value: Any) -> float | None:
+    """A finite number; None of anything else, such as a whole number that no float can hold."""
+    if type(value) is int and abs(value) < 2**63:
+        return float(value)
+    return value if type(value) is float and math.isfinite(value) else None
 
 
 def is_held(folder: Path) -> bool:

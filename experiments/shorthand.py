@@ -1,34 +1,62 @@
 """The experiment that `--seeds` and `--vary` stand for, over an ordinary spec."""
 
+import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import indent
+from typing import Any
 
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
-from ppoc.compiler.front.merge import override
+from ppoc.compiler.front.merge import current, extended, mapping, override
+from ppoc.compiler.front.source import parse, read
 
 
 def spec_text(
-    name: str, base: str, changes: Sequence[str], seeds: str | None, vary: Sequence[str]
+    name: str,
+    base: str | Mapping[str, Any],
+    changes: Sequence[str],
+    seeds: str | None,
+    vary: Sequence[str],
 ) -> str:
     """The text of a spec that runs another one with several seeds, or several values.
 
     Args:
-        base: a name of the zoo, or a path.
+        base: a name of the zoo, or the other spec itself.
         changes: `-s` of the other spec, `key.path=value` each.
-        seeds: `5`, or `3,5,8`; None: one, the base's number of seeds is not changed by a grid.
+        seeds: `5`, or `3,5,8`; None: one.
         vary: `key.path=value,value` each.
 
     Raises:
         SpecError: a flag does not read so. What values mean, the spec's own checks tell.
     """
-    lines = ["ppoc: 1", "kind: experiment", f"name: {name}", f"base: {json.dumps(base)}"]
+    lines = ["ppoc: 1", "kind: experiment", f"name: {name}", f"base: {_base(base)}"]
     if changes:
         lines += ["set:", *(_entry(flag, "{}") for flag in changes)]
     if vary:
         lines += ["vary:", *(_entry(flag, "[{}]") for flag in vary)]
     lines.append(f"seeds: {seeds_value(seeds or '1')}")
     return "\n".join(lines) + "\n"
+
+
+def document(path: Path) -> Mapping[str, Any]:
+    """A spec as it is written, over what it extends; raises SpecError where it cannot be read."""
+    own = current(mapping(parse(read(path), str(path))))
+    found: dict[str, Any] = extended(own, path, [path.resolve()], []).plain()
+    return found
+
+
+def _base(base: str | Mapping[str, Any]) -> str:
+    from ruamel.yaml import YAML
+
+    if isinstance(base, str):
+        return json.dumps(base)
+    yaml: Any = YAML(typ="safe", pure=True)
+    yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = False, False
+    stream = io.StringIO()
+    yaml.dump(base, stream)
+    return f"\n{indent(stream.getvalue().rstrip(), '  ')}"
 
 
 def seeds_value(text: str) -> str:

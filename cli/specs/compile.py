@@ -1,7 +1,8 @@
 """`ppoc compile`: a spec becomes a module one can read."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +11,9 @@ from ppoc.cli.folders import RunFolder
 from ppoc.cli.options import Debug, Overrides, Trust
 from ppoc.formats.folders import check_folder
 from ppoc.formats.reading import FormatError
+
+if TYPE_CHECKING:
+    from ppoc.compiler.output.build import Compiled
 
 
 def compile(
@@ -29,8 +33,11 @@ def compile(
     trust: Trust = False,
     debug: Debug = False,
 ) -> None:
-    """Compile a spec into `module.py`, `spec.lock.yaml` and `manifest.json`."""
-    from ppoc.compiler.output.build import MODULE, compile_spec
+    """Compile a spec into `module.py`, `spec.lock.yaml` and `manifest.json`.
+
+    Of an experiment, each run gets a folder with these.
+    """
+    from ppoc.compiler.output.build import LOCK, MODULE, compile_spec
     from ppoc.compiler.resolve import resolve
 
     compiled = compile_spec(resolve(spec, overrides or []), trust=trust)
@@ -46,12 +53,26 @@ def compile(
         terminal.fail(terminal.MISUSE, str(error))
     except OSError as error:
         terminal.fail(terminal.MISUSE, f"cannot write {folder}: {error.strerror}")
+    runs = {folder / name: run for name, run in (compiled.members or {}).items()}
     if explain_plan:
-        for decision in compiled.decisions:
-            terminal.show(f"{decision.name}: {decision.choice}\n    {decision.reason}")
-    if prebuild:
-        _prebuild(RunFolder.open(folder, trust=trust), debug)
-    terminal.show(str(folder / MODULE))
+        _explain(compiled, runs)
+    for place in (runs or [folder]) if prebuild else ():  # what is compiled already is only found
+        _prebuild(RunFolder.open(place, trust=trust), debug)
+    if compiled.members is None:
+        terminal.show(str(folder / MODULE))
+    elif compiled.members:
+        count = terminal.count(len(compiled.members), "run")
+        terminal.show(f"{folder}: {count}, each in its own folder, such as {next(iter(runs))}")
+    else:
+        terminal.show(f"{folder / LOCK}: a search, whose runs are compiled as it goes")
+
+
+def _explain(compiled: "Compiled", runs: "Mapping[Path, Compiled]") -> None:
+    """Show the decisions of the passes; of many runs, those that differ, and whose they are."""
+    found = {tuple(run.decisions): f"{place.name}: " for place, run in reversed([*runs.items()])}
+    for decisions, whose in reversed([*(found or {tuple(compiled.decisions): ""}).items()]):
+        for decision in decisions:
+            terminal.show(f"{whose}{decision.name}: {decision.choice}\n    {decision.reason}")
 
 
 def _prebuild(folder: RunFolder, debug: bool) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ppoc.cli import terminal
-from ppoc.cli.folders import Modified, RunFolder
+from ppoc.cli.folders import Modified, RunFolder, refuse_experiment
 from ppoc.cli.options import RunPath, Trust
 from ppoc.formats.text import printable
 
@@ -38,6 +38,7 @@ def diagnose(
     if replay:
         _replay(RunFolder.open(path, modified=modified, trust=trust), format)
         return
+    refuse_experiment(path)
     from ppoc.runtime.diagnosis import diagnose as read
 
     try:

@@ -1,7 +1,7 @@
 """`ppoc run` of an experiment: many runs, made side by side in a folder of theirs."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ import typer
 from ppoc.cli import terminal
 from ppoc.cli.folders import RunFolder, new_folder, resolved
 from ppoc.compiler import zoo
+from ppoc.formats.text import printable
 
 if TYPE_CHECKING:
     from ppoc.compiler.experiment.resolved import ExperimentResolved
@@ -71,25 +72,21 @@ def _of_flags(base: "ResolvedSpec", given: Given) -> "ResolvedSpec":
     """The experiment over a spec of one run that --seeds and --vary stand for."""
     from ppoc.compiler.resolve import resolve_text
     from ppoc.experiments.experiment_folder import SPEC
+    from ppoc.experiments.shorthand import document, spec_text
 
-    return resolve_text(_text(base, given, Path()), SPEC)
-
-
-def _text(base: "ResolvedSpec", given: Given, folder: Path) -> str:
-    """The same, to stand in a folder."""
-    from ppoc.experiments.shorthand import spec_text
-
-    name = zoo.key_of(str(given.target))
-    if given.target.exists() or name not in zoo.paths():
-        file = RunFolder.open(given.target).lock if given.target.is_dir() else given.target
-        name = os.path.relpath(file, folder)
-    values = base.spec.model_dump(include={"name"})
-    return spec_text(values["name"], name, given.changes, given.seeds, given.vary)
+    whole: str | Mapping[str, object] = zoo.key_of(str(given.target))
+    if given.target.exists() or whole not in zoo.paths():
+        is_folder = given.target.is_dir()
+        whole = document(RunFolder.open(given.target).lock if is_folder else given.target)
+    name = base.spec.model_dump(include={"name"})["name"]
+    return resolve_text(spec_text(name, whole, given.changes, given.seeds, given.vary), SPEC)
 
 
 def run(spec: "ExperimentResolved", given: Given, wishes: "Wishes", mode: "Mode") -> None:
     """Run an experiment, in a new folder or in the one that it is to go on in."""
     from ppoc.experiments.display import display
+    from ppoc.experiments.engine import EngineError
+    from ppoc.experiments.engines import asked
     from ppoc.experiments.experiment_folder import ExperimentError, alone
     from ppoc.experiments.run_experiment import run_experiment
 
@@ -98,11 +95,12 @@ def run(spec: "ExperimentResolved", given: Given, wishes: "Wishes", mode: "Mode"
             terminal.say(text)
 
     try:
+        asked(spec.spec.engine, wishes.engine)  # before anything is written
         folder = _prepared(spec, given, trust=wishes.trust)
         say(f"experiment folder: {folder}")
         with alone(folder):
             record = run_experiment(folder, spec, display(mode), wishes, say)
-    except ExperimentError as error:
+    except (ExperimentError, EngineError) as error:
         terminal.fail(terminal.MISUSE, str(error))
     _tell(folder, record, mode)
 
@@ -128,8 +126,7 @@ def _prepared(spec: "ExperimentResolved", given: Given, *, trust: bool) -> Path:
         return folder
     folder = new_folder(given.out, compiled.name)
     if given.seeds or given.vary:
-        base = resolved(given.target, given.changes)
-        write_whole(folder / SPEC, _text(base, given, folder))
+        write_whole(folder / SPEC, spec.source_text)
     compiled.write(folder)
     return folder
 
@@ -151,6 +148,19 @@ def _tell(folder: Path, record: "ExperimentRecord", mode: "Mode") -> None:
         again = f"`ppoc run {folder} --resume` goes on"
         terminal.say(f"{len(left)} of {terminal.count(len(runs), 'run')} are left; {again}")
     if mode != "json" and not left:
-        terminal.tell(f"results: {folder / 'results.json'}")
+        _answer(folder)
     if failed or left:
         raise typer.Exit(terminal.RUN_FAILED)
+
+
+def _answer(folder: Path) -> None:
+    """Say what was found, and where it lies."""
+    from ppoc.formats.reading import FormatError
+    from ppoc.reporting.comparison import answer
+
+    try:
+        for line in answer(folder):
+            terminal.tell(line)
+    except (OSError, FormatError) as error:  # such as that no run has a score
+        terminal.say(printable(str(error)))
+    terminal.tell(f"results: {folder / 'results.json'}")

@@ -37,6 +37,16 @@ class AgentKind:
         "env.normalize.observations",
         "env.normalize.rewards",
     )
+    pace = (
+        "algorithm",
+        "env",
+        "networks",
+        "optimizer.trust_region",
+        "optimizer.cross_entropy",
+        "update",
+        "training.device",
+        "training.compile",
+    )
 
     def presets(self) -> Mapping[str, str]:
         """The presets."""
@@ -56,6 +66,10 @@ class AgentKind:
         """The document over its preset."""
         below = attempt(lambda: preset(user), found) or Node({})
         return critic_like_actor(merge(below, user))
+
+    def placed(self, document: Node) -> Node:
+        """The document itself: none of its values names a file."""
+        return document
 
     def probed(self, resolved: ResolvedAgent, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
         """Problems that the environment shows, which is made once."""

@@ -1,9 +1,9 @@
 """The kind of spec of an experiment: many runs, and the question that they answer."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from ppoc.compiler.experiment.build import compile_experiment
+from ppoc.compiler.experiment.document import normal
 from ppoc.compiler.experiment.explanation import explain
 from ppoc.compiler.experiment.language import ExperimentSpec
 from ppoc.compiler.experiment.peers import PEERS
@@ -32,6 +32,7 @@ class ExperimentKind:
     introduction = INTRODUCTION
     task = ""
     alike = ()
+    pace = ()
 
     def presets(self) -> Mapping[str, str]:
         """None."""
@@ -47,17 +48,19 @@ class ExperimentKind:
         first.kind.try_starter(first, trust=trust)
 
     def layered(self, user: Node, found: list[Diagnostic]) -> Node:
-        """The document itself; an engine's name stands for its section."""
-        engine = user.value.get("engine")
-        if engine is None or isinstance(engine.value, dict):
-            return user
-        section = replace(engine, value={"name": engine})
-        return replace(user, value={**user.value, "engine": section})
+        """The document with one way to write each of its keys."""
+        return normal(user, found)
+
+    def placed(self, document: Node) -> Node:
+        """The document itself: none of its values names a file."""
+        return document
 
     def probed(
         self, resolved: ExperimentResolved, *, right: bool, trust: bool
     ) -> Iterator[Diagnostic]:
         """Problems that the environments and files of its runs show, each setting and task once."""
+        if not resolved.can_plan:
+            return
         made = [(cell, one.resolved, one.failed) for cell, one in resolved.examined]
         yield from of_some(
             (cell, list(spec.kind.probed(spec, right=right and not failed, trust=trust)))
@@ -74,8 +77,8 @@ class ExperimentKind:
         return compile_experiment(resolved)
 
     def explain(self, resolved: ExperimentResolved, *, tex: bool = False) -> str:
-        """What is compared, of how many runs, and how much that is."""
-        return explain(resolved)
+        """What is compared, and how much that is; in LaTeX, the objectives of its settings."""
+        return explain(resolved, tex=tex)
 
 
 KIND = ExperimentKind()

@@ -2,12 +2,19 @@
 
 from ppoc.compiler.front.suggest import hints
 
-RUN = "ppoc changes the runs of an experiment by `set: {…}`, or by a variant"
+RUN = (
+    "training env algorithm networks optimizer losses update advantage evaluation memory model "
+    "data sft reward ppo stages start"
+)
+OF_RUNS = {
+    f"ppoc changes the runs of an experiment in `set`, or in a variant: write "
+    f"`set: {{{key}: …}}`, or `-s set.{key}.…=…` on the command line": key
+    for key in RUN.split()
+}
 
 PEERS = hints(
     {
-        RUN: "training env algorithm networks optimizer losses update advantage evaluation "
-        "preprocessing model data sft reward ppo stages start",
+        **OF_RUNS,
         "seeds": "num_seeds n_seeds seed repeats replicas num_samples",
         "vary": "grid sweep param_grid parameters matrix",
         "variants": "arms conditions settings methods algorithms configs ablations groups",

@@ -1,22 +1,24 @@
 """A checked spec of an experiment, and the runs that it means."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from ppoc.compiler.experiment.cells import Cell, Source, cells
-from ppoc.compiler.experiment.changes import at
+from ppoc.compiler.experiment.bases import Source
+from ppoc.compiler.experiment.cells import Cell
+from ppoc.compiler.experiment.inlined import inlined
 from ppoc.compiler.experiment.language import ExperimentSpec
-from ppoc.compiler.experiment.members import SEED, Member, seeds_of
-from ppoc.compiler.experiment.search import corners
-from ppoc.compiler.experiment.settings import Setting, distinct, folder_name, settings
+from ppoc.compiler.experiment.members import Member
+from ppoc.compiler.experiment.plan import Plan, size
+from ppoc.compiler.experiment.settings import Setting
 from ppoc.compiler.front.diagnostics import Diagnostic, ordered
 from ppoc.compiler.front.node import Node
 from ppoc.compiler.front.rules import Phase
-from ppoc.compiler.front.spec import Examined, ResolvedSpec
+from ppoc.compiler.front.spec import Examined, Origin, Path, ResolvedSpec, find
 
-PLANNED_BY = ("base", "set.*", "variants.*", "vary.*", "search.*", "tasks", "seeds", "name")
+MISPLACED = "E305"
+PLANNED_BY = ("base", "set.*", "variants.*", "vary.*", "search.space.*", "tasks", "seeds", "name")
 
 
 @dataclass(frozen=True)
@@ -25,75 +27,91 @@ class ExperimentResolved(ResolvedSpec):
 
     spec: ExperimentSpec
 
+    @property
+    def can_plan(self) -> bool:
+        """Whether all is right that its plan follows from, and it is no larger than one may be."""
+        return not self.lacks(PLANNED_BY) and size(self.root).is_possible
+
     @cached_property
+    def plan(self) -> Plan:
+        """All that it runs; only where `can_plan`."""
+        kinds = {name: kind for name, kind in self.kinds.items() if name != self.kind.name}
+        path = self.folder / "experiment.yaml"  # what it names is beside it, whatever its own name
+        return Plan.of(self.root, Source(self.source_text, path, kinds))
+
+    @cached_property
+    def whole(self) -> Node:
+        """Its document with its bases in it; files have their absolute names."""
+        return inlined(self.root, self.plan.cells)
+
+    def origin(self, path: Path) -> Origin:
+        """The origin of a value, which may be one of a base."""
+        node = find(self.whole if self.can_plan else self.root, path)
+        return Origin(node.origin, node.span) if node is not None else Origin("default")
+
+    @property
     def settings(self) -> list[Setting]:
         """Everything that is compared; of a search, what lies at the ends of its ranges."""
-        return corners(self.root) if self.spec.search is not None else settings(self.root)
+        return self.plan.settings
 
-    @cached_property
+    @property
     def seeds(self) -> list[Node]:
         """The seeds, each with its place."""
-        return seeds_of(self.root.value.get("seeds"), self.spec.seeds)
-
-    @cached_property
-    def _planned(self) -> tuple[list[Cell], list[Diagnostic]]:
-        kinds = {name: kind for name, kind in self.kinds.items() if name != self.kind.name}
-        source = Source(self.source_text, self.folder / "experiment.yaml", kinds)
-        return cells(self.settings, self.root, source)
+        return self.plan.seeds
 
     @property
     def cells(self) -> list[Cell]:
         """Each setting on each task; a setting whose base cannot be read is left out."""
-        return self._planned[0]
+        return self.plan.cells
 
-    @cached_property
+    @property
     def examined(self) -> list[tuple[Cell, Examined]]:
         """Each cell with its spec, and all that is wrong with that, by the first seed."""
-        return [(cell, cell.examined(at(SEED, self.seeds[0]))) for cell in self.cells]
+        return self.plan.examined
 
-    @cached_property
+    @property
     def members(self) -> list[Member]:
-        """Every run, seed by seed, so that one who stops halfway has something of all settings.
-
-        A search has none: its runs are planned as it goes.
-        """
-        if self.spec.search is not None:
-            return []
-        chosen = [(seed, cell) for seed in self.seeds for cell in self.cells]
-        named = [folder_name(cell.setting.name, cell.task, seed.value) for seed, cell in chosen]
-        return [
-            Member(name, cell.setting.name, cell.task, seed.value, cell, seed)
-            for name, (seed, cell) in zip(distinct(named), chosen, strict=True)
-        ]
+        """Every run, seed by seed; a search has none, for its runs are planned as it goes."""
+        return self.plan.members
 
     def findings(self, phase: Phase, *given: Any) -> list[Diagnostic]:
-        """Everything that the rules of a phase find and, of its runs, all that checks find."""
+        """Everything that the rules of a phase find.
+
+        Those of the spec's phase include the rules of its plan and, of its runs, all that checks
+        find.
+        """
         found = super().findings(phase, *given)
-        if phase is not Phase.SPEC or self.lacks(PLANNED_BY):
+        if phase is not Phase.SPEC or not self.can_plan:
             return found
-        return self.unsuppressed([*found, *self._planned[1], *self._of_runs()])
+        planned = super().findings(Phase.PLANNED, self.plan)
+        misplaced = [diagnostic for diagnostic in planned if diagnostic.code == MISPLACED]
+        if misplaced:  # the runs are not what is meant
+            return self.unsuppressed([*found, *self.plan.found, *misplaced])
+        own = [*found, *self.plan.found, *planned]
+        told = {diagnostic.span for diagnostic in own} - {None}
+        runs = of_some((cell, examined.found) for cell, examined in self.plan.examined)
+        return self.unsuppressed([*own, *(d for d in runs if d.span not in told)])
 
-    def _of_runs(self) -> Iterator[Diagnostic]:
-        """Problems of the runs; of one that only some settings have, the message names these."""
-        return of_some((cell, examined.found) for cell, examined in self.examined)
 
-
-def of_some(found: Any) -> Iterator[Diagnostic]:
-    """Problems of cells, each once; one that not all settings have names those that do.
-
-    Args:
-        found: pairs of a cell and its problems.
-    """
+def of_some(found: Iterable[tuple[Cell, Sequence[Diagnostic]]]) -> list[Diagnostic]:
+    """Problems of cells, each once; one that not all settings have names those that do."""
     names: dict[Diagnostic, dict[str, None]] = {}
     everyone: dict[str, None] = {}
     for cell, diagnostics in found:
         everyone[cell.setting.name] = None
         for diagnostic in diagnostics:
             names.setdefault(diagnostic, {})[cell.setting.name] = None
+    told = []
     for diagnostic in ordered(names):
-        having = [f"`{name}`" for name in names[diagnostic]]
-        if len(having) == len(everyone):
-            yield diagnostic
-            continue
-        some = ", ".join(having[:3]) + (f" and {len(having) - 3} more" if len(having) > 3 else "")
-        yield replace(diagnostic, message=f"in {some}: {diagnostic.message}")
+        having = list(names[diagnostic])
+        message = diagnostic.message
+        if len(having) < len(everyone):
+            message = f"in {quoted(having)}: {message}"
+        told.append(replace(diagnostic, message=message))
+    return told
+
+
+def quoted(names: Sequence[str]) -> str:
+    """A few names between ticks, and how many more there are."""
+    shown = ", ".join(f"`{name}`" for name in names[:3])
+    return shown + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,6 +1,7 @@
 """The ranges of a search as settings to check, and values of them as settings to try."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ppoc.compiler.experiment.changes import at
@@ -14,7 +15,7 @@ def corners(root: Node) -> list[Setting]:
     What a spec may have at both ends, it may have between.
     """
     space = root.value["search"].value["space"].value
-    ends = {key: _ends(node) for key, node in space.items()}
+    ends = {key: ends_of(node) for key, node in space.items()}
     first = {key: nodes[0] for key, nodes in ends.items() if nodes}
     plain = _plain(root)
     found = []
@@ -23,7 +24,8 @@ def corners(root: Node) -> list[Setting]:
             values = {**first, key: node}
             layers = tuple(at(name, value) for name, value in values.items())
             name = label(key, node.plain(), list(ends))
-            found.append(Setting(name, plain.base, (*plain.layers, *layers), ("search", "space")))
+            path = ("search", "space")
+            found.append(Setting(name, plain.base, (*plain.layers, *layers), path, node.span))
     return found or [plain]
 
 
@@ -41,9 +43,11 @@ def _plain(root: Node) -> Setting:
     return settings(Node(kept, root.span, root.key_span, root.origin))[0]
 
 
-def _ends(node: Node) -> list[Node]:
+def ends_of(node: Node) -> list[Node]:
     """Both ends of a range, or all choices."""
-    return [item for ends in node.value.values() for item in ends.value]
+    forms = node.value.values() if isinstance(node.value, dict) else ()
+    found = [item for ends in forms if isinstance(ends.value, list) for item in ends.value]
+    return [replace(item, key_span=node.key_span) for item in found]
 
 
 def _node(value: Any, place: Node) -> Node:

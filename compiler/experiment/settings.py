@@ -1,17 +1,21 @@
 """The settings of an experiment: its variants, crossed with its grid."""
 
+import hashlib
 import itertools
 import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ppoc.compiler.experiment.changes import at, layer
+from ppoc.compiler.experiment.changes import at
+from ppoc.compiler.front.diagnostics import Span
 from ppoc.compiler.front.node import Node
 
 BASE = "base"
+LONGEST = 120  # name of a folder, without its seed
+WIDEST = 40  # value in a name
 
 
 @dataclass(frozen=True)
@@ -23,18 +27,20 @@ class Setting:
         base: where its spec stands; None where it has none.
         layers: changes to that, lowest first.
         path: of the variant in the experiment, or of what else it comes from.
+        place: of that.
     """
 
     name: str
     base: Node | None
     layers: tuple[Node, ...]
     path: tuple[str, ...]
+    place: Span | None = None
 
 
 def settings(root: Node) -> list[Setting]:
     """The settings of an experiment's document, in order, each with a name of its own."""
-    own, common = _section(root, BASE), _section(root, "set")
-    shared = (layer(common),) if common is not None else ()
+    own, common = root.value.get(BASE), _section(root, "set")
+    shared = (common,) if common is not None else ()
     variants = _section(root, "variants")
     grid = _section(root, "vary")
     points = list(_points(grid.value if grid is not None else {}))
@@ -42,12 +48,14 @@ def settings(root: Node) -> list[Setting]:
     for name, variant in variants.value.items() if variants is not None else [("", Node({}))]:
         base = variant.value.get(BASE, own)
         changes = {key: node for key, node in variant.value.items() if key != BASE}
-        above = (layer(Node(changes, variant.span)),) if changes else ()
+        above = (replace(variant, value=changes),) if changes else ()
         path = ("variants", name) if name else ("vary",) if grid is not None else (BASE,)
-        for label, point in points:
+        for label, point, place in points:
             whole = ", ".join(part for part in (name, label) if part) or base_name(base)
-            found.append(Setting(whole, base, (*shared, *above, *point), path))
-    return found
+            here = variant.key_span or place or (base.span if base is not None else None)
+            found.append(Setting(whole, base, (*shared, *above, *point), path, here))
+    names = distinct([setting.name for setting in found])
+    return [replace(one, name=name) for one, name in zip(found, names, strict=True)]
 
 
 def base_name(base: Node | None) -> str:
@@ -75,18 +83,29 @@ def short(key: str, keys: Sequence[str]) -> str:
 
 def folder_name(setting: str, task: str, seed: int) -> str:
     """The name of a run's folder; two settings may have the same one."""
-    parts = [*filter(None, (setting, task)), f"seed-{seed}"]
-    text = re.sub(r"[^A-Za-z0-9._=+-]+", "-", "-".join(parts))
-    return re.sub(r"-{2,}", "-", text).lstrip("._=+-")[-150:].lstrip("._=+-")
+    what = "-".join(filter(None, (setting, task)))
+    text = re.sub(r"-{2,}", "-", re.sub(r"[^A-Za-z0-9._=+-]+", "-", what)).lstrip("._=+-")
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}-{hashlib.sha256(what.encode()).hexdigest()[:8]}"
+    return f"{text}-seed-{seed}".lstrip("-")
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """Names with a number behind those that come again."""
+    """Names with a number behind those that come again, whatever the case of their letters."""
+    taken = {name.casefold() for name in names}
     seen: Counter[str] = Counter()
     found = []
     for name in names:
-        seen[name] += 1
-        found.append(name if seen[name] == 1 else f"{name}+{seen[name]}")
+        own = name.casefold()
+        seen[own] += 1
+        again = name
+        while again != name or seen[own] > 1:
+            again = f"{name}+{seen[own]}"
+            if again.casefold() not in taken:
+                break
+            seen[own] += 1
+        taken.add(again.casefold())
+        found.append(again)
     return found
 
 
@@ -96,19 +115,23 @@ def _section(root: Node, key: str) -> Node | None:
     return node if node is not None and node.value else None
 
 
-def _points(grid: Mapping[str, Node]) -> Iterator[tuple[str, tuple[Node, ...]]]:
-    """Every point of a grid: its name, and the changes that lead there; one without a grid."""
-    for chosen in itertools.product(*(node.value for node in grid.values())):
+def _points(grid: Mapping[str, Node]) -> Iterator[tuple[str, tuple[Node, ...], Span | None]]:
+    """Every point of a grid: its name, changes and place; one without a grid."""
+    values = [
+        [replace(value, key_span=node.key_span) for value in node.value] for node in grid.values()
+    ]
+    for chosen in itertools.product(*values):
         names = [
             label(key, node.plain(), list(grid)) for key, node in zip(grid, chosen, strict=True)
         ]
         layers = tuple(at(key, node) for key, node in zip(grid, chosen, strict=True))
-        yield ", ".join(names), layers
+        yield ", ".join(names), layers, chosen[-1].span if chosen else None
 
 
 def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.12g}"
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, separators=(",", ":"))
+    if isinstance(value, str) and re.fullmatch(r"[\w./~-]+", value):
+        value = value.rpartition("/")[2] or value  # a lock has the whole path of a file
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"

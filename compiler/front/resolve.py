@@ -87,7 +87,7 @@ def examine_document(
     is_lock = own.value.get("lock", Node(None)).value is not None
     user = extended(own, path, [path.resolve()], found)
     for layer in above:
-        user = merge(user, layer)
+        user = replace(merge(user, layer), span=user.span, key_span=user.key_span)
     kind = _kind_of(user, kinds, found)
     if kind is None:
         return Examined(ordered(found), None)

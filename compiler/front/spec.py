@@ -123,6 +123,7 @@ class SpecKind(Protocol):
         introduction: a paragraph of the reference.
         task: key of the environment that a run learns in; empty where runs have none.
         alike: keys whose values should be the same in all that is compared with each other.
+        pace: keys whose values the speed of a run follows from.
     """
 
     name: str
@@ -135,6 +136,7 @@ class SpecKind(Protocol):
     introduction: str
     task: str
     alike: Sequence[str]
+    pace: Sequence[str]
 
     def presets(self) -> Mapping[str, str]:
         """Name → text of the presets that its specs may build on."""
@@ -147,6 +149,9 @@ class SpecKind(Protocol):
 
     def layered(self, user: Node, found: list[Diagnostic]) -> Node:
         """A document over the layers below it, such as its preset; problems go to `found`."""
+
+    def placed(self, document: Node) -> Node:
+        """A document whose files have absolute names, as text that stands elsewhere needs it."""
 
     def probed(self, resolved: Any, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
         """Problems that only the environment or the files of a spec show; `right`: all else is."""

@@ -13,7 +13,7 @@ from ppoc.compiler.front.diagnostics import Diagnostic
 from ppoc.compiler.front.node import Node
 from ppoc.compiler.front.source import INHERITED
 from ppoc.compiler.front.spec import SpecKind
-from ppoc.compiler.front.values import VERSION, model_of
+from ppoc.compiler.front.values import ENV_ID, NAME, VERSION, model_of
 
 RANGES = {
     "greater_than": ("gt", "more than {}"),
@@ -29,6 +29,7 @@ PATTERNS = {
     "algorithm": "the name of a preset, in small letters",
 }
 
+KEYS = {NAME: PATTERNS["name"], ENV_ID: PATTERNS["id"]}  # form of a key → the same in words
 EXAMPLES = {  # of what a spec must have
     "ppoc": f"ppoc: {VERSION}",
     "name": "name: my-agent",
@@ -41,7 +42,13 @@ EXAMPLES = {  # of what a spec must have
 
 def explain(errors: Sequence[ErrorDetails], root: Node, kind: SpecKind) -> list[Diagnostic]:
     """pydantic's errors as diagnostics about the document `root`, inherited values left out."""
-    own = [error for error in errors if locate(root, error["loc"])[1].origin != INHERITED]
+    placed = [(locate(root, error["loc"]), error) for error in errors]
+    paths = [path for (path, _, _), _ in placed]
+    own = [
+        error
+        for (path, node, _), error in placed
+        if node.origin != INHERITED and not _is_inside(path, error, paths)
+    ]
     found = [_explain_one(error, root, kind) for error in own]
     # For `auto or a number`, pydantic tells what each part objects to; a range says it all, and so
     # does a key.
@@ -52,7 +59,7 @@ def explain(errors: Sequence[ErrorDetails], root: Node, kind: SpecKind) -> list[
 def _explain_one(error: ErrorDetails, root: Node, kind: SpecKind) -> Diagnostic:
     wrong, location = error["type"], error["loc"]
     path, node, parent = locate(root, location)
-    annotation = _annotation(kind.model, path)
+    annotation = annotation_at(kind.model, path)
     if wrong == "extra_forbidden":
         return _unknown_key(kind, path, node)
     if wrong == "missing":
@@ -76,13 +83,15 @@ def _explain_one(error: ErrorDetails, root: Node, kind: SpecKind) -> Diagnostic:
         return Diagnostic(
             "E012", f"`{name}` is {found}", place, help=f"it must be {error['msg'][16:]}"
         )
-    if location[-1] == "[key]" and isinstance(node.value, dict):  # of one part of a union
+    if location[-1] == "[key]" and path[-1] != location[-2]:  # of one part of a union
         keys = ", ".join(f"`{key}`" for key in _choices_of_keys(annotation))
         message = f"unknown key `{str(location[-2])[:80]}` in `{name}`"
         return Diagnostic("E010", message, place, help=f"the keys here are: {keys}")
     if location[-1] == "[key]":  # pydantic's word for a key of the user's own
         message = f"`{name[:80]}` is no name"
-        return Diagnostic("E012", message, node.key_span, help="use letters, digits and `_`")
+        pattern = str(error.get("ctx", {}).get("pattern"))
+        help = f"use {KEYS.get(pattern, 'letters, digits and `_`')}"
+        return Diagnostic("E012", message, node.key_span, help=help)
     if wrong == "string_pattern_mismatch":
         word = next((step for step in reversed(path) if isinstance(step, str)), "")
         expected = PATTERNS.get(word, f"text of the form {error.get('ctx', {}).get('pattern')}")
@@ -97,12 +106,22 @@ def _explain_one(error: ErrorDetails, root: Node, kind: SpecKind) -> Diagnostic:
     return Diagnostic("E011", f"`{name}` must be {expected}, not {found}", place, help=help)
 
 
+def _is_inside(
+    path: tuple[Any, ...], error: ErrorDetails, others: Sequence[tuple[Any, ...]]
+) -> bool:
+    """Whether one type of a union objects to a value of another, which is wrong further inside."""
+    is_union = len(error["loc"]) > len(path) and error["type"] != "missing"
+    return is_union and any(len(x) > len(path) and x[: len(path)] == path for x in others)
+
+
 def locate(root: Node, location: Sequence[Any]) -> tuple[tuple[Any, ...], Node, Node]:
     """The longest part of a location that is in the document; pydantic adds union members to it."""
     node, parent = root, root
     path: list[Any] = []
-    for step in location:
+    for number, step in enumerate(location):
         child = _child(node, step)
+        if child is None and _is_item(node, location[number + 1 : number + 2]):
+            continue  # the name of a type of lists, in a union
         if child is None:
             break
         parent, node = node, child
@@ -110,6 +129,10 @@ def locate(root: Node, location: Sequence[Any]) -> tuple[tuple[Any, ...], Node, 
     else:
         return tuple(path), node, parent
     return tuple(path), node, node
+
+
+def _is_item(node: Node, steps: Sequence[Any]) -> bool:
+    return bool(steps) and type(steps[0]) is int and _child(node, steps[0]) is not None
 
 
 def _child(node: Node, step: Any) -> Node | None:
@@ -120,7 +143,7 @@ def _child(node: Node, step: Any) -> Node | None:
     return value[step] if in_list else None
 
 
-def _annotation(spec: type[BaseModel], path: Sequence[Any]) -> Any:
+def annotation_at(spec: type[BaseModel], path: Sequence[Any]) -> Any:
     """The type of the language at a path."""
     annotation: Any = spec
     for step in path:
@@ -128,8 +151,12 @@ def _annotation(spec: type[BaseModel], path: Sequence[Any]) -> Any:
         if section is not None:
             fields = {(f.alias or n): f.annotation for n, f in section.model_fields.items()}
             annotation = fields.get(step)
-        elif get_origin(annotation) in (list, dict):
-            annotation = get_args(annotation)[-1]
+        else:
+            parts = get_args(annotation) if _is_union(annotation) else (annotation,)
+            parts = tuple(get_args(x)[0] if hasattr(x, "__metadata__") else x for x in parts)
+            form = list if isinstance(step, int) else dict
+            many = [part for part in parts if get_origin(part) is form]
+            annotation = get_args(many[0])[-1] if many else annotation
     while hasattr(annotation, "__metadata__"):
         annotation = get_args(annotation)[0]
     return annotation
@@ -137,7 +164,7 @@ def _annotation(spec: type[BaseModel], path: Sequence[Any]) -> Any:
 
 def _unknown_key(kind: SpecKind, path: Sequence[Any], node: Node) -> Diagnostic:
     key = str(path[-1])
-    model = model_of(_annotation(kind.model, path[:-1])) or kind.model
+    model = model_of(annotation_at(kind.model, path[:-1])) or kind.model
     siblings = [info.alias or name for name, info in model.model_fields.items()]
     if model is kind.model:
         siblings = [name for name in siblings if name != "lock"] + ["extends"]
@@ -245,6 +272,8 @@ def _type_help(value: Any, expected: str) -> str:
         return "write the number without quotes or units"
     if isinstance(value, float) and "whole number" in expected and value.is_integer():
         return f"write `{int(value)}`" if abs(value) < 2**53 else ""
-    if type(value) is int and expected == "a list":
-        return f"write `[{value}]`"
+    if isinstance(value, int | str) and not isinstance(value, bool) and expected == "a list":
+        return f"write `[{value}]`" if len(str(value)) <= 60 else ""
+    if value is None and expected == "a mapping":
+        return "write `{}`"
     return ""

@@ -1,6 +1,6 @@
 """Kinds of values that the spec languages share, and how strictly these are read."""
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
@@ -21,8 +21,10 @@ One = Annotated[Literal[1], BeforeValidator(_no_bool)]
 Count = Annotated[int, Field(ge=1, le=10**12)]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-EnvId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}$")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+ENV_ID = r"^[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}$"
+EnvId = Annotated[str, StringConstraints(pattern=ENV_ID)]
 OptionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Formula = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Point = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2)]
@@ -52,8 +54,9 @@ class Lock(BaseModel):
 
 
 def model_of(annotation: Any) -> type[BaseModel] | None:
-    """The section that a type is, or may be besides null."""
-    for part in (annotation, *get_args(annotation)):
+    """The section that a type is, or may be besides null; a list or mapping of some is none."""
+    parts = () if get_origin(annotation) in (dict, list) else get_args(annotation)
+    for part in (annotation, *parts):
         if isinstance(part, type) and issubclass(part, BaseModel):
             return part
     return None

@@ -10,7 +10,7 @@ from ppoc.compiler.front.values import VERSION
 from ppoc.compiler.rlhf.language import RlhfSpec
 from ppoc.compiler.rlhf.peers import PEERS
 from ppoc.compiler.rlhf.probe import RlhfFacts
-from ppoc.compiler.rlhf.resolved import RlhfResolved
+from ppoc.compiler.rlhf.resolved import RlhfResolved, placed
 from ppoc.compiler.rlhf.starter import INTRODUCTION, STARTER
 
 REQUIRED = {"ppoc": VERSION, "kind": "rlhf", "name": "model", "model": {}}
@@ -30,6 +30,20 @@ class RlhfKind:
     introduction = INTRODUCTION
     task = ""
     alike = ("ppo.episodes", "sft.epochs", "reward.epochs", "evaluation.prompts", "model.id")
+    pace = (
+        "stages",
+        "model",
+        "data.max_prompt_tokens",
+        "data.max_response_tokens",
+        "sft.epochs",
+        "reward.epochs",
+        "ppo.rollout_size",
+        "ppo.minibatch_size",
+        "ppo.epochs",
+        "ppo.generation",
+        "training.device",
+        "training.compile",
+    )
 
     def presets(self) -> Mapping[str, str]:
         """None."""
@@ -45,6 +59,10 @@ class RlhfKind:
     def layered(self, user: Node, found: list[Diagnostic]) -> Node:
         """The document itself: there are no presets."""
         return user
+
+    def placed(self, document: Node) -> Node:
+        """The document with the files of its data and models, each beside the text that says it."""
+        return placed(document)
 
     def probed(self, resolved: RlhfResolved, *, right: bool, trust: bool) -> Iterator[Diagnostic]:
         """Problems that the files of the spec show."""

@@ -1,10 +1,11 @@
 """A checked spec of `kind: rlhf`, which knows where its files are."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ppoc.compiler.front.node import Node
 from ppoc.compiler.front.spec import ResolvedSpec, find
 from ppoc.compiler.rlhf.language import RlhfSpec
 
@@ -45,10 +46,26 @@ class RlhfResolved(ResolvedSpec):
         node = find(self.root, path)
         if node is None or not isinstance(node.value, str):
             raise KeyError(".".join(path))
-        named = Path(node.value).expanduser()
-        span = node.span
-        folder = Path(span.source).parent if span is not None and span.is_file else Path()
-        return Path.cwd() / folder / named
+        return _where(node)
+
+
+def placed(document: Node, path: tuple[str, ...] = ()) -> Node:
+    """A document, or what it has at a path, with absolute names of the files that are there."""
+    if isinstance(document.value, dict):
+        inner = {key: placed(node, (*path, key)) for key, node in document.value.items()}
+        return replace(document, value=inner)
+    if path not in FILES or not isinstance(document.value, str) or document.value == "base":
+        return document
+    where = _where(document)
+    hub = path[0] == "model" and not where.is_dir()
+    return document if hub else replace(document, value=str(where))
+
+
+def _where(node: Node) -> Path:
+    """The file or folder that a value names, beside the text that says so."""
+    span = node.span
+    folder = Path(span.source).parent if span is not None and span.is_file else Path()
+    return Path.cwd() / folder / Path(node.value).expanduser()
 
 
 def shown(path: Path) -> str:

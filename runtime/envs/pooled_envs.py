@@ -1,6 +1,7 @@
 """Environments that envpool steps, on threads of its own."""
 
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -42,8 +43,7 @@ class PooledEnvs:
     ) -> None:
         import envpool
 
-        threads = threads or min(num_envs, len(os.sched_getaffinity(0)))
-
+        threads = threads or min(num_envs, _for_us())
         if env_id not in envpool.list_all_envs():
             raise ValueError(f"envpool has no environment {env_id}")
         self.num_envs = num_envs
@@ -125,6 +125,12 @@ class PooledEnvs:
 
     def close(self) -> None:
         self._pool = None
+
+
+def _for_us() -> int:
+    """Cores that are for this run: where several share the machine, OMP_NUM_THREADS says it."""
+    cores, told = len(os.sched_getaffinity(0)), os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(told)) if re.fullmatch(r"[1-9]\d{0,3}", told, re.ASCII) else cores
 
 
 def _affinity(threads: int) -> int:

@@ -35,7 +35,6 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Run = Callable[[list[Tensor]], list[Tensor]]
 Say = Callable[[str], None]
 
-KEPT = 200  # packages, of some 2 MB each
 LOADED = 32  # of them in a process
 OPTIONS = {
     # Inductor compiles a test program for each instruction set to see whether the compiler knows
@@ -116,11 +115,14 @@ def build(
     if run is None:
         try:
             toolchain.require_compiler()
-            message(f"compiling {name}: some 10 seconds, once for these shapes and settings")
-            _compile(graph, inputs, package, message)
+            with toolchain.one_at_a_time(package, f"waiting for {name} of another run", message):
+                run = _load(package, message)
+                if run is None:
+                    message(f"compiling {name}: some 10 seconds, once for its shapes and settings")
+                    _compile(graph, inputs, package, message)
+                    run = _load(package, message)
         except Exception as error:
             return _uncompiled(function, toolchain.reason(error), message, required)
-        run = _load(package, message)
     if run is None:
         return _uncompiled(function, f"{package} cannot be loaded", message, required)
     if plain:
@@ -253,18 +255,9 @@ def _compile(graph: "GraphModule", inputs: Sequence[Tensor], package: Path, mess
             exported = torch.export.export(graph, tuple(inputs))
             aoti_compile_and_package(exported, package_path=str(part))
             part.replace(package)
-        _prune(package.parent)
+        toolchain.prune(package.parent)
     finally:
         logging.getLogger("torch").setLevel(level)
-
-
-def _prune(folder: Path) -> None:
-    """Remove the packages that have not been loaded for longest, and notes, beyond KEPT of each."""
-    for pattern in ("*.pt2", "*.json"):
-        with contextlib.suppress(OSError):  # another run may have been faster
-            newest = sorted(folder.glob(pattern), key=lambda path: -path.stat().st_mtime)
-            for path in newest[KEPT:]:
-                path.unlink()
 
 
 def _load(package: Path, message: Say) -> Run | None:

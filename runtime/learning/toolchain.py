@@ -29,6 +29,7 @@ from ppoc.formats.private import (
 )
 from ppoc.runtime.errors import RunError
 
+KEPT = 200  # packages, of some 2 MB each
 LEFT_OVER = 600.0  # seconds after which a folder that no process holds was left by a killed one
 INDUCTOR = "TORCHINDUCTOR_CACHE_DIR"
 # Other folders of compiled code, which these libraries choose well where nobody sets them.
@@ -112,6 +113,42 @@ def scratch(message: Callable[[str], None]) -> Path:
     if key not in _own or not _own[key].is_dir():
         _own[key] = _fleeting(parent, "build-")
     return _own[key]
+
+
+def prune(folder: Path) -> None:
+    """Remove the packages that have not been loaded for longest, and notes, beyond KEPT of each."""
+    for pattern in ("*.pt2", "*.json"):
+        with contextlib.suppress(OSError):  # another run may have been faster
+            newest = sorted(folder.glob(pattern), key=lambda path: -path.stat().st_mtime)
+            for path in newest[KEPT:]:
+                path.unlink()
+
+
+@contextlib.contextmanager
+def one_at_a_time(package: Path, waits: str, message: Callable[[str], None]) -> Iterator[None]:
+    """Be the one process that makes a package; the others wait, and then find it there.
+
+    Args:
+        waits: said where another one is making it.
+
+    Raises:
+        OSError: there can be no lock beside it.
+    """
+    path = package.with_suffix(".lock")
+    lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message(waits)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError:  # a file system without locks
+            pass
+        yield
+        with contextlib.suppress(OSError):  # the package is there: who comes now does not ask
+            path.unlink()
+    finally:
+        os.close(lock)
 
 
 @contextlib.contextmanager

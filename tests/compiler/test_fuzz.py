@@ -32,7 +32,7 @@ from ppoc.compiler.pages import pages
 from ppoc.compiler.resolve import resolve_text
 
 ROOT = Path(__file__).parents[2]
-OTHERS = ("presets", "rlhf")
+OTHERS = ("presets", "rlhf", "experiments")
 ZOO = {p.name: p for p in sorted((ROOT / "specs").glob("*/*.yaml")) if p.parent.name not in OTHERS}
 DOCUMENTS = [parse(path.read_text(encoding="utf-8"), path.name).plain() for path in ZOO.values()]
 FEW, MANY = 150, 5_000

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ppoc.compiler.agent.language import AgentSpec
+from ppoc.compiler.experiment.language import ExperimentSpec
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.reference import markdown
 from ppoc.compiler.resolve import resolve_text
@@ -38,6 +39,13 @@ def test_the_reference_speaks_of_no_types():
 
 
 AGENT = "ppoc: 1\nalgorithm: ppo\nenv: {id: CartPole-v1}\n"
+EXPERIMENT = """\
+ppoc: 1
+kind: experiment
+base: ppo/cartpole
+search:
+  space: {update.epochs: {int: [1, 9]}}
+"""
 RLHF = "ppoc: 1\nkind: rlhf\nmodel: {id: gpt2}\ndata: {demonstrations: d, preferences: p}\n"
 
 
@@ -75,16 +83,24 @@ def value_at(spec, path):
 
 @pytest.mark.parametrize(
     ("kind", "model", "text", "least"),
-    [("agent", AgentSpec, AGENT, 90), ("rlhf", RlhfSpec, RLHF, 70)],
+    [
+        ("agent", AgentSpec, AGENT, 90),
+        ("rlhf", RlhfSpec, RLHF, 70),
+        ("experiment", ExperimentSpec, EXPERIMENT, 30),
+    ],
 )
 def test_what_is_required_is_and_what_is_not_has_its_default(kind, model, text, least):
     """Also in a section of which nothing else is given, where it is not the section's default."""
-    head, _, rlhf = markdown().partition("# Specs of `kind: rlhf`")
-    part = head.partition("## The preset")[0] if kind == "agent" else rlhf
+    agent, rlhf, experiment = re.split("^# Specs of `kind: .*`$", markdown(), flags=re.MULTILINE)
+    parts = {"agent": agent.partition("## The preset")[0], "rlhf": rlhf, "experiment": experiment}
     whole = resolve_text(text, "spec.yaml").spec.model_dump(by_alias=True)
     minimal = {key: whole[key] for key in ("ppoc", "kind", "name", "algorithm") if key in whole}
-    minimal |= {"env": {"id": "x"}} if kind == "agent" else {"model": {"id": "x"}, "data": {}}
-    found = list(rows(part))
+    minimal |= {
+        "agent": {"env": {"id": "x"}},
+        "rlhf": {"model": {"id": "x"}, "data": {}},
+        "experiment": {"search": whole.get("search")},
+    }[kind]
+    found = list(rows(parts[kind]))
     assert len(found) > least
     for path, default in found:
         if default == "the file's name":
@@ -93,6 +109,8 @@ def test_what_is_required_is_and_what_is_not_has_its_default(kind, model, text, 
             lines = [line for line in text.splitlines() if not line.startswith(f"{path[0]}:")]
             with pytest.raises(SpecError):
                 resolve_text("\n".join(lines), "spec.yaml")
+        elif path[:2] == ("search", "space"):  # of one of its keys
+            assert default == "`null`"
         elif path != ("model", "id"):
             section: dict = {}
             for name in reversed(path[:-1]):

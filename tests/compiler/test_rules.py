@@ -50,6 +50,13 @@ model: {config: {}}
 stages: [sft, reward, ppo]
 data: {demonstrations: demonstrations.jsonl, preferences: preferences.jsonl}
 """
+SEARCH = "search={space: {update.epochs: {int: [1, 9]}}, cost: true, prune: wilcoxon, seeds: 1}"
+EXPERIMENTS = {"plain": ("seeds=1",), "search": (SEARCH, "seeds=2", "compare.baseline=x")}
+SMALLEST = {
+    "control": "ppoc: 1\nalgorithm: ppo\nenv: {id: CartPole-v1}\n",
+    "rlhf": RLHF,
+    "experiment": "ppoc: 1\nkind: experiment\nbase: ppo/cartpole\n",
+}
 RLHF_VARIANTS = {
     "bytes": (),
     "byte-pairs": ("model.tokenizer.bpe=300", "stages=[ppo]", "start={policy: p, reward: r}"),
@@ -126,6 +133,9 @@ def examples():
         found[name] = examine_text(path.read_text(), path, overrides, KINDS).resolved
     for name, overrides in RLHF_VARIANTS.items():
         found[name] = examine_text(RLHF, Path("spec.yaml"), overrides, KINDS).resolved
+    for name, overrides in EXPERIMENTS.items():
+        text = SMALLEST["experiment"]
+        found[name] = examine_text(text, Path("spec.yaml"), overrides, KINDS).resolved
     for path in sorted(ZOO.glob("rlhf/*.yaml")):
         found[f"rlhf/{path.stem}"] = resolve(path)
     return {name: spec for name, spec in found.items() if spec and not spec.left_out}
@@ -137,6 +147,8 @@ def given(resolved, phase):
         return [()]
     if phase is Phase.DECIDED:
         return [((Decision("update", "eager", "there is none", lacks_compiler=True),),)]
+    if resolved.kind.name == "experiment":
+        return [(resolved.plan,)] if resolved.can_plan else []
     if resolved.kind.name == "rlhf":
         facts = RlhfFacts(resolved)
         other = resolve_text(RLHF, "other.yaml")
@@ -221,11 +233,11 @@ def paths(kind):
 def test_a_wrong_value_anywhere_makes_no_rule_fail(name, tmp_path):
     """Neither a rule nor a probe reads a value that was left out."""
     kind, path = KINDS[name], tmp_path / "spec.yaml"
-    path.write_text(RLHF if name == "rlhf" else "ppoc: 1\nalgorithm: ppo\nenv: {id: CartPole-v1}\n")
+    path.write_text(SMALLEST[name])
     write_data(tmp_path, "Why?")
     for wrong in paths(kind):
         probed = name == "rlhf" or wrong.split(".")[0] in ("env", "networks")
-        report = check(path, [f"{wrong}={{wrong: {{}}}}"], probe=probed)
+        report = check(path, [f"{wrong}={{wrong: [{{}}]}}"], probe=probed)
         codes = {d.code for d in report.found}
         assert any(code.startswith("E01") for code in codes), wrong
         assert not codes & OF_PROBES, wrong

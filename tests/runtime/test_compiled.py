@@ -2,14 +2,18 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import threading
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import torch
 from torch import Tensor
 
-from ppoc.runtime.learning import compiled
+from ppoc.runtime.learning import compiled, toolchain
 
 
 class State(NamedTuple):
@@ -127,7 +131,7 @@ def test_a_tensor_given_twice_is_two_inputs(cache):
 
 
 def test_the_cache_keeps_what_was_used_last(cache, monkeypatch):
-    monkeypatch.setattr(compiled, "KEPT", 2)
+    monkeypatch.setattr(toolchain, "KEPT", 2)
     cache.mkdir()
     for age, name in enumerate(("new", "old", "older")):
         for suffix in (".pt2", ".json"):
@@ -143,3 +147,41 @@ def test_a_cache_that_cannot_be_made_is_done_without(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("PPOC_CACHE", str(tmp_path / "file" / "cache"))
     assert_equal(compiled.compile_step(decay, print)(*ARGUMENTS), decay(*ARGUMENTS))
+
+
+TOGETHER = """\
+import shutil, sys, time
+import torch
+from ppoc.runtime.learning import compiled
+sys.path.insert(0, sys.argv[1])
+from test_compiled import ARGUMENTS, decay
+torch.set_num_threads(1)
+def compile(graph, inputs, package, message):
+    time.sleep(1)  # until the other one waits
+    shutil.copyfile(sys.argv[2], package)
+compiled._compile = compile
+step = compiled.compile_step(decay, lambda text: print(text, flush=True))
+print([float(x.sum()) for x in step(*ARGUMENTS)[1:]])
+"""
+
+
+def test_of_processes_that_need_one_function_one_compiles_it(cache, tmp_path):
+    """Also where the first is killed: then another does."""
+    compiled.compile_step(decay, print)(*ARGUMENTS)
+    (package,) = cache.glob("*.pt2")
+    made = package.rename(tmp_path / "package")
+    for note in cache.glob("*.json"):
+        note.unlink()
+    command = [sys.executable, "-c", TOGETHER, Path(__file__).parent, made]
+    start = partial(subprocess.Popen, command, stdout=subprocess.PIPE, text=True)
+    killed = start()
+    assert killed.stdout.readline().startswith("compiling")
+    others = [start(), start()]
+    killed.kill()
+    killed.communicate()
+    said = [process.communicate(timeout=120)[0].splitlines() for process in others]
+    assert sorted(lines[0].partition(" ")[0] for lines in said) == ["compiling", "waiting"]
+    assert [len(lines) for lines in said] == [2, 2]
+    assert said[0][1] == said[1][1]
+    assert list(cache.glob("*.pt2")) == [package]
+    assert not list(cache.glob("*.lock"))

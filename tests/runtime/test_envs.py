@@ -1,10 +1,13 @@
 """The same contract for every backend, and each backend against an independent computation."""
 
+import os
+
 import gymnasium
 import numpy as np
 import pytest
 
 from ppoc.runtime.envs.make import make
+from ppoc.runtime.envs.pooled_envs import PooledEnvs
 from ppoc.runtime.envs.seeds import episode_seed
 from ppoc.runtime.envs.vector import EnvironmentFailure, Step, VectorEnv
 
@@ -94,6 +97,14 @@ def test_seeds_decide_trajectories(backend, env_id):
         np.testing.assert_array_equal(field, remade)
     assert not np.array_equal(first.observations, other.observations)
     assert not np.array_equal(first.observations[:, 0], first.observations[:, 1])
+
+
+def test_threads_of_environments_are_as_many_as_the_run_has(monkeypatch):
+    pytest.importorskip("envpool")
+    cores = len(os.sched_getaffinity(0))
+    for told, threads in (("1", 1), ("9999", cores), ("", cores), ("0", cores), ("all", cores)):
+        monkeypatch.setenv("OMP_NUM_THREADS", told)
+        assert PooledEnvs("CartPole-v1", 64, {})._arguments["num_threads"] == threads
 
 
 def test_threads_do_not_change_trajectories():

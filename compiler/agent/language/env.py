@@ -58,7 +58,7 @@ class Environment(BaseModel):
         "else envpool where it has this one.",
     )
     threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = Field(
-        "auto", description="envpool's worker threads; auto: one a core."
+        "auto", description="envpool's worker threads; auto: one a core, or OMP_NUM_THREADS."
     )
     max_episode_steps: Count | None = Field(
         None, description="Time limit of an episode; null: the environment's own."

@@ -49,7 +49,9 @@ class ExperimentSpec(BaseModel):
         description="A grid: keys, each with its values. All combinations are compared, of each "
         "variant.",
     )
-    search: Search | None = None
+    search: Search | None = Field(
+        None, description="A search through ranges, in the place of variants and grid."
+    )
     tasks: Annotated[list[EnvId], Field(max_length=MAX_VALUES)] = Field(
         default_factory=list,
         description="Environments; all that is compared runs on each. None: that of the base.",

@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from ppoc.compiler.front.values import STRICT, Count, Positive
 
+Name = Literal["local", "ray", "slurm"]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
@@ -13,13 +14,15 @@ class Engine(BaseModel):
     """Where runs are made; the name alone may stand for the section."""
 
     model_config = STRICT
-    name: Literal["local", "ray", "slurm"] = Field(
+    name: Name = Field(
         "local",
         description="local: processes of this machine. ray: a Ray cluster (`ppoc[ray]`). slurm: "
         "jobs of SLURM (`ppoc[slurm]`).",
     )
     address: Text | None = Field(
-        None, description="Of a Ray cluster; null: the one around, or one on this machine."
+        None,
+        description="Of a Ray cluster: auto, HOST:PORT or ray://HOST:PORT; null: that of "
+        "RAY_ADDRESS, or a new one on this machine.",
     )
     cpus: Count | None = Field(None, description="Cores of each run; null: one.")
     gpus: Annotated[float, Field(ge=0, le=1024)] = Field(
@@ -27,7 +30,8 @@ class Engine(BaseModel):
     )
     partition: Text | None = Field(None, description="Of SLURM; null: its own choice.")
     hours: Positive | None = Field(
-        None, description="Time limit of a SLURM job; a run that reaches it goes on in the next."
+        None,
+        description="Time limit of a SLURM job, after which its run goes on in the next; null: 4.",
     )
 
 

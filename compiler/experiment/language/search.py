@@ -15,10 +15,14 @@ class Range(BaseModel):
     """The values that one key may take; exactly one of these."""
 
     model_config = STRICT
-    log: Ends | None = None  # numbers of a range, even in their logarithms
-    range: Ends | None = None  # numbers, even
-    int: WholeEnds | None = None  # whole numbers, both ends among them
-    choice: Annotated[list[Any], Field(min_length=1, max_length=1000)] | None = None
+    log: Ends | None = Field(None, description="Numbers between two, even in their logarithms.")
+    range: Ends | None = Field(None, description="Numbers between two, even.")
+    int: WholeEnds | None = Field(
+        None, description="Whole numbers between two, which are among them."
+    )
+    choice: Annotated[list[Any], Field(min_length=1, max_length=1000)] | None = Field(
+        None, description="Any of these values."
+    )
 
 
 class Search(BaseModel):

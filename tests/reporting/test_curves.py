@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ppoc.runtime.evaluation.curves import band, draw, read_curve
+from ppoc.reporting.curves import band, draw, read_curve
 
 
 def test_rows_without_the_metric_are_left_out(tmp_path):

@@ -1,0 +1,1 @@
+"""Rules of how much may be run."""

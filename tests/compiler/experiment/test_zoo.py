@@ -1,0 +1,67 @@
+"""The experiments of the zoo: each asks something, and passes all checks."""
+
+import pytest
+
+from ppoc.compiler import zoo
+from ppoc.compiler.batch import check
+from ppoc.compiler.output.build import compile_spec
+from ppoc.compiler.resolve import resolve
+from zoo import ROOT
+
+FOLDER = "experiments"
+EXPERIMENTS = {
+    name.removeprefix(f"{FOLDER}/"): path
+    for name, path in zoo.paths().items()
+    if name.startswith(f"{FOLDER}/")
+}
+CLAIMS = {
+    "reinforce-variance",
+    "gae-lambda",
+    "entropy-cartpole",
+    "entropy-lunarlander",
+    "entropy-hopper",
+    "clip-kl-trust-region",
+    "critic-rate",
+    "critic-rate-ppo",
+    "depth-width",
+    "reward-scale",
+    "figure3",
+}
+
+
+def test_every_claim_has_its_experiment():
+    assert set(EXPERIMENTS) == CLAIMS
+    assert all(path.parent == ROOT / "specs" / FOLDER for path in EXPERIMENTS.values())
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_asks_and_compares(name):
+    text = EXPERIMENTS[name].read_text(encoding="utf-8")
+    comment = " ".join(
+        line.removeprefix("# ") for line in text.partition("ppoc: 1\n")[0].splitlines()
+    )
+    assert "?" in text.splitlines()[0]  # the line that `ppoc zoo list` shows
+    assert "Dinu, Policy gradients and PPO, RL Bootcamp 2024" in comment
+    resolved = resolve(EXPERIMENTS[name])
+    assert resolved.spec.name == name
+    assert resolved.spec.question.endswith("?")
+    assert resolved.spec.compare.baseline in [setting.name for setting in resolved.settings]
+    assert len(resolved.settings) >= 2
+    assert {member.seed for member in resolved.members} == {1, 2, 3, 4, 5}
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_passes_all_checks_without_a_warning(name):
+    assert check(EXPERIMENTS[name]).found == []
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_each_setting_of_an_experiment_compiles(name):
+    whole = resolve(EXPERIMENTS[name])
+    first = [f"tasks=[{task}]" for task in whole.spec.tasks[:1]]
+    resolved = resolve(EXPERIMENTS[name], ["seeds=1", *first])
+    members = compile_spec(resolved).members
+    assert len(members) == len(whole.settings)
+    for run, compiled in members.items():
+        assert "def train(" in compiled.module, run
+        compile(compiled.module, run, "exec")
