@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from math import lcm
 from typing import Any
 
-from ppoc.compiler.agent.env.probe import READS, EnvFacts, probe
+from ppoc.compiler.agent.env.facts import EnvFacts
+from ppoc.compiler.agent.env.probe import READS, probe
 from ppoc.compiler.agent.resolved import ResolvedAgent, as_agent
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.front.rules import Phase

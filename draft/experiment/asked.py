@@ -44,7 +44,7 @@ def task(reader: ExperimentReader, kinds: Mapping[str, Drafting]) -> Asked:
 
     def check(values: dict[str, Value]) -> None:
         own = {p.removeprefix(BASE): v for p, v in values.items() if p.startswith(BASE)}
-        for of in reversed(kinds.values()):
+        for of in reversed(list(kinds.values())):
             if own and all(path in of.asked.table() for path in own):
                 of.asked.check(own)
                 return

@@ -272,8 +272,8 @@ def _culprit(values: Mapping[str, Value], text: str, line: int | None) -> str | 
     for path, value in values.items():
         key = steps(path)[-1]
         comment = value.comment()
-        own = path not in ("ppoc", "kind", "name") and comment and comment in written
-        if own and re.match(rf" *{re.escape(key)}:", written):
+        said = path not in ("ppoc", "kind", "name") and comment != "" and comment in written
+        if said and re.match(rf" *{re.escape(key)}:", written):
             return path
     own = [p for p in values if p.startswith(("variants.", "vary.", "search.space.", "compare."))]
     return own[-1] if own else None

@@ -40,7 +40,7 @@ def describe(
     lines += _whole(spec)
     if spec.question:
         lines.insert(0, f'The question is "{spec.question}"')
-    text = ". ".join(lines) + "."
+    text = ". ".join(filter(None, lines)) + "."
     return text, [*dict.fromkeys([*unsaid, *_differences(resolved, text, drafted)])]
 
 

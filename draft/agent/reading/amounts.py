@@ -28,7 +28,8 @@ def read_amounts(reader: Request) -> None:
         name = best_of(reader, at)
         entry = glossary().data["quantities"].get(name, {})
         path = path_for(reader, name, at) if entry else None
-        if path is None or reader.reading.claim(path) is not None:
+        zoo = f"the zoo's {reader.reading.base}"
+        if path is None or any(c.path == path and c.how != zoo for c in reader.reading.claims):
             continue
         if reader.negated(at) and name == "epsilon" and reader.algorithm == "ppo":
             how = "the ratio without a clip"

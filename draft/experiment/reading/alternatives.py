@@ -177,9 +177,9 @@ def _of_group(whole: Plan, group: Group, found: Reading) -> list[Variant] | None
         own, base = changes[i], None
         if len(set(bases)) > 1 and bases[i] is not None:
             zoo = f"the zoo's {bases[i]}"
-            named = next(claim for claim in claims[i].values() if claim.how == zoo)
+            said = next(claim for claim in claims[i].values() if claim.how == zoo)
             if bases[i] != bases[0]:
-                base = Claim("base", bases[i], named.start, named.end)
+                base = Claim("base", bases[i], said.start, said.end)
             own = {path: claim for path, claim in own.items() if claim.how != zoo}
         first = readings[i].claim("algorithm")
         algorithm = str(first.value) if first is not None else None

@@ -146,7 +146,7 @@ def link(
     return first, first + len(found["join"].split())
 
 
-def _only(row: Row, first: int, last: int, words: set[str]) -> bool:
+def _only(row: Row, first: int, last: int, words: frozenset[str]) -> bool:
     return all(token.text in words for token in row.tokens[first:last])
 
 

@@ -113,9 +113,9 @@ def _seeds(row: Row, facts: Facts) -> None:
         words = plain(row.request[found.start : found.end])
         if number.many:
             dashes = len(number.many) == 2 and row.request[number.start] not in "[({"
-            ends = [int(v) for v in number.many]
-            many = [float(v) for v in range(ends[0], ends[1] + 1)] if dashes else number.many
-            _claim(row, facts, "seeds", _seed_list(many), found)
+            first, last = int(number.many[0]), int(number.many[-1])
+            own = [float(v) for v in range(first, min(last, first + MOST) + 1)]
+            _claim(row, facts, "seeds", _seed_list(own if dashes else number.many), found)
         elif (count := _whole(found)) is not None:
             text = f"{count} seeds, 1 to {count}; of the one seed {count}, say `seed {count}`"
             facts.notes.append(Note("question", words, text))

