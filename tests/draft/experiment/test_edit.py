@@ -21,7 +21,7 @@ set: {training.total_steps: 1_000_000}
 variants:
   plain: {}   # as it is
   entropy: {losses.entropy.beta: 0.01}
-  trpo: {base: trpo/halfcheetah}
+  trpo: {base: trpo/halfcheetah, env.id: Hopper-v5}
 seeds: 5  # few
 compare: {baseline: plain}
 # the end
@@ -63,7 +63,7 @@ def edited(text, request):
         ("use 10 seeds", "seeds: 5", "seeds: 10"),
         ("two more seeds", "seeds: 5", "seeds: 7"),
         ("add seed 7", "seeds: 5", "seeds: [1, 2, 3, 4, 5, 7]"),
-        ("drop the trpo variant", "  trpo: {base: trpo/halfcheetah}\n", ""),
+        ("drop the trpo variant", "  trpo: {base: trpo/halfcheetah, env.id: Hopper-v5}\n", ""),
         ("two million steps", "1_000_000", "2_000_000"),
         ("compare with 99% confidence", "{baseline: plain}", "{baseline: plain, confidence: 0.99}"),
         ("the baseline is entropy", "{baseline: plain}", "{baseline: entropy}"),
@@ -110,7 +110,7 @@ def test_an_edit_of_an_inline_base(request_, before, after):
 
 def test_a_variant_beside_none_leaves_the_base_as_it_is_too():
     spec = edited(INLINE, "add a variant with clip 0.1").resolved.spec
-    assert spec.variants == {"plain": {}, "epsilon-0.1": {"losses.policy.epsilon": 0.1}}
+    assert spec.variants == {"plain": {}, "epsilon-0.1": {"losses": {"policy": {"epsilon": 0.1}}}}
 
 
 def test_what_cannot_be_changed_is_told():
