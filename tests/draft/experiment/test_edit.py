@@ -70,7 +70,6 @@ def edited(text, request):
         ("double the learning rate", "1_000_000}", "1_000_000, optimizer.actor.lr: 0.0006}"),
         ("in the entropy variant, an entropy bonus of 0.02", "beta: 0.01", "beta: 0.02"),
         ("at most 40 runs", "# the end", "budget: {runs: 40}\n# the end"),
-        ("also on Walker2d", "# the end", "tasks: [Hopper-v5, Walker2d-v5]\n# the end"),
     ],
 )
 def test_an_edit_changes_its_own_place(request_, before, after):
