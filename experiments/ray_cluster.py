@@ -89,7 +89,7 @@ def connect(address: str | None) -> Cluster:
     """
     require()
     asked = address or os.environ.get("RAY_ADDRESS") or None
-    own, folder = asked in (None, "local"), None
+    own, folder = asked is None or asked == "local", None
     _keep_to_itself(own)
     import ray
 
@@ -99,7 +99,7 @@ def connect(address: str | None) -> Cluster:
         # A folder of this user alone, near enough for the paths of sockets.
         folder = options["_temp_dir"] = tempfile.mkdtemp(prefix="ppoc-ray-", dir="/tmp")
         options |= {"object_store_memory": STORE_BYTES, "_node_ip_address": "127.0.0.1"}
-    else:
+    elif asked is not None:
         options["address"] = asked
         _reach(asked)
     try:
@@ -112,9 +112,9 @@ def connect(address: str | None) -> Cluster:
         disconnect(Cluster("", folder))
         what = "no Ray cluster can be started here" if own else f"no Ray cluster at {asked}"
         raise EngineError(f"{what}: {first_line(error)}") from error
-    return Cluster(
-        "a Ray cluster on this machine" if own else f"the Ray cluster at {asked}", folder
-    )
+    place = "a Ray cluster on this machine" if own else f"the Ray cluster at {asked}"
+    is_far = asked is not None and asked.startswith(CLIENT)
+    return Cluster(place, folder, None if is_far else ray.get_runtime_context().gcs_address)
 
 
 def disconnect(cluster: Cluster) -> None:
