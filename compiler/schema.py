@@ -4,6 +4,8 @@ from typing import Any
 
 from ppoc.compiler.front.source import GREEK
 from ppoc.compiler.front.spec import SpecKind
+from ppoc.compiler.front.suggest import places
+from ppoc.compiler.front.values import KEY
 from ppoc.compiler.kinds import KINDS
 
 
@@ -23,6 +25,14 @@ def json_schema() -> dict[str, Any]:
         whole = {"$ref": f"#/$defs/{title}"}
         is_it = {"properties": {"kind": {"const": name}}, "required": ["kind"]}
         choice = {"if": is_it, "then": whole, "else": choice} if choice else whole
+    keys = {
+        path
+        for kind in KINDS.values()
+        if kind.pace
+        for x in places(kind.model).values()
+        for path in x
+    }
+    _with_keys(definitions)
     return {
         # The newest draft that every yaml-language-server knows; nothing newer is used.
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -30,7 +40,17 @@ def json_schema() -> dict[str, Any]:
         "type": "object",
         **choice,
         "$defs": definitions,
+        "definitions": {"keys": {"enum": sorted(key for key in keys if "lock" not in key)}},
     }
+
+
+def _with_keys(value: Any) -> None:
+    """Name the keys of runs where a schema takes any, so that an editor completes them."""
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, dict | list):
+            _with_keys(item)
+    if isinstance(value, dict) and KEY in value.get("patternProperties", {}):
+        value["propertyNames"] = {"anyOf": [{"$ref": "#/definitions/keys"}, {"pattern": KEY}]}
 
 
 def _of(kind: SpecKind) -> dict[str, Any]:

@@ -69,8 +69,8 @@ def compile(
 
 def _explain(compiled: "Compiled", runs: "Mapping[Path, Compiled]") -> None:
     """Show the decisions of the passes; of many runs, those that differ, and whose they are."""
-    found = {tuple(run.decisions): f"{place.name}: " for place, run in reversed(runs.items())}
-    for decisions, whose in reversed((found or {tuple(compiled.decisions): ""}).items()):
+    found = {tuple(run.decisions): f"{place.name}: " for place, run in reversed([*runs.items()])}
+    for decisions, whose in reversed([*(found or {tuple(compiled.decisions): ""}).items()]):
         for decision in decisions:
             terminal.show(f"{whose}{decision.name}: {decision.choice}\n    {decision.reason}")
 

@@ -37,6 +37,16 @@ class AgentKind:
         "env.normalize.observations",
         "env.normalize.rewards",
     )
+    pace = (
+        "algorithm",
+        "env",
+        "networks",
+        "optimizer.trust_region",
+        "optimizer.cross_entropy",
+        "update",
+        "training.device",
+        "training.compile",
+    )
 
     def presets(self) -> Mapping[str, str]:
         """The presets."""

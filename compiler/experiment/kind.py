@@ -32,6 +32,7 @@ class ExperimentKind:
     introduction = INTRODUCTION
     task = ""
     alike = ()
+    pace = ()
 
     def presets(self) -> Mapping[str, str]:
         """None."""
@@ -76,8 +77,8 @@ class ExperimentKind:
         return compile_experiment(resolved)
 
     def explain(self, resolved: ExperimentResolved, *, tex: bool = False) -> str:
-        """What is compared, of how many runs, and how much that is."""
-        return explain(resolved)
+        """What is compared, and how much that is; in LaTeX, the objectives of its settings."""
+        return explain(resolved, tex=tex)
 
 
 KIND = ExperimentKind()

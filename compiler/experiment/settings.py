@@ -131,5 +131,7 @@ def _points(grid: Mapping[str, Node]) -> Iterator[tuple[str, tuple[Node, ...], S
 def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.12g}"
+    if isinstance(value, str) and re.fullmatch(r"[\w./~-]+", value):
+        value = value.rpartition("/")[2] or value  # a lock has the whole path of a file
     text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
     return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"

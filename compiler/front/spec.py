@@ -123,6 +123,7 @@ class SpecKind(Protocol):
         introduction: a paragraph of the reference.
         task: key of the environment that a run learns in; empty where runs have none.
         alike: keys whose values should be the same in all that is compared with each other.
+        pace: keys whose values the speed of a run follows from.
     """
 
     name: str
@@ -135,6 +136,7 @@ class SpecKind(Protocol):
     introduction: str
     task: str
     alike: Sequence[str]
+    pace: Sequence[str]
 
     def presets(self) -> Mapping[str, str]:
         """Name → text of the presets that its specs may build on."""

@@ -25,6 +25,7 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 ENV_ID = r"^[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}$"
 EnvId = Annotated[str, StringConstraints(pattern=ENV_ID)]
+KEY = r"^[^\W\d]\w*(\.[^\W\d]\w*){0,15}$"  # of a value, with those of its sections before it
 OptionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Formula = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Point = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2)]

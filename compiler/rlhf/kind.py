@@ -30,6 +30,20 @@ class RlhfKind:
     introduction = INTRODUCTION
     task = ""
     alike = ("ppo.episodes", "sft.epochs", "reward.epochs", "evaluation.prompts", "model.id")
+    pace = (
+        "stages",
+        "model",
+        "data.max_prompt_tokens",
+        "data.max_response_tokens",
+        "sft.epochs",
+        "reward.epochs",
+        "ppo.rollout_size",
+        "ppo.minibatch_size",
+        "ppo.epochs",
+        "ppo.generation",
+        "training.device",
+        "training.compile",
+    )
 
     def presets(self) -> Mapping[str, str]:
         """None."""

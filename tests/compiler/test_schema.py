@@ -72,6 +72,31 @@ def test_the_kind_says_which_language_a_spec_is_in():
         assert not valid(wrong), wrong
 
 
+def test_experiments_are_valid_and_complete_the_keys_of_their_runs():
+    base = {"ppoc": 1, "kind": "experiment", "base": "ppo/cartpole"}
+    changes = {"optimizer.actor.lr": 1e-4, "losses": {"entropy": {"beta": 0.1}}, "advantage.λ": 0.9}
+    space = {"update.epochs": {"int": [1, 9]}, "networks.actor.activation": {"choice": ["tanh"]}}
+    for right in (
+        {**base, "set": changes, "variants": {"a": {}, "b": {"base": {"ppoc": 1}, **changes}}},
+        {**base, "vary": {"update.epochs": [1, 2]}, "seeds": [3, 4], "engine": "ray", "jobs": 2},
+        {**base, "search": {"space": space}, "engine": {"name": "slurm", "hours": 2}},
+    ):
+        assert valid(right), right
+    for wrong in (
+        {**base, "seeds": 0},
+        {**base, "engine": "kubernetes"},
+        {**base, "vary": {"update.epochs": 3}},
+        {**base, "set": {"a..b": 1}},
+        {**base, "search": {"space": {"update.epochs": {"lgo": [1, 2]}}}},
+        {**base, "algorithm": "ppo"},
+    ):
+        assert not valid(wrong), wrong
+    keys = json_schema()["definitions"]["keys"]["enum"]
+    assert {"optimizer.actor.lr", "ppo.kl.beta", "env.id"} <= {*keys}
+    names = json_schema()["$defs"]["ExperimentSpec"]["properties"]["set"]["propertyNames"]
+    assert {"$ref": "#/definitions/keys"} in names["anyOf"]
+
+
 def test_every_property_says_what_it_is():
     schema = json_schema()
     for name, section in schema["$defs"].items():

@@ -3,7 +3,7 @@
 One pydantic model a section, as in ppoc.compiler.agent.language.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field, StringConstraints
 
@@ -15,6 +15,13 @@ from ppoc.compiler.front.values import STRICT, Count, EnvId, Lock, Name, One
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 MAX_VALUES = 1_000  # of one key, of seeds, of variants
+
+
+def _or_name(schema: dict[str, Any]) -> None:
+    """Allow an engine's name for its section, as `normal` in ..document does."""
+    section = {"$ref": schema.pop("$ref")}
+    schema["anyOf"] = [section, {"enum": list(get_args(Engine.model_fields["name"].annotation))}]
+    schema["description"] = "Where runs are made: a name, or a section with more."
 
 
 class ExperimentSpec(BaseModel):
@@ -61,7 +68,7 @@ class ExperimentSpec(BaseModel):
         | Annotated[list[Seed], Field(min_length=1, max_length=MAX_VALUES)]
     ) = Field(5, description="Seeds of each setting on each task: 5 is 1 to 5.")
     compare: Compare = Field(default_factory=Compare)
-    engine: Engine = Field(default_factory=Engine)
+    engine: Engine = Field(default_factory=Engine, json_schema_extra=_or_name)
     jobs: Count | Literal["auto"] = Field(
         "auto", description="Runs side by side; auto: as many as the engine has room for."
     )

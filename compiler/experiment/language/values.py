@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints
 
-# A key of a spec, with those of its sections before it: `optimizer.actor.lr`.
-Key = Annotated[str, StringConstraints(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*){0,15}$", max_length=200)]
+from ppoc.compiler.front.values import KEY
+
+Key = Annotated[str, StringConstraints(pattern=KEY, max_length=200)]  # `optimizer.actor.lr`
 Changes = dict[Key, Any]

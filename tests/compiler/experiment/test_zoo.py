@@ -27,14 +27,28 @@ CLAIMS = {
     "reward-scale",
     "figure3",
 }
+SEARCHES = {"search-cartpole"}
 
 
 def test_every_claim_has_its_experiment():
-    assert set(EXPERIMENTS) == CLAIMS
+    assert set(EXPERIMENTS) == CLAIMS | SEARCHES
     assert all(path.parent == ROOT / "specs" / FOLDER for path in EXPERIMENTS.values())
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", sorted(SEARCHES))
+def test_a_search_asks_confirms_and_compiles(name):
+    text = EXPERIMENTS[name].read_text(encoding="utf-8")
+    assert "?" in text.splitlines()[0]
+    resolved = resolve(EXPERIMENTS[name])
+    assert resolved.spec.name == name
+    assert resolved.spec.question.endswith("?")
+    assert resolved.spec.search.confirm >= 2
+    assert [seed.value for seed in resolved.seeds] == [1, 2, 3, 4, 5]
+    for _, examined in resolved.examined:  # the ends of its ranges
+        assert "def train(" in compile_spec(examined.resolved).module
+
+
+@pytest.mark.parametrize("name", sorted(CLAIMS))
 def test_an_experiment_asks_and_compares(name):
     text = EXPERIMENTS[name].read_text(encoding="utf-8")
     comment = " ".join(
@@ -55,7 +69,7 @@ def test_an_experiment_passes_all_checks_without_a_warning(name):
     assert check(EXPERIMENTS[name]).found == []
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", sorted(CLAIMS))
 def test_each_setting_of_an_experiment_compiles(name):
     whole = resolve(EXPERIMENTS[name])
     first = [f"tasks=[{task}]" for task in whole.spec.tasks[:1]]
