@@ -128,9 +128,9 @@ def disconnect(cluster: Cluster) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """An error of Ray, which may be pages long, in a line."""
+    """An error of Ray, which may be pages long, in a sentence."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return printable(lines[0], 300)
+    return printable(lines[0].partition(". ")[0], 300)
 
 
 def _keep_to_itself(own: bool) -> None:

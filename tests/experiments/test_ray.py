@@ -70,7 +70,7 @@ def test_a_node_that_dies_loses_nothing(ppoc, spec, cluster, tmp_path):
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert out.endswith("results: killed/results.json\n")
-    assert "raylet" not in out + err
+    assert "(raylet)" not in out + err
     assert "its machine or its process was lost, and it goes on from its last checkpoint" in err
     runs = [run.run for run in read(saved).runs]
     assert len(runs) == 2
