@@ -96,8 +96,10 @@ def connect(address: str | None) -> Cluster:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     if own:
         options |= {"address": "local", "num_cpus": machine.cores(), "include_dashboard": False}
-        # A folder of this user alone, near enough for the paths of sockets.
-        folder = options["_temp_dir"] = tempfile.mkdtemp(prefix="ppoc-ray-", dir="/tmp")
+        # A folder of this user alone, near enough for the paths of sockets. Ray lets all write to
+        # the one that it is given.
+        folder = tempfile.mkdtemp(prefix="ppoc-ray-", dir="/tmp")
+        options["_temp_dir"] = f"{folder}/ray"
         options |= {"object_store_memory": STORE_BYTES, "_node_ip_address": "127.0.0.1"}
     elif asked is not None:
         options["address"] = asked

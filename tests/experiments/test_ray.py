@@ -89,7 +89,7 @@ def test_a_signal_stops_runs_of_a_cluster_that_began_here(ppoc, spec, tmp_path):
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (3, "")
-    assert "2 runs on a Ray cluster on this machine: " in err
+    assert "2 to run on a Ray cluster on this machine: " in err
     assert "2 of 2 runs are left; `ppoc run stopped --resume` goes on" in err
     assert not any(word in err for word in ("Traceback", "raylet", "core_worker"))
     runs = [run.run for run in read(saved).runs]
