@@ -89,17 +89,19 @@ def connect(address: str | None) -> Cluster:
     """
     require()
     asked = address or os.environ.get("RAY_ADDRESS") or None
-    own, folder = asked in (None, "local"), None
+    own, folder = asked is None or asked == "local", None
     _keep_to_itself(own)
     import ray
 
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     if own:
         options |= {"address": "local", "num_cpus": machine.cores(), "include_dashboard": False}
-        # A folder of this user alone, near enough for the paths of sockets.
-        folder = options["_temp_dir"] = tempfile.mkdtemp(prefix="ppoc-ray-", dir="/tmp")
+        # A folder of this user alone, near enough for the paths of sockets. Ray lets all write to
+        # the one that it is given.
+        folder = tempfile.mkdtemp(prefix="ppoc-ray-", dir="/tmp")
+        options["_temp_dir"] = f"{folder}/ray"
         options |= {"object_store_memory": STORE_BYTES, "_node_ip_address": "127.0.0.1"}
-    else:
+    elif asked is not None:
         options["address"] = asked
         _reach(asked)
     try:
@@ -112,9 +114,9 @@ def connect(address: str | None) -> Cluster:
         disconnect(Cluster("", folder))
         what = "no Ray cluster can be started here" if own else f"no Ray cluster at {asked}"
         raise EngineError(f"{what}: {first_line(error)}") from error
-    return Cluster(
-        "a Ray cluster on this machine" if own else f"the Ray cluster at {asked}", folder
-    )
+    place = "a Ray cluster on this machine" if own else f"the Ray cluster at {asked}"
+    is_far = asked is not None and asked.startswith(CLIENT)
+    return Cluster(place, folder, None if is_far else ray.get_runtime_context().gcs_address)
 
 
 def disconnect(cluster: Cluster) -> None:
@@ -128,9 +130,9 @@ def disconnect(cluster: Cluster) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """An error of Ray, which may be pages long, in a line."""
+    """An error of Ray, which may be pages long, in a sentence."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return printable(lines[0], 300)
+    return printable(lines[0].partition(". ")[0], 300)
 
 
 def _keep_to_itself(own: bool) -> None:

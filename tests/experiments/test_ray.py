@@ -69,8 +69,8 @@ def test_a_node_that_dies_loses_nothing(ppoc, spec, cluster, tmp_path):
     cluster.remove_node(second, allow_graceful=False)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    assert out == "results: killed/results.json\n"
-    assert "(raylet)" not in err
+    assert out.endswith("results: killed/results.json\n")
+    assert "(raylet)" not in out + err
     assert "its machine or its process was lost, and it goes on from its last checkpoint" in err
     runs = [run.run for run in read(saved).runs]
     assert len(runs) == 2
@@ -89,7 +89,7 @@ def test_a_signal_stops_runs_of_a_cluster_that_began_here(ppoc, spec, tmp_path):
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (3, "")
-    assert "2 runs on a Ray cluster on this machine: " in err
+    assert "2 to run on a Ray cluster on this machine: " in err
     assert "2 of 2 runs are left; `ppoc run stopped --resume` goes on" in err
     assert not any(word in err for word in ("Traceback", "raylet", "core_worker"))
     runs = [run.run for run in read(saved).runs]
