@@ -3,13 +3,15 @@
 import time
 from pathlib import Path
 
-from ppoc.experiments.display import Display
-from ppoc.experiments.engine import Engine, Job, Outcome
-from ppoc.experiments.progress import Progress, progress
-from ppoc.experiments.run_folder import ending
+from ppoc.experiments.display.display import Display
+from ppoc.experiments.display.progress import Progress, progress
+from ppoc.experiments.display.view import Meter, RunView, View
+from ppoc.experiments.engines.engine import Engine, Job, Outcome
+from ppoc.experiments.engines.run_folder import ending
 from ppoc.experiments.stopping import requests
-from ppoc.experiments.view import Meter, RunView, View
+from ppoc.formats import rates
 from ppoc.formats.experiment import ExperimentRecord, RunRecord, write
+from ppoc.formats.rates import Rate
 
 TICK_SECONDS = 0.1
 LOOK_SECONDS = 1.0  # between looks at how far runs are
@@ -154,6 +156,8 @@ class Conductor:
             before = seconds < found.seconds  # it was made, and not by this attempt
             seconds = max(0.0, found.seconds - run.seconds) if before else found.seconds
             self._set(job.name, steps=found.steps, score=found.score, reason=None)
+            if not before:
+                _keep_rate(job, outcome, self._totals[job.name], found.seconds)
         else:
             self._set(job.name, reason=outcome.reason and outcome.reason[:REASON])
         self._set(job.name, state=outcome.state, seconds=round(run.seconds + seconds, 3))
@@ -165,6 +169,13 @@ class Conductor:
     def _write(self) -> None:
         self._written = time.monotonic()
         write(self._folder, self.record)
+
+
+def _keep_rate(job: Job, outcome: Outcome, steps: int, seconds: float) -> None:
+    """Keep how fast a whole run was and how much memory it had, for `ppoc explain`."""
+    if job.work and steps and seconds:
+        mib = outcome.memory / 2**20 if outcome.memory else None
+        rates.note(job.work, Rate(steps / seconds, mib))
 
 
 def conduct(conductor: Conductor, display: Display, *, hours: float | None = None) -> None:

@@ -21,7 +21,7 @@ from ppoc.compiler.front.spec import ResolvedSpec
 from ppoc.compiler.output.build import LOCK, MANIFEST, Compiled, compile_spec
 from ppoc.compiler.output.manifest import FolderError, read_file
 from ppoc.compiler.resolve import resolve, resolve_text
-from ppoc.experiments.run_folder import ending
+from ppoc.experiments.engines.run_folder import ending
 from ppoc.formats.documents import NewerError
 from ppoc.formats.experiment import NAME, ExperimentRecord, RunRecord, read
 from ppoc.formats.files import open_to_write, write_whole

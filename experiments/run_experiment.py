@@ -8,12 +8,13 @@ from typing import Any
 
 from ppoc.compiler.experiment.members import Member
 from ppoc.compiler.experiment.resolved import ExperimentResolved
+from ppoc.compiler.work import work_of
 from ppoc.experiments.conductor import Conductor, conduct
-from ppoc.experiments.display import Display
-from ppoc.experiments.engine import Job
-from ppoc.experiments.engines import asked, engine_for
+from ppoc.experiments.display.display import Display
+from ppoc.experiments.engines.engine import Job
+from ppoc.experiments.engines.named import asked, engine_for
+from ppoc.experiments.engines.planning import Plan, plan
 from ppoc.experiments.experiment_folder import record_of
-from ppoc.experiments.planning import Plan, plan
 from ppoc.formats.experiment import ExperimentRecord, RunRecord
 
 
@@ -87,10 +88,11 @@ def run_members(
     say(_in_words(record, len(todo), engine.place))
     conductor = Conductor(folder, record, engine, display)
     wanted = {run.run for run in todo}
-    steps = {member.name: member.steps for member in members}
+    named = {member.name: member for member in members}
     for run in record.runs:
-        job = job_of(folder, run, planned, wishes) if run.run in wanted else None
-        conductor.add(run, job, steps[run.run])
+        member = named[run.run]
+        job = job_of(folder, run, member, planned, wishes) if run.run in wanted else None
+        conductor.add(run, job, member.steps)
     conduct(conductor, display, hours=hours)
     return conductor.record
 
@@ -131,7 +133,7 @@ def planned_for(resolved: ExperimentResolved, wishes: Wishes, runs: int) -> Plan
     return plan(runs, jobs, device="cpu" if devices == {"cpu"} else "auto")
 
 
-def job_of(folder: Path, run: RunRecord, planned: Plan, wishes: Wishes) -> Job:
+def job_of(folder: Path, run: RunRecord, member: Member, planned: Plan, wishes: Wishes) -> Job:
     """The job of a run in an experiment's folder; one that was begun keeps its threads."""
     return Job(
         run.run,
@@ -141,4 +143,5 @@ def job_of(folder: Path, run: RunRecord, planned: Plan, wishes: Wishes) -> Job:
         device=wishes.device,
         trust=wishes.trust,
         debug=wishes.debug,
+        work=work_of(member.resolved),
     )

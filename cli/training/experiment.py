@@ -16,7 +16,7 @@ from ppoc.formats.text import printable
 if TYPE_CHECKING:
     from ppoc.compiler.experiment.resolved import ExperimentResolved
     from ppoc.compiler.front.spec import ResolvedSpec
-    from ppoc.experiments.display import Mode
+    from ppoc.experiments.display.display import Mode
     from ppoc.experiments.run_experiment import Wishes
     from ppoc.formats.experiment import ExperimentRecord
 
@@ -84,9 +84,9 @@ def _of_flags(base: "ResolvedSpec", given: Given) -> "ResolvedSpec":
 
 def run(spec: "ExperimentResolved", given: Given, wishes: "Wishes", mode: "Mode") -> None:
     """Run an experiment, in a new folder or in the one that it is to go on in."""
-    from ppoc.experiments.display import display
-    from ppoc.experiments.engine import EngineError
-    from ppoc.experiments.engines import asked
+    from ppoc.experiments.display.display import display
+    from ppoc.experiments.engines.engine import EngineError
+    from ppoc.experiments.engines.named import asked
     from ppoc.experiments.experiment_folder import ExperimentError, UnfinishedError, alone
 
     def say(text: str) -> None:

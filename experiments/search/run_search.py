@@ -17,8 +17,8 @@ import optuna
 from ppoc.compiler.experiment.members import Member
 from ppoc.compiler.experiment.resolved import ExperimentResolved
 from ppoc.experiments.conductor import Conductor
-from ppoc.experiments.display import Display
-from ppoc.experiments.engines import asked, engine_for
+from ppoc.experiments.display.display import Display
+from ppoc.experiments.engines.named import asked, engine_for
 from ppoc.experiments.experiment_folder import (
     ExperimentError,
     UnfinishedError,

@@ -14,7 +14,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from ppoc.experiments.run_folder import ending
+from ppoc.experiments.engines.run_folder import ending
 from ppoc.experiments.search.sampling import UNITS
 from ppoc.runtime.records.metrics import read_metrics
 

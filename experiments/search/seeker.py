@@ -11,9 +11,9 @@ from optuna.trial import FrozenTrial, TrialState
 from ppoc.compiler.experiment.resolved import ExperimentResolved
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.experiments.conductor import TICK_SECONDS, Conductor
-from ppoc.experiments.display import Display
+from ppoc.experiments.display.display import Display
+from ppoc.experiments.engines.planning import Plan
 from ppoc.experiments.experiment_folder import add_missing, record_of
-from ppoc.experiments.planning import Plan
 from ppoc.experiments.run_experiment import Wishes, job_of
 from ppoc.experiments.search.budget import Allowance
 from ppoc.experiments.search.space import distributions, values, words
@@ -133,7 +133,9 @@ class Seeker:
             done = run.state == "finished"
             if done:
                 trial.ended.add(run.run)
-            job = None if done else job_of(self._folder, run, self._planned, self._wishes)
+            job = None
+            if not done:
+                job = job_of(self._folder, run, member, self._planned, self._wishes)
             self._conductor.add(run.model_copy(update={"reason": None}), job, member.steps)
         self._advance(trial)
 

@@ -12,8 +12,8 @@ from ppoc.compiler.experiment.members import Member
 from ppoc.compiler.experiment.resolved import ExperimentResolved
 from ppoc.compiler.experiment.search import trial as setting_of
 from ppoc.compiler.front.node import Node
-from ppoc.experiments.progress import progress
-from ppoc.experiments.run_folder import ending
+from ppoc.experiments.display.progress import progress
+from ppoc.experiments.engines.run_folder import ending
 from ppoc.experiments.search import score
 from ppoc.experiments.search.sampling import UNITS
 from ppoc.experiments.search.space import values

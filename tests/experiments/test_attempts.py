@@ -15,8 +15,8 @@ from learnt import learnt
 
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve_text
-from ppoc.experiments.attempt import Attempt, attempt
-from ppoc.experiments.engine import Job, Outcome
+from ppoc.experiments.engines.attempt import Attempt, attempt
+from ppoc.experiments.engines.engine import Job, Outcome
 
 SPEC = """\
 ppoc: 1
@@ -105,8 +105,8 @@ def test_an_interrupt_lets_the_run_save_and_stop(job):
 
 def test_attempts_need_no_torch():
     code = (
-        "import sys, ppoc.experiments.attempt, ppoc.experiments.run_experiment as r\n"
-        "import ppoc.experiments.table, ppoc.experiments.shorthand\n"
+        "import sys, ppoc.experiments.engines.attempt, ppoc.experiments.run_experiment as r\n"
+        "import ppoc.experiments.display.table, ppoc.experiments.shorthand\n"
         "assert 'torch' not in sys.modules and 'gymnasium' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

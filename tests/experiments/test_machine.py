@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from ppoc.experiments import local, machine
-from ppoc.experiments.engine import Job, Outcome
-from ppoc.experiments.planning import Plan, plan
+from ppoc.experiments.engines import local, machine
+from ppoc.experiments.engines.engine import Job, Outcome
+from ppoc.experiments.engines.planning import Plan, plan
 
 GIB = 1 << 30
 

@@ -11,11 +11,10 @@ import pytest
 
 from crashes import ending
 from ppoc.compiler.experiment.language.engine import Engine as EngineSpec
-from ppoc.experiments import ray_cluster
-from ppoc.experiments.engine import EngineError, Job
-from ppoc.experiments.engines import asked
-from ppoc.experiments.ray_cluster import Need
-from ppoc.experiments.remote import Losses
+from ppoc.experiments.engines.engine import EngineError, Job
+from ppoc.experiments.engines.named import asked, ray_cluster
+from ppoc.experiments.engines.ray_cluster import Need
+from ppoc.experiments.engines.remote import Losses
 from ppoc.formats.experiment import read
 
 pytest.importorskip("ray", reason="Ray has no wheel for this Python")
@@ -166,7 +165,7 @@ def test_a_run_that_is_lost_again_and_again_without_getting_further_has_failed(t
 def test_a_cluster_that_began_here_obeys_nobody_else(tmp_path):
     script = """
 import os, subprocess, sys
-from ppoc.experiments import ray_cluster
+from ppoc.experiments.engines import ray_cluster
 cluster = ray_cluster.connect("local")
 import ray
 address = ray.get_runtime_context().gcs_address

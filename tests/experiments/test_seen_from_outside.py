@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from ppoc.experiments.output import FIRST_BYTES, LAST_BYTES, NAME, Output, reason
-from ppoc.experiments.progress import LINE_BYTES, Progress, progress
-from ppoc.experiments.run_folder import Ending, ending, is_held
+from ppoc.experiments.display.progress import LINE_BYTES, Progress, progress
+from ppoc.experiments.engines.output import FIRST_BYTES, LAST_BYTES, NAME, Output, reason
+from ppoc.experiments.engines.run_folder import Ending, ending, is_held
 
 HEAD = "step,episode_return,policy_loss,steps_per_second\n"
 

@@ -11,8 +11,8 @@ from crashes import ending
 from ppoc.compiler.experiment.language.engine import Engine as EngineSpec
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve_text
-from ppoc.experiments.engine import EngineError, Job
-from ppoc.experiments.engines import asked
+from ppoc.experiments.engines.engine import EngineError, Job
+from ppoc.experiments.engines.named import asked
 
 pytest.importorskip("submitit", reason="submitit has no wheel for this Python")
 
@@ -38,7 +38,7 @@ def jobs(folder, *names):
 
 @pytest.fixture
 def engine(tmp_path, monkeypatch):
-    from ppoc.experiments.slurm_engine import SlurmEngine
+    from ppoc.experiments.engines.slurm_engine import SlurmEngine
 
     monkeypatch.setenv("PYTHONSAFEPATH", "1")
     said = []
@@ -118,7 +118,7 @@ def slurm(tmp_path, monkeypatch):
 
 
 def test_slurm_is_asked_for_what_the_spec_says(slurm, tmp_path):
-    from ppoc.experiments.slurm_engine import SlurmEngine
+    from ppoc.experiments.engines.slurm_engine import SlurmEngine
 
     (tmp_path / ".slurm").symlink_to(slurm)  # planted, and not to be followed
     spec = EngineSpec(name="slurm", cpus=3, gpus=1, partition="short", hours=1.5)
@@ -156,7 +156,7 @@ def test_slurm_that_cannot_be_used_is_said_before_anything_is_written(
 ):
     with pytest.raises(EngineError, match=r"gives whole GPUs, and engine.gpus is 0\.5"):
         asked(EngineSpec(name="slurm", gpus=0.5), None)
-    monkeypatch.setattr("ppoc.experiments.slurm_engine.find_spec", lambda name: None)
+    monkeypatch.setattr("ppoc.experiments.engines.slurm_engine.find_spec", lambda name: None)
     with pytest.raises(EngineError, match=r"pip install 'ppoc\[slurm\]'"):
         asked(EngineSpec(), "slurm")
     done = ppoc("run", spec(), "--engine", "slurm")

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from ppoc.compiler.resolve import resolve_text
-from ppoc.experiments.engine import Outcome
+from ppoc.experiments.engines.engine import Outcome
 from ppoc.experiments.run_experiment import Wishes
 from ppoc.experiments.search import run_search, seeker
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from ppoc.compiler.experiment.language.engine import Engine as EngineSpec
-from ppoc.experiments.attempt import FAILED
-from ppoc.experiments.engine import EngineError, Job, Outcome
-from ppoc.experiments.remote import Losses, RemoteAttempt
+from ppoc.experiments.engines.attempt import FAILED
+from ppoc.experiments.engines.engine import EngineError, Job, Outcome
+from ppoc.experiments.engines.remote import Losses, RemoteAttempt
 from ppoc.formats.folders import remove
 from ppoc.formats.text import printable
 

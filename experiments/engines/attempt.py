@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ppoc.compiler.agent.env.isolation import PR_SET_PDEATHSIG
-from ppoc.experiments.engine import Job, Outcome
-from ppoc.experiments.machine import memory_of
-from ppoc.experiments.output import Output, reason
-from ppoc.experiments.run_folder import ending, is_held
+from ppoc.experiments.engines.engine import Job, Outcome
+from ppoc.experiments.engines.machine import memory_of
+from ppoc.experiments.engines.output import Output, reason
+from ppoc.experiments.engines.run_folder import ending, is_held
 
 LOOK_SECONDS = 0.2
 STOPPED = "stopped"  # all that a run says which is stopped before it trains

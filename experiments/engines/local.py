@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from ppoc.experiments import machine
-from ppoc.experiments.attempt import Attempt
-from ppoc.experiments.engine import Job, Outcome
-from ppoc.experiments.planning import Plan
+from ppoc.experiments.engines import machine
+from ppoc.experiments.engines.attempt import Attempt
+from ppoc.experiments.engines.engine import Job, Outcome
+from ppoc.experiments.engines.planning import Plan
 
 GIB = 1 << 30
 USUAL = GIB // 2  # bytes of a run, until one was seen
@@ -25,7 +25,8 @@ class LocalEngine:
         self._say = say
         self._running: list[Attempt] = []
         self._gpus: dict[str, str] = {}  # job → its GPU
-        self._seen = 0  # the most bytes that a run has had
+        self._peaks: dict[str, int] = {}  # job → the most bytes that its run has had
+        self._seen = 0  # that any has had
         self._told = False
 
     @property
@@ -64,10 +65,12 @@ class LocalEngine:
         """Attempts that have ended since."""
         found = []
         for trial in list(self._running):
-            self._seen = max(self._seen, trial.memory)
+            name = trial.job.name
+            self._peaks[name] = max(self._peaks.get(name, 0), trial.memory)
+            self._seen = max(self._seen, self._peaks[name])
             if (outcome := trial.outcome()) is not None:
                 self._running.remove(trial)
-                found.append((trial.job, outcome))
+                found.append((trial.job, outcome._replace(memory=self._peaks.pop(name))))
         return found
 
     def stop(self, job: Job | None = None) -> None:

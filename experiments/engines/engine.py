@@ -25,6 +25,7 @@ class Job:
         device: where to train; None: as its spec says.
         trust: whether code that its spec names is imported.
         debug: whether tracebacks are kept in what it says.
+        work: the name by which its rate is kept, of `ppoc.compiler.work`; empty: it is not.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Job:
     device: str | None = None
     trust: bool = False
     debug: bool = False
+    work: str = ""
 
 
 class Outcome(NamedTuple):
@@ -44,11 +46,13 @@ class Outcome(NamedTuple):
         state: `stopped` where it was asked to, and can go on.
         code: that its process ended with; negative: a signal's number. 0 where none was needed.
         reason: why it failed, in a line or a few.
+        memory: the most bytes that the run was seen with; 0 where nobody looked.
     """
 
     state: State
     code: int = 0
     reason: str | None = None
+    memory: int = 0
 
 
 class Engine(Protocol):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ppoc.experiments.progress import Progress
+from ppoc.experiments.display.progress import Progress
 from ppoc.formats.experiment import State
 
 WINDOW_SECONDS = 30.0

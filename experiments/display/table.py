@@ -12,8 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ppoc.experiments.display import duration, outcome, summary
-from ppoc.experiments.view import RunView, View
+from ppoc.experiments.display.display import duration, outcome, summary
+from ppoc.experiments.display.view import RunView, View
 from ppoc.formats.text import lines, printable
 
 REFRESH_SECONDS = 0.25

@@ -6,9 +6,9 @@ from typing import get_args
 
 from ppoc.compiler.experiment.language.engine import Engine as EngineSpec
 from ppoc.compiler.experiment.language.engine import Name
-from ppoc.experiments.engine import Engine, EngineError
-from ppoc.experiments.local import LocalEngine
-from ppoc.experiments.planning import Plan
+from ppoc.experiments.engines.engine import Engine, EngineError
+from ppoc.experiments.engines.local import LocalEngine
+from ppoc.experiments.engines.planning import Plan
 
 NAMES: tuple[str, ...] = get_args(Name)
 
@@ -24,13 +24,13 @@ def asked(spec: EngineSpec, name: str | None) -> EngineSpec:
             raise EngineError(f"there is no engine {name!r}; the engines are {', '.join(NAMES)}")
         spec = spec.model_copy(update={"name": name})
     if spec.name == "ray":
-        from ppoc.experiments.ray_cluster import require as require_ray
+        from ppoc.experiments.engines.ray_cluster import require as require_ray
 
         require_ray()
         if spec.gpus > 1 and spec.gpus != int(spec.gpus):
             raise EngineError(f"of several GPUs Ray gives whole ones: engine.gpus is {spec.gpus:g}")
     elif spec.name == "slurm":
-        from ppoc.experiments.slurm_engine import require as require_slurm
+        from ppoc.experiments.engines.slurm_engine import require as require_slurm
 
         require_slurm(spec)
     return spec
@@ -56,11 +56,11 @@ def engine_for(
         OSError: the folder cannot be written to.
     """
     if spec.name == "ray":
-        from ppoc.experiments.ray_engine import RayEngine
+        from ppoc.experiments.engines.ray_engine import RayEngine
 
         return RayEngine(spec, folder, jobs, say)
     if spec.name == "slurm":
-        from ppoc.experiments.slurm_engine import SlurmEngine
+        from ppoc.experiments.engines.slurm_engine import SlurmEngine
 
         return SlurmEngine(spec, folder, jobs, say)
     return LocalEngine(planned, say)

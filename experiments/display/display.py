@@ -9,7 +9,7 @@ import time
 from importlib.util import find_spec
 from typing import Literal, Protocol, Self, TextIO
 
-from ppoc.experiments.view import RunView, View
+from ppoc.experiments.display.view import RunView, View
 from ppoc.formats import streams
 from ppoc.formats.experiment import State
 from ppoc.formats.text import lines, printable, shortened
@@ -39,7 +39,7 @@ def display(mode: Mode) -> Display:
     if mode == "auto":
         mode = "rich" if streams.is_terminal(sys.stderr) and find_spec("rich") else "plain"
     if mode == "rich":
-        from ppoc.experiments.table import LiveTable
+        from ppoc.experiments.display.table import LiveTable
 
         return LiveTable()
     if mode == "plain":

@@ -6,7 +6,7 @@ wait for each other, and than one run of two threads after the other.
 
 from typing import NamedTuple
 
-from ppoc.experiments import machine
+from ppoc.experiments.engines import machine
 
 
 class Plan(NamedTuple):

@@ -15,9 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ppoc.experiments import machine
-from ppoc.experiments.engine import EngineError
-from ppoc.experiments.remote import not_shared
+from ppoc.experiments.engines import machine
+from ppoc.experiments.engines.engine import EngineError
+from ppoc.experiments.engines.remote import not_shared
 from ppoc.formats.files import create_file
 from ppoc.formats.text import printable
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from ppoc.compiler.experiment.language.engine import Engine as EngineSpec
-from ppoc.experiments import ray_cluster
-from ppoc.experiments.attempt import FAILED
-from ppoc.experiments.engine import EngineError, Job, Outcome
-from ppoc.experiments.ray_cluster import Need, first_line
-from ppoc.experiments.remote import Losses, RemoteAttempt
+from ppoc.experiments.engines import ray_cluster
+from ppoc.experiments.engines.attempt import FAILED
+from ppoc.experiments.engines.engine import EngineError, Job, Outcome
+from ppoc.experiments.engines.ray_cluster import Need, first_line
+from ppoc.experiments.engines.remote import Losses, RemoteAttempt
 from ppoc.formats.text import printable
 
 LOOK_SECONDS = 5.0  # between looks at the cluster's nodes

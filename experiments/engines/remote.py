@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ppoc.experiments.attempt import FAILED, LOOK_SECONDS, Attempt
-from ppoc.experiments.engine import Job, Outcome
+from ppoc.experiments.engines.attempt import FAILED, LOOK_SECONDS, Attempt
+from ppoc.experiments.engines.engine import Job, Outcome
 
 ATTEMPTS = 3  # that are lost one after the other without getting further, before a run has failed
 

@@ -1,0 +1,1 @@
+"""The state of an experiment, read from its folders and shown while it runs."""

@@ -1,0 +1,1 @@
+"""Places where runs are made: this machine, Ray clusters, SLURM; and attempts at a run."""
