@@ -169,12 +169,14 @@ def main() -> None:
         "[The method](../../docs/compare.md#verdict).\n\n"
         f"## Claims of a difference where there is none\n\n"
         f"Percent of {count:,} experiments, at 95%, that claim a difference between two settings\n"
-        "of the same distribution, with so many seeds of each. 5.0 are allowed.\n"
+        "of the same distribution, with so many seeds of each. 5.0 are allowed; a number has\n"
+        f"a standard error of {100 * (0.0475 / count) ** 0.5:.1f}.\n"
     )
     print("\n".join(false_claims(count, 0.05)))
     print(
         f"Percent of {few:,} whole reports with any false claim of a difference, over all tasks\n"
-        "or on one; several settings of the same distribution. 5.0 are allowed.\n"
+        "or on one; several settings of the same distribution. 5.0 are allowed; a number has a\n"
+        f"standard error of {100 * (0.0475 / few) ** 0.5:.1f}.\n"
     )
     print("\n".join(whole_reports(few)))
     print(

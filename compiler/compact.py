@@ -57,6 +57,14 @@ def spec_text(
     return "\n".join(lines) + "\n"
 
 
+def document_text(
+    document: Mapping[str, Any], notes: Sequence[Note] = (), head: Sequence[str] = ()
+) -> str:
+    """The text of a spec of any kind with just these values, in their order."""
+    lines = [line for text in head for line in _comment(text, 0)]
+    return "\n".join([*lines, *_block(document, notes, ())]) + "\n"
+
+
 def _differing(
     values: Mapping[str, Any], below: Mapping[str, Any], model: type[BaseModel], path: Any
 ) -> dict[str, Any]:

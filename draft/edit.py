@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from ppoc.draft.kinds import KINDS
 from ppoc.draft.spec.drafts import NothingToDraftError, Value
 from ppoc.draft.spec.paths import values_of
 from ppoc.draft.spec.write import scalar
-from ppoc.draft.text.claims import Note, Reading, plain
+from ppoc.draft.text.claims import GONE, Note, Reading, plain
 
 
 @dataclass(frozen=True)
@@ -88,32 +88,39 @@ def _applied(
 
 
 def _checked(text: str, path: Path, values: Sequence[Value]) -> tuple[str, ResolvedSpec]:
+    steps = KINDS[resolve_text(text, str(path)).kind.name].steps
     for value in values:
-        text = set_value(text, value.path, value.value, value.comment())
+        if value.value is GONE:
+            text = remove_value(text, value.path)
+        else:
+            text = set_value(text, value.path, value.value, value.comment(), steps)
     resolved = resolve_text(text, str(path))
     KINDS[resolved.kind.name].advice(resolved)  # raises where the environment is not as it says
     return text, resolved
 
 
-def set_value(text: str, path: str, value: Any, comment: str = "") -> str:
+def set_value(
+    text: str,
+    path: str,
+    value: Any,
+    comment: str = "",
+    steps: Callable[[str], list[str]] = lambda path: path.split("."),
+) -> str:
     """A YAML text with the value at a dotted path replaced, or added where it is not there yet.
 
     Comments stay, but for a draft's own on where the value came from, which `comment` replaces.
-    """
-    from ruamel.yaml import YAML
 
-    steps = path.split(".")
-    node = YAML(typ="safe", pure=True).compose(text)
-    key = None
-    while steps and _kind(node) == "MappingNode":
-        found = [pair for pair in node.value if GREEK.get(pair[0].value, pair[0].value) == steps[0]]
-        if not found:
-            return _added(text, node, steps, value, path)
-        key, node = found[-1]
-        steps = steps[1:]
-    if key is None:
+    Args:
+        steps: the keys that a path is made of, where they are not there yet.
+    """
+    pairs, node, rest = _walked(text, path)
+    keys = _keys(steps(path), rest)
+    if keys and _kind(node) == "MappingNode":
+        return _added(text, node, keys, value, path)
+    if not pairs:
         return text
-    new = _nested(steps, value, path)
+    key = pairs[-1][1]
+    new = _nested(keys, value, path)
     if _kind(node) == "ScalarNode" and node.end_mark.index > node.start_mark.index:
         start, end = node.start_mark.index, node.end_mark.index
         return text[:start] + new + _recommented(text[end:], comment, len(new) - (end - start))
@@ -121,6 +128,61 @@ def set_value(text: str, path: str, value: Any, comment: str = "") -> str:
     end = _end(text, node, start)
     longer = len(new) + 1 - (end - start)
     return f"{text[:start]} {new}{_recommented(text[end:], comment, longer)}"
+
+
+def _keys(steps: list[str], rest: str) -> list[str]:
+    """The last keys of a path, of which `rest` is not there yet."""
+    for at in range(len(steps)):
+        if ".".join(steps[at:]) == rest:
+            return steps[at:]
+    return rest.split(".") if rest else []
+
+
+def _walked(text: str, path: str) -> tuple[list[tuple[Any, Any, Any]], Any, str]:
+    """The nodes on the way to a path: mapping, key and value of each; the last; what is left of it.
+
+    A key of a mapping may be several steps of the path, as `optimizer.actor.lr` in a grid.
+    """
+    from ruamel.yaml import YAML
+
+    node, rest = YAML(typ="safe", pure=True).compose(text), path
+    pairs: list[tuple[Any, Any, Any]] = []
+    while rest and _kind(node) == "MappingNode":
+        found = [
+            (name, key, value)
+            for key, value in node.value
+            if rest == (name := _name(key)) or rest.startswith(f"{name}.")
+        ]
+        if not found:
+            break
+        name, key, value = max(found, key=lambda pair: len(pair[0]))
+        pairs.append((node, key, value))
+        node, rest = value, rest[len(name) + 1 :]
+    return pairs, node, rest
+
+
+def _name(key: Any) -> str:
+    return ".".join(GREEK.get(step, step) for step in str(key.value).split("."))
+
+
+def remove_value(text: str, path: str) -> str:
+    """A YAML text without the entry at a dotted path; what stays empty is `{}`."""
+    pairs, _, rest = _walked(text, path)
+    if rest or not pairs:
+        return text
+    mapping, key, value = pairs[-1]
+    at = next(i for i, pair in enumerate(mapping.value) if pair[0] is key)
+    if len(mapping.value) == 1 and len(pairs) > 1:
+        return set_value(text, path.rpartition(f".{_name(key)}")[0], {})
+    end = _end(text, value, key.end_mark.index)
+    if mapping.flow_style:
+        if at + 1 < len(mapping.value):
+            return text[: key.start_mark.index] + text[mapping.value[at + 1][0].start_mark.index :]
+        before = _end(text, mapping.value[at - 1][1], mapping.value[at - 1][0].end_mark.index)
+        return text[:before] + text[end:]
+    start = text.rfind("\n", 0, key.start_mark.index) + 1
+    line_end = text.find("\n", end)
+    return text[:start] + (text[line_end + 1 :] if line_end >= 0 else "")
 
 
 def _recommented(rest: str, comment: str, longer: int) -> str:

@@ -57,6 +57,11 @@ class Conductor:
         return bool(self._running or (self._waiting and not self.stopping))
 
     @property
+    def room(self) -> int:
+        """Runs that could begin now besides those that wait already."""
+        return max(0, self._engine.slots - len(self._running) - len(self._waiting))
+
+    @property
     def seconds(self) -> float:
         """Seconds since this began."""
         return time.monotonic() - self._begun
@@ -82,16 +87,20 @@ class Conductor:
             self._engine.stop()
         elif run in self._running:
             self._engine.stop(self._jobs[run])
-        else:
-            self._waiting.pop(run, None)
+        elif run in self._waiting:
+            del self._waiting[run]
+            self._set(run, state="stopped")
 
     def step(self) -> list[RunRecord]:
-        """Note what has ended and start what there is room for; the runs that have ended."""
-        ended = [self._note(job, outcome) for job, outcome in self._engine.ended()]
+        """Start what there is room for and note what has ended; the runs that have ended.
+
+        In this order, so that one who is told of an end may still stop what waits for its place.
+        """
         started = False
         while self._waiting and not self.stopping and len(self._running) < self._engine.slots:
             self._start(next(iter(self._waiting)))
             started = True
+        ended = [self._note(job, outcome) for job, outcome in self._engine.ended()]
         now = time.monotonic()
         if now - self._looked >= LOOK_SECONDS:
             self._looked = now

@@ -10,10 +10,11 @@ NAME-1/
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ppoc.compiler.difference import differences
+from ppoc.compiler.experiment.members import Member
 from ppoc.compiler.experiment.resolved import ExperimentResolved
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.front.spec import ResolvedSpec
@@ -33,6 +34,10 @@ VALUE = 60  # characters of a value that a message shows
 
 class ExperimentError(Exception):
     """An experiment that cannot be run there; the text says why and what to do."""
+
+
+class UnfinishedError(Exception):
+    """A search that has not come to its end; the text says how far it is, and how it goes on."""
 
 
 def as_experiment(resolved: ResolvedSpec | None) -> ExperimentResolved | None:
@@ -65,13 +70,13 @@ def alone(folder: Path) -> Iterator[None]:
         os.close(file)
 
 
-def add_missing(folder: Path, resolved: ExperimentResolved, *, trust: bool) -> None:
+def add_missing(folder: Path, members: Sequence[Member], *, trust: bool) -> None:
     """Compile the runs that a folder lacks, such as those after which it was killed.
 
     Raises:
         SpecError: one does not compile here.
     """
-    for member in resolved.members:
+    for member in members:
         if not os.path.lexists(folder / member.name / MANIFEST):
             compile_spec(member.resolved, trust=trust).write(folder / member.name)
 
@@ -113,16 +118,21 @@ def _compare(folder: Path, compiled: Compiled) -> None:
         )
 
 
-def record_of(folder: Path, resolved: ExperimentResolved) -> tuple[ExperimentRecord, list[str]]:
+def record_of(
+    folder: Path, resolved: ExperimentResolved, members: Sequence[Member]
+) -> tuple[ExperimentRecord, list[str]]:
     """The results of an experiment as its folder has them now, and what to say about that.
 
     Folders of runs are believed before results.json, which is made anew where it is none.
+
+    Args:
+        members: the runs of it that are asked about.
 
     Raises:
         ExperimentError: a newer version of ppoc wrote it.
     """
     before, notes = _earlier(folder)
-    spec, members = resolved.spec, resolved.members
+    spec = resolved.spec
     runs = []
     for member in members:
         made = RunRecord(
@@ -136,7 +146,7 @@ def record_of(folder: Path, resolved: ExperimentResolved) -> tuple[ExperimentRec
         some = ", ".join(sorted(gone)[:3]) + (", …" if len(gone) > 3 else "")
         notes.append(f"not in the spec any more, and kept as they are: {some}")
     compare = spec.compare
-    settings = dict.fromkeys(setting.name for setting in resolved.settings)
+    settings = dict.fromkeys(member.setting for member in members)
     record = ExperimentRecord(
         name=spec.name,
         question=spec.question,

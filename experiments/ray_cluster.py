@@ -108,7 +108,7 @@ def connect(address: str | None) -> Cluster:
             ray.init(**options)
         # It would print errors of its own whatever `log_to_driver` says.
         vars(sys.modules["ray._private.worker"])["_worker_logs_enabled"] = False
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+    except Exception as error:  # Ray raises that too, where its processes are slow to start
         disconnect(Cluster("", folder))
         what = "no Ray cluster can be started here" if own else f"no Ray cluster at {asked}"
         raise EngineError(f"{what}: {first_line(error)}") from error

@@ -1,11 +1,12 @@
 """Run an experiment in its folder: what is not finished yet, on the engine that is asked for."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ppoc.compiler.experiment.members import Member
 from ppoc.compiler.experiment.resolved import ExperimentResolved
 from ppoc.experiments.conductor import Conductor, conduct
 from ppoc.experiments.display import Display
@@ -57,22 +58,40 @@ def run_experiment(
         ExperimentError: the folder cannot be used.
         OSError: results.json cannot be written.
     """
+    hours = resolved.spec.budget.hours
+    return run_members(folder, resolved, resolved.members, display, wishes, say, hours)
+
+
+def run_members(
+    folder: Path,
+    resolved: ExperimentResolved,
+    members: Sequence[Member],
+    display: Display,
+    wishes: Wishes,
+    say: Callable[[str], None],
+    hours: float | None = None,
+) -> ExperimentRecord:
+    """Run what is left of some runs of an experiment, as `run_experiment` does.
+
+    Args:
+        hours: after which nothing new is begun.
+    """
     folder = folder.resolve()
-    record, notes = record_of(folder, resolved)
+    record, notes = record_of(folder, resolved, members)
     for note in notes:
         say(note)
-    planned = planned_for(resolved, wishes)
+    planned = planned_for(resolved, wishes, len(members))
     todo = [run for run in record.runs if is_to_be_run(run, wishes)]
     where = asked(resolved.spec.engine, wishes.engine if todo else "local")
     engine = engine_for(where, folder, planned, jobs_asked(resolved, wishes), display.message)
     say(_in_words(record, len(todo), engine.place))
     conductor = Conductor(folder, record, engine, display)
     wanted = {run.run for run in todo}
-    steps = {member.name: member.steps for member in resolved.members}
+    steps = {member.name: member.steps for member in members}
     for run in record.runs:
         job = job_of(folder, run, planned, wishes) if run.run in wanted else None
         conductor.add(run, job, steps[run.run])
-    conduct(conductor, display, hours=resolved.spec.budget.hours)
+    conduct(conductor, display, hours=hours)
     return conductor.record
 
 
@@ -99,17 +118,17 @@ def jobs_asked(resolved: ExperimentResolved, wishes: Wishes) -> int | None:
     return wishes.jobs or (jobs if isinstance(jobs, int) else None)
 
 
-def planned_for(resolved: ExperimentResolved, wishes: Wishes) -> Plan:
-    """The plan for the machine, of jobs that a person or the spec asks for.
+def planned_for(resolved: ExperimentResolved, wishes: Wishes, runs: int) -> Plan:
+    """The plan for so many runs on the machine, of jobs that a person or the spec asks for.
 
     Elsewhere, runs have the threads that the engine is to give them.
     """
     jobs, engine = jobs_asked(resolved, wishes), resolved.spec.engine
     if (wishes.engine or engine.name) != "local":
-        return Plan(jobs or len(resolved.members), engine.cpus or 1)
-    specs: list[Any] = [member.resolved.spec for member in resolved.members]
+        return Plan(jobs or runs, engine.cpus or 1)
+    specs: list[Any] = [one.resolved.spec for _, one in resolved.examined if one.resolved]
     devices = {wishes.device or spec.training.device for spec in specs}
-    return plan(len(resolved.members), jobs, device="cpu" if devices == {"cpu"} else "auto")
+    return plan(runs, jobs, device="cpu" if devices == {"cpu"} else "auto")
 
 
 def job_of(folder: Path, run: RunRecord, planned: Plan, wishes: Wishes) -> Job:

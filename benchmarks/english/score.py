@@ -10,7 +10,7 @@ request does not ask for, and a default that is not the one it names.
 import argparse
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,13 +87,18 @@ def passes(text: str) -> bool:
 
 def false_defaults(draft: Draft) -> Iterator[str]:
     """Defaults that are not what they say they are."""
-    if not isinstance(draft.resolved, ResolvedAgent):
-        for value in draft.values:
+    values = draft.values
+    if draft.resolved.kind.name == "experiment":  # those of its runs
+        inside = [value for value in values if value.path.startswith("base.")]
+        values = [replace(value, path=value.path.removeprefix("base.")) for value in inside]
+    named = [value.value for value in values if value.path == "algorithm"]
+    if not named:
+        for value in values:
             if value.why == "the language's" and value.value != defaults()[value.path]:
                 yield f"{value.path}={value.value!r} is no default"
         return
-    algorithm = draft.resolved.spec.algorithm
-    for value in draft.values:
+    algorithm = named[0]
+    for value in values:
         if value.origin != "default" or value.path in ("ppoc", "name"):
             continue
         named = [preset_values(algorithm).get(value.path)]

@@ -99,8 +99,8 @@ def _drafted(text: str, out: Path | None, settings: Any, as_json: bool) -> "Draf
     from ppoc.draft.kinds import KINDS
 
     reading = understand(text, settings)
-    agent = reading.kind == "control" and not reading.claim("env.id")
-    if _interactive(out) and not as_json and reading.claims and agent:
+    lacking = KINDS[reading.kind].lacks_environment(reading)
+    if _interactive(out) and not as_json and reading.claims and lacking:
         named = typer.prompt("Which environment?", default="CartPole-v1", err=True)
         reading = understand(f"{text}\non {named}", settings)
     draft = compose(reading)

@@ -1,7 +1,7 @@
 """`ppoc run` of an experiment: many runs, made side by side in a folder of theirs."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,8 +87,7 @@ def run(spec: "ExperimentResolved", given: Given, wishes: "Wishes", mode: "Mode"
     from ppoc.experiments.display import display
     from ppoc.experiments.engine import EngineError
     from ppoc.experiments.engines import asked
-    from ppoc.experiments.experiment_folder import ExperimentError, alone
-    from ppoc.experiments.run_experiment import run_experiment
+    from ppoc.experiments.experiment_folder import ExperimentError, UnfinishedError, alone
 
     def say(text: str) -> None:
         if mode not in ("quiet", "json"):
@@ -96,13 +95,30 @@ def run(spec: "ExperimentResolved", given: Given, wishes: "Wishes", mode: "Mode"
 
     try:
         asked(spec.spec.engine, wishes.engine)  # before anything is written
+        run_in = _runner(spec)
         folder = _prepared(spec, given, trust=wishes.trust)
         say(f"experiment folder: {folder}")
         with alone(folder):
-            record = run_experiment(folder, spec, display(mode), wishes, say)
+            record = run_in(folder, spec, display(mode), wishes, say)
+    except UnfinishedError as error:
+        terminal.fail(terminal.RUN_FAILED, str(error))
     except (ExperimentError, EngineError) as error:
         terminal.fail(terminal.MISUSE, str(error))
     _tell(folder, record, mode)
+
+
+def _runner(spec: "ExperimentResolved") -> "Callable[..., ExperimentRecord]":
+    """The function that runs an experiment, or a search."""
+    if spec.spec.search is None:
+        from ppoc.experiments.run_experiment import run_experiment
+
+        return run_experiment
+    try:
+        from ppoc.experiments.search.run_search import run_search
+    except ImportError as error:
+        message = f"a search needs {error.name}: pip install 'ppoc[search]'"
+        terminal.fail(terminal.MISUSE, message)
+    return run_search
 
 
 def _prepared(spec: "ExperimentResolved", given: Given, *, trust: bool) -> Path:
@@ -117,7 +133,7 @@ def _prepared(spec: "ExperimentResolved", given: Given, *, trust: bool) -> Path:
         if not is_experiment(folder):
             terminal.fail(terminal.MISUSE, f"{folder} is no folder of an experiment")
         if folder == given.target and not given.changes and not given.seeds:
-            add_missing(folder, spec, trust=trust)
+            add_missing(folder, spec.members, trust=trust)
             return folder
     compiled = compile_spec(spec, trust=trust)
     terminal.report(compiled.warnings)

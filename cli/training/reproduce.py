@@ -92,7 +92,7 @@ def _spec(
         document["seeds"] = seeds
     if steps is not None:
         document["set"]["training.total_steps"] = steps
-    spec = as_experiment(resolve_text(json.dumps(document), f"{figure}.yaml"))
+    spec = as_experiment(resolve_text(json.dumps(document, indent=2), f"{figure}.yaml"))
     assert spec is not None
     return spec
 

@@ -1,7 +1,7 @@
 """The plan of an experiment: what is compared, on which tasks, with which seeds."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from ppoc.compiler.experiment.language import ExperimentSpec
 from ppoc.compiler.experiment.members import SEED, Member, seeds_of
 from ppoc.compiler.experiment.search import corners, ends_of
 from ppoc.compiler.experiment.settings import Setting, distinct, folder_name, settings
-from ppoc.compiler.front.diagnostics import Diagnostic
+from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.front.node import Node
 from ppoc.compiler.front.spec import Examined, find
 
@@ -87,6 +87,7 @@ class Plan:
     found: list[Diagnostic]
     searches: bool
     root: Node = field(repr=False)
+    source: Source = field(repr=False)
 
     @classmethod
     def of(cls, root: Node, source: Source) -> "Plan":
@@ -97,7 +98,7 @@ class Plan:
         made = list(cells(compared, root, bases))
         found = list(dict.fromkeys(bases.found))
         seeds = seeds_of(root.value.get("seeds"), SEEDS)
-        return cls(compared, seeds, made, found, searches, root)
+        return cls(compared, seeds, made, found, searches, root, source)
 
     @cached_property
     def examined(self) -> list[tuple[Cell, Examined]]:
@@ -107,14 +108,19 @@ class Plan:
     @cached_property
     def members(self) -> list[Member]:
         """Every run, seed by seed, so that one who stops halfway has something of all settings."""
-        if self.searches:
-            return []
-        chosen = [(seed, cell) for seed in self.seeds for cell in self.cells]
-        named = [folder_name(cell.setting.name, cell.task, seed.value) for seed, cell in chosen]
-        return [
-            Member(name, cell.setting.name, cell.task, seed.value, cell, seed)
-            for name, (seed, cell) in zip(distinct(named), chosen, strict=True)
-        ]
+        return [] if self.searches else _members(self.cells, self.seeds)
+
+    def members_of(self, chosen: Sequence[Setting], seeds: Sequence[Node]) -> list[Member]:
+        """The runs of other settings, such as a search tries, in the order of `members`.
+
+        Raises:
+            SpecError: a base cannot be read.
+        """
+        bases = Bases(self.source)
+        made = list(cells(chosen, self.root, bases))
+        if bases.found:
+            raise SpecError(bases.found)
+        return _members(made, seeds)
 
     @property
     def lengths(self) -> Iterator[int]:
@@ -122,3 +128,13 @@ class Plan:
         for _, one in self.examined:
             if one.resolved is not None and not one.failed:
                 yield one.resolved.kind.length(one.resolved)
+
+
+def _members(chosen: Sequence[Cell], seeds: Sequence[Node]) -> list[Member]:
+    """The runs of some cells, seed by seed, each with a name of its own."""
+    pairs = [(seed, cell) for seed in seeds for cell in chosen]
+    named = [folder_name(cell.setting.name, cell.task, seed.value) for seed, cell in pairs]
+    return [
+        Member(name, cell.setting.name, cell.task, seed.value, cell, seed)
+        for name, (seed, cell) in zip(distinct(named), pairs, strict=True)
+    ]

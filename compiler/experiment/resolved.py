@@ -74,6 +74,14 @@ class ExperimentResolved(ResolvedSpec):
         """Every run, seed by seed; a search has none, for its runs are planned as it goes."""
         return self.plan.members
 
+    def members_of(self, chosen: Sequence[Setting], seeds: Sequence[Node]) -> list[Member]:
+        """The runs of other settings, such as a search tries, in the order of `members`.
+
+        Raises:
+            SpecError: a base cannot be read.
+        """
+        return self.plan.members_of(chosen, seeds)
+
     def findings(self, phase: Phase, *given: Any) -> list[Diagnostic]:
         """Everything that the rules of a phase find.
 

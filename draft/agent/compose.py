@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from math import lcm
 from typing import Any
 
-from ppoc.compiler.agent.env.probe import probe
+from ppoc.compiler.agent.env.facts import EnvFacts
+from ppoc.compiler.agent.env.probe import READS, probe
 from ppoc.compiler.agent.resolved import ResolvedAgent, as_agent
 from ppoc.compiler.front.diagnostics import Diagnostic, SpecError
 from ppoc.compiler.front.rules import Phase
@@ -25,8 +26,11 @@ from ppoc.draft.agent.fields import (
 )
 from ppoc.draft.spec import write
 from ppoc.draft.spec.drafts import ROUNDS, Draft, NothingToDraftError, Value, adapt
+from ppoc.draft.spec.paths import values_of
 from ppoc.draft.text.claims import Claim, Note, Reading, plain
 
+MOST_FACTS = 50  # environments that are remembered
+_FACTS: dict[str, EnvFacts] = {}
 NORMALIZE = "env.normalize.observations", "env.normalize.rewards"
 
 
@@ -46,13 +50,30 @@ def compose(reading: Reading, name: str | None = None) -> Draft:
         text = write.spec(reading.request, full, notes, list(field_table()))
         try:
             resolved = as_agent(resolve_text(text, "spec.yaml"))
-            facts = probe(resolved, choose_backend=False)
+            facts = _seen(resolved)
         except SpecError as error:
             values = _without(values, full, text, error, notes)
             continue
         advice = resolved.findings(Phase.PROBED, facts)
         return Draft(text, list(full.values()), notes, resolved, [*resolved.warnings, *advice])
     raise NothingToDraftError(notes)
+
+
+def _seen(resolved: ResolvedAgent) -> EnvFacts:
+    """The facts of an environment, looked at once for all drafts that read the same of it.
+
+    Raises:
+        SpecError: it is not as the spec says.
+    """
+    values = values_of(resolved)
+    read = [path for path in values if path.startswith("env.") or path in READS]
+    key = repr([(path, values[path]) for path in read])
+    if key not in _FACTS:
+        facts = probe(resolved, choose_backend=False)
+        if len(_FACTS) == MOST_FACTS:
+            _FACTS.clear()
+        _FACTS[key] = facts
+    return _FACTS[key]
 
 
 def _writable(claim: Claim) -> tuple[str, ...]:

@@ -129,6 +129,13 @@ def describe(resolved: ResolvedAgent) -> tuple[str, list[str]]:
         return text, [path for path in paths if not _say(path, wanted, said)]
 
 
+def say(path: str, value: Any) -> str | None:
+    """One value in words, or None where there are none."""
+    if path == "algorithm":
+        return ALGORITHMS.get(str(value))
+    return f"on {value}" if path == "env.id" else _words(path, value, {path: value})
+
+
 def _text(wanted: Mapping[str, Any], said: Mapping[str, str]) -> str:
     algorithm = str(wanted["algorithm"])
     start = f"Train {ALGORITHMS.get(algorithm, algorithm)} on {wanted['env.id']}"

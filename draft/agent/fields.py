@@ -1,5 +1,6 @@
 """Facts of the compiler that a reader needs: values of presets, the zoo, types of fields."""
 
+import re
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 from ppoc.compiler.agent.language import AgentSpec
 from ppoc.compiler.resolve import resolve_text
 from ppoc.draft.spec.paths import of_model, reason_against, values_of
+from ppoc.draft.text.claims import Reading
 
+_KIND = re.compile(r"^kind:", re.MULTILINE)  # of another kind than agents
 STAND_IN = "CartPole-v1"  # the environment of `ppoc init`, where a request names none
 
 
@@ -19,13 +22,19 @@ def preset_values(algorithm: str) -> dict[str, Any]:
     return values_of(resolve_text(text, "preset"))
 
 
+def below(reading: Reading) -> dict[str, Any]:
+    """The values of the preset that a reading names, or of PPO."""
+    named = reading.claim("algorithm")
+    return preset_values(str(named.value) if named is not None else "ppo")
+
+
 @cache
 def zoo() -> dict[str, str]:
     """Name → text of every agent of the zoo."""
     root = Path(str(files("ppoc.specs")))
-    others = ("presets", "rlhf", "experiments")
-    paths = [p for p in sorted(root.glob("*/*.yaml")) if p.parent.name not in others]
-    return {f"{p.parent.name}/{p.stem}": p.read_text(encoding="utf-8") for p in paths}
+    paths = [p for p in sorted(root.glob("*/*.yaml")) if p.parent.name != "presets"]
+    texts = {f"{p.parent.name}/{p.stem}": p.read_text(encoding="utf-8") for p in paths}
+    return {name: text for name, text in texts.items() if not _KIND.search(text)}
 
 
 @cache

@@ -28,10 +28,18 @@ class Request:
         self.known = known
         self.algorithm = str(known["algorithm"]) if known else "ppo"
 
-    def claim(self, path: str, value: Any, first: Item, last: Item, how: str = "") -> None:
+    def claim(
+        self,
+        path: str,
+        value: Any,
+        first: Item,
+        last: Item,
+        how: str = "",
+        assumed: bool = False,
+    ) -> None:
         """Note that some items say a value."""
         start, end = min(first.start, last.start), max(first.end, last.end)
-        self.reading.claims.append(Claim(path, value, start, end, how))
+        self.reading.claims.append(Claim(path, value, start, end, how, assumed))
 
     def note(self, kind: Any, item: Item, text: str, last: Item | None = None) -> None:
         """Note something that no field can hold."""

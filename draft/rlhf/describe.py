@@ -117,6 +117,13 @@ def describe(resolved: RlhfResolved) -> tuple[str, list[str]]:
     return text, _differences(text, wanted)
 
 
+def say(path: str, value: Any) -> str | None:
+    """One value in words, after the stage that it is of, or None where there are none."""
+    words = None if path in FIRST else _words(path, {path: value})
+    stage = path.partition(".")[0]
+    return f"{NAMES[stage]}: {words}" if words and stage in NAMES else words
+
+
 def _text(wanted: Mapping[str, Any], said: Mapping[str, str]) -> str:
     """A sentence on all stages, then one on each."""
     stages = wanted["stages"]

@@ -77,6 +77,23 @@ class Reader(RlhfRequest):
                 continue
             for number in numbers:
                 self._claim_number(name, term, number)
+            self._several(name, term, numbers)
+
+    def _several(self, name: str, term: int, numbers: list[int]) -> None:
+        """`KL 0.05 and 0.2`: values to try, of which a spec has the last."""
+        before, self.reading = self.reading, Reading(self.reading.request, kind="rlhf")
+        values: dict[str, list[Claim]] = {}
+        for number in numbers if len(numbers) > 1 else ():
+            self.reading.claims = []
+            self._claim_number(name, term, number)
+            for claim in self.reading.claims:
+                values.setdefault(claim.path, []).append(claim)
+        self.reading = before
+        for path, claims in values.items():
+            if len(claims) > 1:
+                start, end = min(c.start for c in claims), max(c.end for c in claims)
+                tried = [claim.value for claim in claims]
+                self.reading.several.append(Claim(path, tried, start, end))
 
     def _proportions(self) -> None:
         """`halve the KL penalty`, of the value that a spec, or the language, has."""

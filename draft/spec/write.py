@@ -3,7 +3,7 @@
 import json
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ppoc.draft.spec.drafts import Value
@@ -42,13 +42,18 @@ def spec(
     values: "Mapping[str, Value]",
     notes: Sequence[Note],
     order: Sequence[str],
+    steps: Callable[[str], list[str]] = lambda path: path.split("."),
 ) -> str:
-    """The whole text; `values` by dotted path, in the `order` of a language."""
+    """The whole text; `values` by dotted path, in the `order` of a language.
+
+    Args:
+        steps: the keys that a path is made of.
+    """
     paths = sorted(values, key=lambda path: (_rank(order, path), path))
     lines: list[str] = [*_header(request, notes)] if request else []
     above: list[str] = []
     for path in paths:
-        *sections, key = path.split(".")
+        *sections, key = steps(path)
         common = _common(above, sections)
         lines += [f"{'  ' * i}{sections[i]}:" for i in range(common, len(sections))]
         above = sections

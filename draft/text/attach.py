@@ -49,6 +49,7 @@ def _with_list(
         while at + step + 1 < len(items) and (
             items[at + step].text in (",", "and", "or", "und", "et", "y", "o", "oder", "ou")
             or items[at + step].cue("sweep")
+            or (items[at + step].text == "of" and step > 1)
             or (items[at + step].text == "/" and items[at + step].end == items[at + step + 1].start)
         ):
             step += 1

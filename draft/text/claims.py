@@ -8,19 +8,35 @@ MAX_CHARACTERS = 4000  # of a request: a page
 LOST = "this number belongs to nothing that ppoc knows"
 
 
+class Gone:
+    """The value of a field that a request takes away."""
+
+    def __repr__(self) -> str:
+        return "gone"
+
+
+GONE = Gone()
+
+
 class RequestError(Exception):
     """A request that cannot be read at all."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A value for a field, and the words of the request it comes from."""
+    """A value for a field, and the words of the request it comes from.
+
+    Attributes:
+        how: where the words alone do not show it, such as `3 × optimizer.actor.lr`.
+        assumed: whether the request asks for the field and does not say the value.
+    """
 
     path: str
     value: Any
     start: int
     end: int
-    how: str = ""  # where the words alone do not show it, such as `3 × optimizer.actor.lr`
+    how: str = ""
+    assumed: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,6 +64,8 @@ class Reading:
     notes: list[Note] = field(default_factory=list)
     base: str | None = None  # a spec of the zoo that the request starts from
     kind: str = "control"  # of the spec that is asked for
+    several: list[Claim] = field(default_factory=list)  # fields with lists of values to try
+    runs: str = "control"  # the kind of the runs of an experiment
 
     def __post_init__(self) -> None:
         if len(self.request) > MAX_CHARACTERS:

@@ -15,18 +15,6 @@ metrics = pytest.importorskip("rliable.metrics")
 SHAPES = [(5, 1), (3, 4), (10, 7), (1, 3), (8, 2)]
 
 
-@pytest.fixture(autouse=True)
-def _rliable_for_newer_arch(monkeypatch):
-    """rliable 1.2 hands `random_state=None` to classes of arch that have no such argument now."""
-    for name in ("IIDBootstrap", "IndependentSamplesBootstrap"):
-        original = getattr(arch, name).__init__
-
-        def without(self, *args, _original=original, random_state=None, **kwargs):
-            _original(self, *args, **kwargs)
-
-        monkeypatch.setattr(getattr(arch, name), "__init__", without)
-
-
 def scores_of(shape, seed=0):
     return np.random.default_rng(seed).normal(0.5, 0.4, shape)
 

@@ -1,5 +1,6 @@
 """The section `search`: ranges, and how they are searched through."""
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
@@ -23,6 +24,15 @@ class Range(BaseModel):
     choice: Annotated[list[Any], Field(min_length=1, max_length=1000)] | None = Field(
         None, description="Any of these values."
     )
+
+    @property
+    def said(self) -> str:
+        """The range in words."""
+        if self.choice is not None:
+            return f"one of {', '.join(map(str, self.choice))}"
+        low, high = self.log or self.range or self.int or (math.nan, math.nan)
+        how = ", in logarithms" if self.log else ""
+        return f"from {low:g} to {high:g}{how}"
 
 
 class Search(BaseModel):

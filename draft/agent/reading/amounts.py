@@ -28,7 +28,8 @@ def read_amounts(reader: Request) -> None:
         name = best_of(reader, at)
         entry = glossary().data["quantities"].get(name, {})
         path = path_for(reader, name, at) if entry else None
-        if path is None or reader.reading.claim(path) is not None:
+        zoo = f"the zoo's {reader.reading.base}"
+        if path is None or any(c.path == path and c.how != zoo for c in reader.reading.claims):
             continue
         if reader.negated(at) and name == "epsilon" and reader.algorithm == "ppo":
             how = "the ratio without a clip"
@@ -47,7 +48,7 @@ def read_amounts(reader: Request) -> None:
             count = known[0] if known else 0
             source = glossary().data["quantities"][name]["amounts_source"]
             amount = amounts[" ".join(words[-count:]) if count else ""]
-            reader.claim(path, amount, reader.items[at - count], item, source)
+            reader.claim(path, amount, reader.items[at - count], item, source, assumed=True)
         elif vague:
             first = next(i for i in reader.items[max(0, at - 2) : at] if i.text in vague)
             present = (reader.known or preset_values(reader.algorithm)).get(path)

@@ -21,22 +21,26 @@ _UNKNOWN_AFTER = {"on", "in", "for", "auf", "für", "sur", "en", "playing", "pla
 
 
 def read_base(reader: Request) -> None:
-    """`same as ppo/hopper but …`: everything that a spec of the zoo says, as if said here first."""
+    """`same as ppo/hopper but …`: everything that a spec of the zoo says, as if said here first.
+
+    Of several, the last one counts.
+    """
+    item = None
     for match in re.finditer(r"\b[a-z][\w-]*/[a-z][\w-]*", reader.reading.request.lower()):
-        name = match[0]
-        if name not in zoo():
+        if match[0] not in zoo():
             continue
-        item = Item(match.start(), match.end(), name)
-        reader.reading.base = name
+        item = Item(match.start(), match.end(), match[0])
         for i, other in enumerate(reader.items):
             if item.start <= other.start < item.end:
                 reader.free.discard(i)
                 reader.items[i] = Item(other.start, other.end, "", sentence=other.sentence)
-        for path, value in zoo_values(name).items():
-            if path != "name":
-                reader.claim(path, value, item, item, f"the zoo's {name}")
-        reader.algorithm = zoo_values(name)["algorithm"]
+    if item is None:
         return
+    reader.reading.base = name = item.text
+    for path, value in zoo_values(name).items():
+        if path != "name":
+            reader.claim(path, value, item, item, f"the zoo's {name}")
+    reader.algorithm = zoo_values(name)["algorithm"]
 
 
 def refined(reader: Request, name: str) -> str:

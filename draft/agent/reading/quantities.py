@@ -5,6 +5,7 @@ from typing import Any
 from ppoc.draft.agent.fields import is_whole, preset_values, takes
 from ppoc.draft.agent.reading.networks import both_roles
 from ppoc.draft.agent.request import Request
+from ppoc.draft.text.claims import Claim
 from ppoc.draft.text.glossary import glossary
 from ppoc.draft.text.items import Item
 
@@ -170,10 +171,14 @@ def _seeds(reader: Request, name: str, term: int, numbers: list[int]) -> None:
 def _sweep(reader: Request, name: str, term: int, numbers: list[int], values: list[float]) -> None:
     path = path_for(reader, name, term)
     first, last = sorted((reader.items[term], reader.items[numbers[-1]]), key=lambda i: i.start)
+    taken: list[Any] = []
     for value in values:
         exact: Any = int(value) if path and is_whole(path) and value.is_integer() else value
         problem = takes(path, exact) if path else "it cannot be swept"
         if problem is not None:
             reader.note("cannot", first, f"`{path}` cannot be {value:g}: {problem}", last)
         else:
+            taken.append(exact)
             reader.note("run", first, f"ppoc run SPEC -s {path}={exact!r}", last)
+    if path is not None and len(taken) > 1:
+        reader.reading.several.append(Claim(path, taken, first.start, last.end))

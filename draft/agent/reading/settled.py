@@ -17,12 +17,13 @@ def settled(reader: Request) -> list[Claim]:
     for claim in reader.reading.claims:
         earlier = by_path.get(claim.path)
         if earlier is None or _plain_equal(earlier.value, claim.value):
-            by_path.setdefault(claim.path, claim)
+            if earlier is None or earlier.how == f"the zoo's {reader.reading.base}":
+                by_path[claim.path] = claim
             continue
-        first, second = sorted((earlier, claim), key=lambda c: c.start)
+        zoo = f"the zoo's {reader.reading.base}"  # said first, wherever it stands
+        first, second = sorted((earlier, claim), key=lambda c: (c.how != zoo, c.start))
         by_path[claim.path] = second
-        base = first.how == f"the zoo's {reader.reading.base}"
-        if not base and not _corrected(reader, first, second):
+        if first.how != zoo and not _corrected(reader, first, second):
             values = [c.value for c in (first, second)]
             shown = " and ".join(reader.reading.words(c.start, c.end) for c in (first, second))
             item = Item(first.start, max(first.end, second.end), "")
