@@ -186,6 +186,17 @@ def test_a_comparison_of_the_steps_alone_is_fair():
     assert found(text) == []
 
 
+def test_scores_of_tasks_that_a_flag_leaves_out_are_right():
+    text = HEAD + (
+        "vary: {update.epochs: [5, 10]}\ntasks: [CartPole-v1, Acrobot-v1]\n"
+        "compare: {scores: {Acrobot-v1: [-500, -80]}}\n"
+    )
+    assert found(text, "tasks=[CartPole-v1]") == []
+    assert [code for code, _, _ in found(text.replace("Acrobot-v1: [", "Acrobat-v1: ["))] == [
+        "E310"
+    ]
+
+
 def test_the_checks_of_a_search_are_those_of_its_ends():
     text = HEAD + (
         "search:\n  space:\n"

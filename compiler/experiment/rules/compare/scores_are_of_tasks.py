@@ -11,6 +11,8 @@ from ppoc.compiler.front.suggest import did_you_mean
 
 @rule("E310", "compare.scores", phase=Phase.PLANNED)
 def scores_are_of_tasks(resolved: ExperimentResolved, plan: Plan) -> Iterator[Diagnostic]:
+    if resolved.origin(("tasks",)).kind == "override":
+        return  # `-s tasks=[…]` runs some of those that there are
     tasks = list(dict.fromkeys(cell.task for cell in plan.cells))
     for task in resolved.spec.compare.scores:
         if plan.cells and task not in tasks:
