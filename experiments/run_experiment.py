@@ -20,7 +20,7 @@ from ppoc.formats.experiment import ExperimentRecord, RunRecord
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the person at the terminal asks for, besides the spec.
+    """Wishes of the person at the terminal, besides the spec.
 
     Attributes:
         jobs: side by side; None: as the spec says.
@@ -103,7 +103,7 @@ def is_to_be_run(run: RunRecord, wishes: Wishes) -> bool:
 
 
 def _in_words(record: ExperimentRecord, todo: int, place: str) -> str:
-    """What is there of an experiment, and what is to be done."""
+    """The runs that are there of an experiment, and those to be made."""
     states = Counter(run.state for run in record.runs)
     failed = f"{states['failed']} failed"
     said = [

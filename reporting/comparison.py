@@ -248,7 +248,7 @@ def _overall(
 
 
 def _cautions(table: Table, common: Sequence[str], scales: Mapping[str, Scale]) -> list[str]:
-    """What the numbers do not say by themselves."""
+    """Remarks on what the numbers do not say by themselves."""
     found = []
     fewest = min(map(len, table.scores.values()))
     if fewest < 10:

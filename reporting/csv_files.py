@@ -31,7 +31,7 @@ WINDOW = 100  # episodes or points that a score is the mean of, as in Stable-Bas
 
 
 class Header(NamedTuple):
-    """What a file begins with: a line of JSON, and the names of its columns."""
+    """The beginning of a file: a line of JSON, and the names of its columns."""
 
     facts: Mapping[str, object]
     columns: list[str]

@@ -43,7 +43,7 @@ Rows = dict[str, dict[str, Row]]  # environment → algorithm
 
 
 def rows(folder: Path, notes: list[str]) -> Rows:
-    """What is finished of an experiment; runs too short for a single episode are left out.
+    """The finished runs of an experiment; runs too short for a single episode are left out.
 
     Raises:
         OSError, FormatError: its results cannot be read.

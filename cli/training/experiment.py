@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Given:
-    """What `ppoc run` was given, as far as it says what is to be run.
+    """The arguments of `ppoc run`, as far as it says what is to be run.
 
     Attributes:
         changes: values of `-s`, and of flags that are short for them.

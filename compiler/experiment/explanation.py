@@ -15,7 +15,7 @@ MOST = 50  # settings that are listed
 
 
 def explain(resolved: ExperimentResolved, *, tex: bool = False) -> str:
-    """What is compared, in how many runs, of how many steps, as text; in LaTeX, the objectives."""
+    """The comparison in words, with its runs and steps; in LaTeX, the objectives."""
     if tex:
         return _latex(resolved)
     spec = resolved.spec

@@ -77,7 +77,7 @@ class ExperimentKind:
         return compile_experiment(resolved)
 
     def explain(self, resolved: ExperimentResolved, *, tex: bool = False) -> str:
-        """What is compared, and how much that is; in LaTeX, the objectives of its settings."""
+        """The comparison in words, and how much it is; in LaTeX, the objectives of its settings."""
         return explain(resolved, tex=tex)
 
 

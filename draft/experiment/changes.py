@@ -247,7 +247,7 @@ def _baseline(change: Change) -> None:
 
 
 def _rest(change: Change, run: Mapping[str, Any]) -> None:
-    """What the runs' own reader finds in the rest: changes of all runs, or of a variant by name."""
+    """Changes of all runs, or of a variant by name, that the runs' own reader finds in the rest."""
     root = ""
     for name in sorted(change.names, key=len, reverse=True):
         pattern = (

@@ -189,7 +189,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _defaults(whole: Parts, values: dict[str, Value], name: str | None) -> None:
-    """What a reader of the spec wants to see that the request does not say."""
+    """Notes for a reader of the spec on what the request does not say."""
 
     def default(path: str, value: Any, why: str) -> None:
         values.setdefault(path, Value(path, value, "default", why=why))

@@ -1,4 +1,4 @@
-"""What of this machine is for us: cores, memory and GPUs, within the limits of its containers."""
+"""This machine as far as it is for us: cores, memory and GPUs within the limits of containers."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What a run says while it trains: kept in its folder within bounds, and its error in few words."""
+"""The output of a run: kept in its folder within bounds, and its error in few words."""
 
 import contextlib
 import os

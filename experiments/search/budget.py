@@ -15,7 +15,7 @@ NOTE_SECONDS = 60.0
 
 
 class Allowance:
-    """What a search may still begin.
+    """The part of a budget with which a search may still begin something.
 
     The runs of the best few with fresh seeds are set aside first.
     """

@@ -32,7 +32,7 @@ def _distribution(one: Range) -> BaseDistribution:
 
 
 def values(space: Mapping[str, Range], params: Mapping[str, Any]) -> dict[str, Any]:
-    """What a spec says of a trial's parameters, in the order of the space.
+    """Values of a trial's parameters as a spec says them, in the order of the space.
 
     Raises:
         KeyError: the trial lacks one, or has what is no choice.

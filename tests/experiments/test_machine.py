@@ -1,4 +1,4 @@
-"""What this machine has for the runs of an experiment, and how they are planned on it."""
+"""The share of this machine for the runs of an experiment, and how they are planned on it."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What bounds a search and where it is kept: budgets, journals, databases, on a stand-in."""
+"""Bounds of a search, and where it is kept: budgets, journals, databases, on a stand-in."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""What the runs of a folder have learnt, to be compared with those of another."""
+"""Parameters that the runs of a folder have learnt, to be compared with those of another."""
 
 from ppoc.runtime.records import checkpoint as checkpoints
 

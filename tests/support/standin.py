@@ -101,7 +101,7 @@ def write_result(folder, *, finished, score=None, seconds=1.0):
 
 
 def add_missing(folder, members, *, trust):
-    """What runs need: their values, instead of a module."""
+    """Needs of runs: their values, instead of a module."""
     for member in members:
         place = folder / member.name
         if not place.exists():

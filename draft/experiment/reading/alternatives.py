@@ -105,7 +105,7 @@ def _scale(path: str, low: float, high: float, whole: Plan) -> str:
 
 
 def variants(whole: Plan, found: Reading) -> list[Variant]:
-    """What a request compares: each alternative, and of several groups each combination."""
+    """The alternatives that a request compares; of several groups, each combination."""
     rows: list[list[Variant]] = []
     for group in [group for group in whole.groups if not group.range]:
         made = _of_group(whole, group, found)

@@ -79,7 +79,7 @@ class Plan:
 
 
 def plan(request: str, of: Drafting, kind: str) -> Plan:
-    """What a request says, as far as phrases of experiments are in it."""
+    """The plan of a request, as far as phrases of experiments are in it."""
     row = Row(request)
     quoted = _quoted(row)
     explicit = _explicit(row)

@@ -1,4 +1,4 @@
-"""What `ppoc explain` says of an experiment, and how long it takes by what was measured."""
+"""`ppoc explain` of an experiment, and how long it takes by what was measured."""
 
 import json
 import math

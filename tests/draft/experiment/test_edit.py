@@ -81,7 +81,7 @@ def test_an_edit_changes_its_own_place(request_, before, after):
 
 
 def _moved(text):
-    """What is added comes after the last section, before a comment at the end or behind it."""
+    """An addition comes after the last section, before a comment at the end or behind it."""
     new, end = text.splitlines()[-2:]
     assert end == "# the end"
     lines = text.splitlines()[:-2]
