@@ -72,7 +72,7 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """The answer, in words: the question first, then a line for each setting."""
-        return "\n".join(verdict.answer(self.question, self.verdicts, self.by_task))
+        return "\n".join(verdict.answer(self.question, self.verdicts, self.by_task, self.table))
 
 
 def compare(
@@ -118,7 +118,7 @@ def compare(
         cells += [
             _overall(table, setting, common, scales, confidence, resamples)
             for setting in table.settings
-            if table.has(setting)
+            if all((setting, task) in table.scores for task in common)
         ]
     verdicts, by_task = verdict.judge(table, common, scales, confidence)
     return Comparison(
@@ -257,8 +257,8 @@ def _cautions(table: Table, common: Sequence[str], scales: Mapping[str, Scale]) 
             "Student's intervals"
         )
     if len(table.tasks) > 1:
-        sources = dict.fromkeys(scales[task].source for task in common)
-        found.append(f"over tasks, scores are normalised: {'; '.join(sources)}")
-        if left := [task for task in table.tasks if task not in common]:
+        if sources := dict.fromkeys(scales[task].source for task in common):
+            found.append(f"over tasks, scores are normalised: {'; '.join(sources)}")
+        if left := [task for task in table.compared() if task not in common]:
             found.append(f"not every setting has scores on {', '.join(left)}: left out over tasks")
     return found

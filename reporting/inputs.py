@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ppoc.formats import experiment
 from ppoc.formats.experiment import ExperimentRecord
 from ppoc.formats.reading import FormatError
 from ppoc.formats.text import printable
@@ -64,6 +65,40 @@ def read(paths: Sequence[Path], columns: Mapping[str, str] | None = None) -> Giv
     return given
 
 
+def questions(paths: Sequence[Path]) -> list[list[Path]]:
+    """The paths, parted into those that are compared with each other.
+
+    Experiments belong together that share a task, or whose settings are called alike. Whatever
+    is no experiment goes with the first.
+    """
+    groups: list[list[ExperimentRecord]] = []
+    place: dict[Path, int] = {}
+    for path in paths:
+        record = _record(path)
+        if record is None:
+            place[path] = 0
+            continue
+        near = (n for n, group in enumerate(groups) if any(_alike(record, own) for own in group))
+        place[path] = next(near, len(groups))
+        if place[path] == len(groups):
+            groups.append([])
+        groups[place[path]].append(record)
+    return [[p for p in paths if place[p] == n] for n in range(max(1, len(groups)))]
+
+
+def _record(path: Path) -> ExperimentRecord | None:
+    """The record of an experiment; None of anything else, and of what cannot be read."""
+    try:
+        return experiment.read(path) if path.is_dir() and is_experiment(path) else None
+    except (OSError, FormatError):
+        return None
+
+
+def _alike(one: ExperimentRecord, other: ExperimentRecord) -> bool:
+    shared = {run.task for run in one.runs} & {run.task for run in other.runs}
+    return bool(shared) or set(one.settings) == set(other.settings)
+
+
 def _distinct(paths: Sequence[Path], notes: list[str]) -> list[Path]:
     """The paths, each place once."""
     found: dict[Path, Path] = {}
@@ -113,9 +148,19 @@ def _ordinary(path: Path, notes: list[str]) -> tuple[Run, Lock]:
 def _add(given: Given, path: Path) -> None:
     """Add an experiment's runs; the question and the baseline are those of the first.
 
-    Settings of a later one that are called as earlier ones get its name.
+    A later one that has the same settings on other tasks adds its tasks. Of any other, settings
+    that are called as earlier ones get its name.
     """
     record, runs = experiment_runs(path, given.notes)
+    tasks = {run.task for run in given.runs}
+    if (
+        given.record is not None
+        and set(record.settings) == set(given.record.settings)
+        and tasks.isdisjoint(run.task for run in runs)
+    ):
+        given.runs += runs
+        given.record = _joined(given.record, record, path, given.notes)
+        return
     taken = {run.setting for run in given.runs}
     for run in runs:
         twice = run.setting in taken
@@ -125,3 +170,21 @@ def _add(given: Given, path: Path) -> None:
         given.record = record
     elif record.question and record.question != given.record.question:
         given.notes.append(f"{path}: its question is not answered, but that of the first")
+
+
+def _joined(
+    first: ExperimentRecord, later: ExperimentRecord, path: Path, notes: list[str]
+) -> ExperimentRecord:
+    """The record of the same question asked on more tasks; what they do not agree on is dropped."""
+    asked = dict.fromkeys(text for text in (first.question, later.question) if text)
+    changes: dict[str, object] = {
+        "question": " ".join(asked) or None,
+        "scores": {**later.scores, **first.scores},
+    }
+    for name in ("threshold", "margin"):
+        if getattr(first, name) != getattr(later, name):
+            changes[name] = None
+            notes.append(f"{path}: its {name} is not that of the first; neither is used")
+    if later.baseline != first.baseline:
+        notes.append(f"{path}: its baseline is not used, but that of the first")
+    return first.model_copy(update=changes)

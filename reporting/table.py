@@ -40,9 +40,20 @@ class Table:
         """Whether a setting has a score on any task."""
         return any(name == setting for name, _ in self.scores)
 
+    def apart(self) -> list[str]:
+        """Settings that have scores, but on no task of the baseline's."""
+        shared = {s for s, t in self.scores if (self.baseline, t) in self.scores}
+        return [name for name in self.settings if self.has(name) and name not in shared]
+
+    def compared(self) -> list[str]:
+        """Tasks on which the baseline and another setting have scores."""
+        held = {task for name, task in self.scores if name != self.baseline}
+        return [t for t in self.tasks if t in held and (self.baseline, t) in self.scores]
+
     def common(self) -> list[str]:
-        """Tasks on which every setting has scores, but those that have none at all."""
-        present = [setting for setting in self.settings if self.has(setting)]
+        """Tasks on which every setting has scores, but those without any, and those apart."""
+        apart = self.apart() if self.has(self.baseline) else []
+        present = [name for name in self.settings if self.has(name) and name not in apart]
         return [t for t in self.tasks if all((name, t) in self.scores for name in present)]
 
     def curves(self, setting: str, task: str) -> list[Curve]:
@@ -83,9 +94,8 @@ def table_of(
     for run, score in scored:
         scores.setdefault((run.setting, run.task), []).append(score)
     tasks = list(dict.fromkeys(run.task for run in runs if any(run.task == t for _, t in scores)))
-    notes += _missing([run for run, _ in scored], names, tasks)
     first = next(name for name in names if any(name == setting for setting, _ in scores))
-    return Table(
+    table = Table(
         metric,
         names,
         tasks,
@@ -94,6 +104,11 @@ def table_of(
         [run for run, _ in scored],
         notes,
     )
+    apart = table.apart() if table.has(table.baseline) else []
+    near = [name for name in names if name not in apart]
+    held = [task for task in tasks if any((name, task) in scores for name in near)]
+    notes += _missing(table.runs, near, held)
+    return table
 
 
 def _finished(runs: Sequence[Run], notes: list[str]) -> list[Run]:

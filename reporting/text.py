@@ -43,7 +43,10 @@ def _lines(found: Comparison) -> Iterator[str]:
     yield from found.verdict.split("\n")
     share = percent(found.confidence)
     yield ""
-    yield f"{METRICS[found.metric]}; [{share} bootstrap intervals over seeds]"
+    what = METRICS[found.metric]
+    if not any(found.table.tasks):  # a language model's, which has scores
+        what = what.replace("return", "score")
+    yield f"{what}; [{share} bootstrap intervals over seeds]"
     for task in (*found.table.tasks, OVERALL):
         cells = [cell for cell in found.cells if cell.task == task]
         if cells:
@@ -123,7 +126,7 @@ def _claims(found: Comparison) -> Iterator[str]:
             f"note: {count} comparisons are made; by Holm's method the chance of any false claim "
             f"is at most {share}"
         )
-    for task in found.table.tasks:
+    for task in found.table.compared():
         scale = found.scales[task]
         where = f" on {task}" if task else ""
         yield f"note: a difference of {number(scale.matters)}{where} matters, {scale.why}"

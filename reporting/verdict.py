@@ -61,6 +61,8 @@ class Verdict:
                 f"{self.setting} makes no difference that matters to {self.baseline}{where}: "
                 f"{found}; {number(self.margin)} would matter"
             )
+        if self.seeds == 0:
+            return f"nothing is known about {self.setting}{where}: {found}"
         return f"too little evidence on {self.setting}{where}: {found}; {self._needed()}"
 
     def _interval(self) -> str:
@@ -93,14 +95,18 @@ def judge(
     several tasks, half of it is for the claims over all of them and half for those on single ones;
     within a half, Holm's method shares it out.
     """
-    others = [setting for setting in table.settings if setting != table.baseline]
+    apart = {table.baseline, *table.apart()}
+    others = [setting for setting in table.settings if setting not in apart]
+    tasks = table.compared() or table.tasks[:1]
     level = 1 - confidence
-    several = len(table.tasks) > 1
-    joint = [_Pair(setting, None if several else table.tasks[0], common) for setting in others]
+    several = len(tasks) > 1
+    joint = [
+        _Pair(name, None, common) if several else _Pair(name, tasks[0], tasks) for name in others
+    ]
     found = _family(table, joint, scales, level / 2 if several else level)
     if not several:
         return found, []
-    single = [_Pair(setting, task, [task]) for task in table.tasks for setting in others]
+    single = [_Pair(setting, task, [task]) for task in tasks for setting in others]
     return found, _family(table, single, scales, level / 2)
 
 
@@ -172,11 +178,21 @@ def _verdict(
 
 
 def answer(
-    question: str | None, verdicts: Sequence[Verdict], by_task: Sequence[Verdict]
+    question: str | None,
+    verdicts: Sequence[Verdict],
+    by_task: Sequence[Verdict],
+    table: Table | None = None,
 ) -> list[str]:
-    """The answer: the question in the first line, a line for each setting, then for each task."""
+    """The answer: the question in the first line, a line for each setting, then for each task.
+
+    Settings of the table that share no task with the baseline are named in the last line.
+    """
+    if table is not None and not table.has(table.baseline):
+        why = f"nothing can be compared: the baseline {table.baseline} has no score"
+        return [f"{question} {why}" if question else why]
+    apart = _apart(table) if table is not None else []
     if not verdicts:
-        return [*([question] if question else []), "one setting alone is compared with nothing"]
+        return [*([question] if question else []), *(apart or _alone(table))]
     lines = [verdict.text() for verdict in verdicts]
     if question:
         lines[:1] = (
@@ -193,7 +209,27 @@ def answer(
         if {"better", "worse"} <= {verdict.outcome for verdict in own}:
             lines.append(f"the tasks disagree about {setting}:")
         lines += [f"  {verdict.text()}" for verdict in own]
-    return lines
+    return lines + apart
+
+
+def _alone(table: Table | None) -> list[str]:
+    """Mean scores of the only setting."""
+    scores = table.scores.items() if table is not None else ()
+    means = [
+        f"mean score {number(float(np.mean(values)))}{f' on {task}' if task else ''} "
+        f"({len(values)} seed{'' if len(values) == 1 else 's'})"
+        for (_, task), values in scores
+    ]
+    return [*means, "one setting alone is compared with nothing"]
+
+
+def _apart(table: Table) -> list[str]:
+    """A line on the settings that share no task with the baseline."""
+    if not (names := table.apart()):
+        return []
+    verb = "is" if len(names) == 1 else "are"
+    why = f"not compared with {table.baseline}: no task has scores of both"
+    return [f"{', '.join(names)} {verb} {why}"]
 
 
 def _in_short(verdicts: Sequence[Verdict]) -> str:
@@ -207,6 +243,9 @@ def _in_short(verdicts: Sequence[Verdict]) -> str:
     }
     parts = []
     for outcome, start in words.items():
-        if names := [verdict.setting for verdict in verdicts if verdict.outcome == outcome]:
+        own = [verdict for verdict in verdicts if verdict.outcome == outcome]
+        if names := [verdict.setting for verdict in own if verdict.seeds]:
             parts.append(start + ", ".join(names))
+        if names := [verdict.setting for verdict in own if not verdict.seeds]:
+            parts.append("nothing is known about " + ", ".join(names))
     return "; ".join(parts)

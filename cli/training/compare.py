@@ -75,20 +75,36 @@ def compare(
     from ppoc.reporting.comparison import compare_paths
     from ppoc.reporting.csv_names import chosen
     from ppoc.reporting.documents import csv_of, document, latex_of
+    from ppoc.reporting.inputs import questions
     from ppoc.reporting.text import text_of
 
-    try:
-        found = compare_paths(
-            paths,
-            columns=chosen(columns) if columns else None,
-            baseline=baseline,
-            confidence=confidence,
-            threshold=threshold,
-            metric=metric,
-            **_margin(margin),
+    groups = questions(paths)
+    if len(groups) > 1 and (as_json or as_csv or as_latex or plot is not None):
+        terminal.fail(
+            terminal.MISUSE,
+            f"these are {len(groups)} questions, as their tasks and their settings differ: "
+            "--json, --csv, --latex and --plot take one; compare them one at a time",
         )
+    try:
+        several = [
+            compare_paths(
+                group,
+                columns=chosen(columns) if columns else None,
+                baseline=baseline,
+                confidence=confidence,
+                threshold=threshold,
+                metric=metric,
+                **_margin(margin),
+            )
+            for group in groups
+        ]
     except FormatError as error:
         terminal.fail(terminal.MISUSE, str(error))
+    if len(several) > 1:
+        for group, found in zip(groups, several, strict=True):
+            terminal.show(f"{printable(', '.join(map(str, group)))}\n\n{text_of(found)}\n")
+        return
+    found = several[0]
     if plot is not None:
         _draw(found, plot)
     if as_json:

@@ -58,7 +58,8 @@ def _compared(resolved: ExperimentResolved) -> Iterator[str]:
     each = f"{lengths[0]:,}" if len(set(lengths)) == 1 else f"{min(lengths):,} to {max(lengths):,}"
     total = sum(lengths) * len(plan.seeds)
     runs = len(lengths) * len(plan.seeds)
-    steps = f"of {each} steps each, {total:,} steps in all" if total else "of no steps"
+    unit = "steps" if any(cell.task for cell in plan.cells) else "episodes"
+    steps = f"of {each} {unit} each, {total:,} {unit} in all" if total else f"of no {unit}"
     yield f"\n{runs:,} run{'s' * (runs != 1)} {steps}"
     for sentence in estimate(plan):
         yield from textwrap.wrap(sentence, WIDTH)
@@ -86,7 +87,8 @@ def _searched(resolved: ExperimentResolved) -> Iterator[str]:
     steps = max(resolved.plan.lengths, default=0)
     runs = search.trials * search.seeds + search.confirm * len(resolved.seeds)
     yield f"\nthe best {search.confirm} are run again, with {len(resolved.seeds)} fresh seeds"
-    yield f"{runs:,} runs at most, of {steps:,} steps each, {runs * steps:,} steps in all"
+    unit = "steps" if any(cell.task for cell in resolved.plan.cells) else "episodes"
+    yield f"{runs:,} runs at most, of {steps:,} {unit} each, {runs * steps:,} {unit} in all"
 
 
 def _objectives(specs: dict[str, ResolvedSpec]) -> Iterator[str]:

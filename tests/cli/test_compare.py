@@ -6,6 +6,9 @@ import json
 import subprocess
 import sys
 
+from ppoc.formats import experiment
+from ppoc.formats.experiment import ExperimentRecord, RunRecord
+
 SHORT = ("-s", "training.total_steps=2048", "-s", "evaluation.episodes=5")
 TABLE = "algo,env,seed,return\n" + "".join(
     f"{algo},A,{seed},{base + 3 * seed}\n"
@@ -71,6 +74,36 @@ def test_misuse_is_one_message(ppoc, tmp_path):
         assert found.code == 2, arguments
         assert said in found.err
         assert found.out == ""
+
+
+def test_experiments_that_ask_different_things_are_answered_one_by_one(ppoc, tmp_path):
+    for name, task, better in (("x", "A", "tuned"), ("y", "B", "small")):
+        runs = [
+            RunRecord(
+                run=f"{setting}-{seed}",
+                setting=setting,
+                task=task,
+                seed=seed,
+                state="finished",
+                score=score + 3.0 * seed,
+            )
+            for setting, score in (("plain", 100), (better, 200))
+            for seed in range(1, 6)
+        ]
+        record = ExperimentRecord(
+            name=name, question=f"Is {better} so?", settings=["plain", better], runs=runs
+        )
+        (tmp_path / name).mkdir()
+        experiment.write(tmp_path / name, record)
+    shown = ppoc("compare", "x", "y")
+    assert shown.code == 0
+    first, second = shown.out.split("Is small so?")
+    assert first.startswith("x\n\nIs tuned so? tuned is better than plain on A: +100")
+    assert first.rstrip().endswith("\ny")
+    assert second.startswith(" small is better than plain on B: +100")
+    refused = ppoc("compare", "x", "y", "--json")
+    assert refused.code == 2
+    assert "these are 2 questions" in refused.err
 
 
 def test_what_is_left_out_is_said(ppoc, tmp_path):

@@ -91,7 +91,11 @@ def test_a_question_is_answered_in_the_first_line():
     )
     assert len(several.verdict.split("\n")) == 3
     alone = compared(runs_of(plain=PLAIN), question=question)
-    assert alone.verdict.split("\n") == [question, "one setting alone is compared with nothing"]
+    assert alone.verdict.split("\n") == [
+        question,
+        "mean score 101.6 on T (5 seeds)",
+        "one setting alone is compared with nothing",
+    ]
 
 
 def two_tasks(second):
@@ -263,3 +267,36 @@ def test_a_document_is_json_and_complete():
     assert len(row["performance_profile"]["shares"]) == 21
     assert set(row) >= {"mean", "median", "iqm", "optimality_gap", "probability_of_improvement"}
     assert [verdict["outcome"] for verdict in found["verdicts"]] == ["better"] * 3
+
+
+def test_a_setting_on_other_tasks_is_set_apart_in_one_line():
+    runs = [
+        *runs_of(a=PLAIN, b=PLAIN),
+        *(Run(f"far-{seed}", "far", "U", seed, score=1.0) for seed in range(1, 6)),
+    ]
+    found = compared(runs)
+    assert [(one.setting, one.task) for one in found.verdicts] == [("b", "T")]
+    assert not found.by_task
+    assert found.verdict.split("\n")[-1] == "far is not compared with a: no task has scores of both"
+    said = f"{text_of(found)}"
+    assert "has no score" not in said
+    assert "matters" not in "".join(line for line in said.split("\n") if " on U" in line)
+
+
+def test_a_setting_without_scores_is_named_and_a_baseline_without_any_too():
+    failed = [Run(f"c-{seed}", "c", "T", seed, state="failed", reason="nan") for seed in (1, 2)]
+    runs = [*runs_of(a=PLAIN, b=PLAIN), *failed]
+    lines = compared(runs, question="Why?").verdict.split("\n")
+    assert lines[0].endswith("nothing is known about c")
+    assert lines[2] == "nothing is known about c on T: it has no scores that could be compared"
+    said = compared(runs, question="Why?", baseline="c").verdict
+    assert said == "Why? nothing can be compared: the baseline c has no score"
+
+
+def test_a_setting_alone_is_told_by_its_mean():
+    found = compared([Run("a-1", "a", "T", 1, score=7.0)], question="Why?")
+    assert found.verdict.split("\n") == [
+        "Why?",
+        "mean score 7 on T (1 seed)",
+        "one setting alone is compared with nothing",
+    ]

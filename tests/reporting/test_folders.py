@@ -12,7 +12,7 @@ from ppoc.formats.experiment import ExperimentRecord, RunRecord
 from ppoc.formats.reading import FormatError
 from ppoc.reporting.comparison import answer, compare_paths
 from ppoc.reporting.folders import score_of
-from ppoc.reporting.inputs import read
+from ppoc.reporting.inputs import questions, read
 from ppoc.reporting.locks import Lock, labels
 
 ARTEFACT = Path(__file__).parents[1] / "artefacts" / "cartpole"
@@ -33,25 +33,27 @@ def run_folder(place, *, seed=1, score=None, changes=()):
     return place
 
 
-def experiment_folder(place, *, folders=False, **fields):
+def experiment_folder(
+    place, *, folders=False, task="CartPole-v1", names=("plain", "entropy"), **fields
+):
     place.mkdir()
     runs = [
         RunRecord(
             run=f"{setting}-{seed}",
             setting=setting,
-            task="CartPole-v1",
+            task=task,
             seed=seed,
             state="finished",
             score=score + seed,
         )
-        for setting, score in (("plain", 100.0), ("entropy", 300.0))
+        for setting, score in zip(names, (100.0, 300.0), strict=True)
         for seed in range(1, 6)
     ]
     if folders:
         for run in runs:
             run_folder(place / run.run, seed=run.seed)
     record = ExperimentRecord(
-        name="x", settings=["entropy", "plain"], runs=runs, baseline="plain", **fields
+        name="x", settings=sorted(names), runs=runs, baseline=names[0], **fields
     )
     experiment.write(place, record)
     return place
@@ -128,7 +130,10 @@ def test_one_setting_is_called_as_its_spec(tmp_path):
     folders = [run_folder(tmp_path / str(seed), seed=seed) for seed in (1, 2)]
     found = compare_paths(folders)
     assert found.table.settings == ["cartpole-ppo"]
-    assert found.verdict == "one setting alone is compared with nothing"
+    assert found.verdict.split("\n") == [
+        "mean score 87 on CartPole-v1 (2 seeds)",
+        "one setting alone is compared with nothing",
+    ]
 
 
 def lock_of(name, task="", **values):
@@ -200,6 +205,29 @@ def test_settings_of_a_second_experiment_get_its_name(tmp_path):
     assert set(found.table.settings) == {"entropy", "plain", "x: entropy", "x: plain"}
     assert found.question == "One?"
     assert any("its question is not answered" in note for note in found.notes)
+
+
+def test_the_same_settings_on_other_tasks_are_more_tasks_of_one_question(tmp_path):
+    first = experiment_folder(tmp_path / "x", question="One?", threshold=475, margin=20)
+    second = experiment_folder(tmp_path / "y", question="Two?", task="Acrobot-v1", margin=20)
+    assert questions([first, second]) == [[first, second]]
+    found = compare_paths([first, second])
+    assert list(found.table.settings) == ["entropy", "plain"]
+    assert list(found.common) == ["CartPole-v1", "Acrobot-v1"]
+    assert found.question == "One? Two?"
+    assert [one.outcome for one in found.verdicts] == ["better"]
+    assert found.threshold is None
+    assert any("its threshold is not that of the first" in note for note in found.notes)
+    assert {found.scales[task].matters for task in found.common} == {20}
+
+
+def test_experiments_without_a_shared_task_or_settings_are_separate_questions(tmp_path):
+    first = experiment_folder(tmp_path / "x")
+    other = experiment_folder(tmp_path / "y", task="Acrobot-v1", names=("ppo", "trpo"))
+    third = experiment_folder(tmp_path / "z", names=("slow", "fast"))
+    table = tmp_path / "others.csv"
+    assert questions([other, table, first, third]) == [[other, table], [first, third]]
+    assert questions([table]) == [[table]]
 
 
 @pytest.mark.parametrize(
