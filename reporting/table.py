@@ -89,7 +89,8 @@ def table_of(
     counted = _once(_finished(runs, notes), notes)
     scored = _scored(counted, metric, notes)
     if not scored:
-        raise FormatError("no run can be compared")
+        said = "".join(f"\n  {printable(note)}" for note in notes)
+        raise FormatError(f"no run can be compared{said}")
     scores: dict[tuple[str, str], list[float]] = {}
     for run, score in scored:
         scores.setdefault((run.setting, run.task), []).append(score)

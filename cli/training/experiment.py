@@ -178,5 +178,6 @@ def _answer(folder: Path) -> None:
         for line in answer(folder):
             terminal.tell(line)
     except (OSError, FormatError) as error:  # such as that no run has a score
-        terminal.say(printable(str(error)))
+        for text in str(error).split("\n"):
+            terminal.say(printable(text))
     terminal.tell(f"results: {folder / 'results.json'}")

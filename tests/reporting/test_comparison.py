@@ -167,8 +167,10 @@ def test_what_does_not_count_is_said():
 
 
 def test_nothing_to_compare_is_an_error():
-    with pytest.raises(FormatError, match="no run can be compared"):
-        compared([Run("x", "a", state="running")])
+    with pytest.raises(
+        FormatError, match=r"no run can be compared\n  1 run stopped early and not .*x"
+    ):
+        compared([Run("x", "a", state="stopped")])
     with pytest.raises(FormatError, match="no setting is called 'z'; there are a"):
         compared(runs_of(a=PLAIN), baseline="z")
 
