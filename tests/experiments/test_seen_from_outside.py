@@ -63,7 +63,7 @@ def test_endings(tmp_path):
         ("[", None),
         ("{}", Ending(False, False, 0, 0.0, None)),
         ('{"finished": true, "steps": 9, "seconds": 2, "score": 1}', Ending(True, False, 9, 2, 1)),
-        ('{"finished": 1, "steps": -9, "seconds": NaN, "score": Infinity}', Ending(*[0] * 4, None)),
+        ('{"finished": 1, "steps": -9, "seconds": NaN, "score": Infinity}', Ending(False, False, 0, 0.0, None)),
         (f'{{"score": {"9" * 400}, "steps": {"9" * 400}, "stopped": true}}',
          Ending(False, True, 0, 0.0, None)),
     ):  # fmt: skip
