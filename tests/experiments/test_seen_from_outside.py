@@ -59,11 +59,12 @@ def test_the_stage_that_wrote_last_is_where_a_run_is(tmp_path):
 
 def test_endings(tmp_path):
     assert ending(tmp_path) is None
+    nothing = Ending(False, False, 0, 0.0, None)
     for text, found in (
         ("[", None),
-        ("{}", Ending(False, False, 0, 0.0, None)),
+        ("{}", nothing),
         ('{"finished": true, "steps": 9, "seconds": 2, "score": 1}', Ending(True, False, 9, 2, 1)),
-        ('{"finished": 1, "steps": -9, "seconds": NaN, "score": Infinity}', Ending(*[0] * 4, None)),
+        ('{"finished": 1, "steps": -9, "seconds": NaN, "score": Infinity}', nothing),
         (f'{{"score": {"9" * 400}, "steps": {"9" * 400}, "stopped": true}}',
          Ending(False, True, 0, 0.0, None)),
     ):  # fmt: skip
