@@ -13,7 +13,7 @@ def understand(request: str, chosen: Settings, known: Mapping[str, Any] | None =
     """Read a request, by the reader alone or with a model; a model that fails is left out.
 
     Raises:
-        RequestError: the request is too long.
+        RequestError: the request is too long, also for the things that it compares.
     """
     reading = read_offline(request, known)
     if chosen.kind == "offline":
@@ -34,7 +34,7 @@ def read_offline(request: str, known: Mapping[str, Any] | None = None) -> Readin
     """Read a request with the offline reader of the kind of spec that it asks for.
 
     Raises:
-        RequestError: the request is too long.
+        RequestError: the request is too long, also for the things that it compares.
     """
     kind = next(kind for kind in KINDS.values() if kind.is_asked(request, known))
     return kind.read(request, known)

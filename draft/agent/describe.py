@@ -64,6 +64,11 @@ SENTENCES = {
     ("env.atari.fire_reset", False): "no fire reset",
     ("update.minibatch_size", "all"): "full batch updates",
     ("update.sampling", "episodes"): "whole episodes",
+    ("losses.policy.objective", "clip"): "the clip objective",
+    ("losses.policy.objective", "ratio"): "the ratio objective",
+    ("losses.policy.objective", "score"): "the score objective",
+    ("losses.policy.objective", "kl-penalty"): "the KL penalty objective",
+    ("evaluation.every", None): "no evaluation during training",
     ("evaluation.deterministic", False): "stochastic evaluation",
     ("evaluation.deterministic", True): "deterministic evaluation",
     ("training.compile", "always"): "always compile",
@@ -85,7 +90,6 @@ NUMBERS = {
     "evaluation.every": "evaluate every {value} steps",
     "update.target_kl": "a target KL of {value}",
     "optimizer.trust_region.kl_limit": "a KL limit of {value}",
-    "losses.policy.kl_target": "a KL target of {value}",
     "optimizer.actor.kl_target": "a KL target of {value}",
 }
 NAMES = {"optimizer.actor.schedule": "learning rate", "losses.policy.schedule": "clip range"} | {

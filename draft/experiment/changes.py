@@ -9,8 +9,7 @@ from ppoc.draft.agent.fields import zoo, zoo_values
 from ppoc.draft.drafting import Drafting
 from ppoc.draft.experiment import naming
 from ppoc.draft.experiment.reading.facts import Facts, read_facts
-from ppoc.draft.experiment.reading.ranges import environment
-from ppoc.draft.experiment.reading.row import Row
+from ppoc.draft.experiment.reading.row import Row, environment
 from ppoc.draft.experiment.reading.view import Span, view
 from ppoc.draft.text.claims import GONE, Claim, Note, Reading, plain
 

@@ -179,6 +179,11 @@ def _whole(spec: Any) -> Iterator[str]:
         yield f"A threshold of {compare.threshold:g}"
     if compare.margin is not None:
         yield f"A margin of {compare.margin!r}"
+    if compare.scores:
+        scales = (
+            f"{task} from {low!r} to {high!r}" for task, (low, high) in compare.scores.items()
+        )
+        yield f"Scores of {', '.join(scales)}"
     if budget.runs is not None:
         yield f"At most {budget.runs} runs"
     if budget.hours is not None:

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -81,6 +81,7 @@ def _phrases(data: dict[str, Any]) -> list[tuple[str, tuple[str, str]]]:
     return found
 
 
+@lru_cache(maxsize=16_384)
 def even(word: str) -> str:
     """A word without the endings that make no difference: plural, genitive, British spelling."""
     word = word.removesuffix("'s")

@@ -47,9 +47,18 @@ def refined(reader: Request, name: str) -> str:
     """The preset that an algorithm's further words make of it."""
     words = {item.text for item in reader.items}
     text = " ".join(item.text for item in reader.items if item.text != "-")
-    if name == "ppo" and any(
-        item.names("quantity") == ["kl_weight"] and not reader.negated(at)
-        for at, item in enumerate(reader.items)
+    objective = any(
+        choice.startswith("losses.policy.objective=")
+        for item in reader.items
+        for choice in item.names("choice")
+    )
+    if (
+        name == "ppo"
+        and not objective
+        and any(
+            item.names("quantity") == ["kl_weight"] and not reader.negated(at)
+            for at, item in enumerate(reader.items)
+        )
     ):
         return "ppo-kl-adaptive" if "adaptive" in words else "ppo-kl"
     if name == "reinforce" and "vanilla" in text and "adaptive" in words:

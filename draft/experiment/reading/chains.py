@@ -4,6 +4,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 from ppoc.draft.experiment.reading.groups import ENDS, STOPS, Alternative, Group
@@ -116,9 +117,13 @@ def _extended(
     same = [c for c in known if c.kinds & chain[-1].kinds and c.sentence == chain[-1].sentence]
     found = list(chain)
     for other in same:
+        if other.first - found[-1].last > REACH:
+            break
         if other.first >= found[-1].last and link(row, found[-1], other, tight, compare, only_or):
             found.append(other)
     for other in reversed(same):
+        if found[0].first - other.last > REACH:
+            break
         if other.last <= found[0].first and link(row, other, found[0], tight, compare, only_or):
             found.insert(0, other)
     return found
@@ -130,20 +135,29 @@ def link(
     """The tokens of what joins two things of a row, or None where nothing does."""
     if right.first - left.last > REACH:
         return None
-    weak = "or|oder|ou|o" if only_or else written_out("{AND}")
-    joins = rf"(?:(?:{written_out('{AGAINST}')}|{weak}) )+"
-    fill = "|".join(map(re.escape, sorted(FILL | {"#"})))
     between = "".join(f"{t.text} " for t in row.tokens[left.last : right.first])
     if any(t.text in (TAKEN, "@env", "@zoo") for t in row.tokens[left.last : right.first]):
         return None
-    pattern = rf"(?P<own>(?:\S+ )*?)(?P<join>{joins})(?P<fill>(?:(?:{fill}) )*)"
-    found = re.fullmatch(pattern, between)
+    found = _joint(only_or).fullmatch(between)
     if found is None and compare:
-        found = re.fullmatch(rf"{WITH_OR_TO}(?P<fill>(?:(?:{fill}) )*)", between)
+        found = re.fullmatch(WITH_OR_TO + _fill(), between)
     if found is None or (tight and found["own"]):
         return None
     first = left.last + len(found["own"].split())
     return first, first + len(found["join"].split())
+
+
+@cache
+def _joint(only_or: bool) -> re.Pattern[str]:
+    """The words between two things of a row, which join them."""
+    weak = "or|oder|ou|o" if only_or else written_out("{AND}")
+    joins = rf"(?:(?:{written_out('{AGAINST}')}|{weak}) )+"
+    return re.compile(rf"(?P<own>(?:\S+ )*?)(?P<join>{joins}){_fill()}")
+
+
+@cache
+def _fill() -> str:
+    return rf"(?P<fill>(?:(?:{'|'.join(map(re.escape, sorted(FILL | {'#'})))}) )*)"
 
 
 def _only(row: Row, first: int, last: int, words: frozenset[str]) -> bool:

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ppoc.draft.experiment.reading.phrases import phrases, written_out
-from ppoc.draft.experiment.reading.row import TAKEN, Found, Row
+from ppoc.draft.experiment.reading.row import TAKEN, Found, Row, environment
 from ppoc.draft.experiment.reading.view import Span
 from ppoc.draft.text.claims import Claim, Note, plain
 
@@ -75,6 +75,7 @@ def read_facts(row: Row) -> Facts:
             _claim(row, facts, phrase["path"], value, found)
     for found in row.find("{SEARCH}"):
         take(row, facts, found)
+    _scores(row, facts)
     _seeds(row, facts)
     _each(row, facts)
     _baseline(row, facts)
@@ -98,6 +99,23 @@ def _claim(row: Row, facts: Facts, path: str, value: Any, found: Found, how: str
         facts.claims = [claim for claim in facts.claims if claim.path != path]
     facts.claims.append(Claim(path, value, found.start, found.end, how))
     take(row, facts, found)
+
+
+def _scores(row: Row, facts: Facts) -> None:
+    """`scores of Hopper from 0 to 3500`: returns that count as 0 and as 1."""
+    for found in row.find(phrases()["scores"]):
+        for at, token in enumerate(found.tokens):
+            if token.text != "@env":
+                continue
+            match = environment(token, {other.text for other in row.tokens})
+            ends = [t.item.number for t in found.tokens[at:] if t.item.number is not None][:2]
+            own = replace(found, start=token.start, end=ends[1].end)
+            if match.env_id is None:
+                facts.notes.append(Note("cannot", row.request[own.start : own.end], match.how))
+            else:
+                value = [end.value for end in ends]
+                facts.claims.append(Claim(f"compare.scores.{match.env_id}", value, *own.span))
+        take(row, facts, found)
 
 
 def _seeds(row: Row, facts: Facts) -> None:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from ppoc.draft.drafting import Drafting
@@ -11,10 +12,12 @@ from ppoc.draft.experiment.reading.facts import Facts, read_facts
 from ppoc.draft.experiment.reading.groups import Alternative, Group, asked_about, with_and_without
 from ppoc.draft.experiment.reading.ranges import ranges, tasks, usual_ranges
 from ppoc.draft.experiment.reading.row import Row
+from ppoc.draft.experiment.reading.tried import tried
 from ppoc.draft.experiment.reading.view import Piece, Span, View, view
-from ppoc.draft.text.claims import Claim, Note, Reading, plain
+from ppoc.draft.text.claims import Claim, Note, Reading, RequestError, plain
 
 MOST_ALTERNATIVES, MOST_GROUPS = 20, 6
+MOST_READ = 30_000  # characters, of all alternatives; each is read with the whole request
 QUOTED = re.compile(r"(?:the )?question(?: is)?\s*:?\s*[\"“]([^\"”]{1,1000})[\"”]\s*[.;,]?", re.I)
 LABEL = re.compile(r"\b(?:variant|setting|arm)\s+([A-Za-z0-9][\w.+-]*)\s*:\s*", re.IGNORECASE)
 EXPLICIT = re.compile(
@@ -79,7 +82,11 @@ class Plan:
 
 
 def plan(request: str, of: Drafting, kind: str) -> Plan:
-    """The plan of a request, as far as phrases of experiments are in it."""
+    """The plan of a request, as far as phrases of experiments are in it.
+
+    Raises:
+        RequestError: it is too long for as many things as it compares.
+    """
     row = Row(request)
     quoted = _quoted(row)
     explicit = _explicit(row)
@@ -92,8 +99,14 @@ def plan(request: str, of: Drafting, kind: str) -> Plan:
     facts.claims += explicit
     facts.left_out += [(claim.start, claim.end) for claim in explicit]
     tasks(row, facts)
-    groups = [*labelled, *ranges(row, facts), *usual_ranges(row, facts), *with_and_without(row)]
-    groups += compared(row, of.asked.lex(request))
+    groups = [
+        *labelled,
+        *tried(row, facts),
+        *ranges(row, facts),
+        *usual_ranges(row, facts),
+        *with_and_without(row),
+    ]
+    groups += islice(compared(row, of.asked.lex(request)), MOST_GROUPS + 1)
     groups += asked_about(row)
     made: list[Group] = []
     for group in groups:  # of two that overlap, the first
@@ -106,6 +119,12 @@ def plan(request: str, of: Drafting, kind: str) -> Plan:
             facts.notes.append(Note("cannot", words, text))
         elif all(group.cover[1] <= g.cover[0] or g.cover[1] <= group.cover[0] for g in made):
             made.append(group)
+    readings = sum(len(group.alternatives) for group in made)
+    if readings * len(request) > MOST_READ:
+        raise RequestError(
+            f"the request compares {readings} things in {len(request):,} characters, which takes "
+            f"too long to read; of so many, {MOST_READ // readings:,} characters are read"
+        )
     return Plan(request, of, kind, row, facts, made)
 
 

@@ -11,7 +11,7 @@ GREETING = re.compile(r"^(?:hi|hey|hello|so|ok|well|and|but|hm+|um)\b[ ,!]*", re
 
 def question(whole: Plan, found: Reading) -> list[Claim]:
     """The sentence that asks what is compared, if one does."""
-    said = [group.cover for group in whole.groups]
+    said = [span for group in whole.groups for span in (group.cover, *group.frame)]
     said += [
         (c.start, c.end) for c in found.claims if c.path.startswith(("vary.", "search.space."))
     ]

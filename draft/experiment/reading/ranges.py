@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from ppoc.draft.agent import environments
 from ppoc.draft.experiment.reading.facts import Facts
 from ppoc.draft.experiment.reading.groups import Alternative, Group
 from ppoc.draft.experiment.reading.phrases import phrases
-from ppoc.draft.experiment.reading.row import TAKEN, Found, Row, Token
+from ppoc.draft.experiment.reading.row import TAKEN, Found, Row, Token, environment
 from ppoc.draft.text.claims import Claim, Note
 
 DECAYS = {"decay", "constant", "cosine"}
@@ -85,9 +84,3 @@ def tasks(row: Row, facts: Facts) -> None:
             for token in found.tokens:
                 if token.start != first.start:
                     facts.left_out.append((token.start, token.end))
-
-
-def environment(token: Token, words: set[str]) -> environments.Found:
-    """The environment that a token names; `words` of the request may ask for a variant of it."""
-    ids, names = token.item.names("id"), token.item.names("environment")
-    return environments.by_id(ids[0]) if ids else environments.by_name(names[0], words)

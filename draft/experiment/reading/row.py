@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from ppoc.draft.agent.environments import is_ordinary
+from ppoc.draft.agent import environments
 from ppoc.draft.agent.fields import zoo
 from ppoc.draft.agent.lexer import lex
 from ppoc.draft.experiment.reading.phrases import written_out
@@ -158,7 +158,7 @@ def _kind(item: Item, before: str) -> str | None:
     if item.number is not None:
         return "#"
     names = item.names("environment")
-    if item.names("id") or (names and (not is_ordinary(names[0]) or before in PLACES)):
+    if item.names("id") or (names and (not environments.is_ordinary(names[0]) or before in PLACES)):
         return "@env"
     return "@alg" if item.names("algorithm") else None
 
@@ -175,3 +175,9 @@ def spelt(word: str) -> str:
     limit = 1 if len(word) < 7 else 2
     close = process.extractOne(word, WORDS, scorer=OSA.distance, score_cutoff=limit)
     return str(close[0]) if close is not None and close[0][0] == word[0] else word
+
+
+def environment(token: Token, words: set[str]) -> environments.Found:
+    """The environment that a token names; `words` of the request may ask for a variant of it."""
+    ids, names = token.item.names("id"), token.item.names("environment")
+    return environments.by_id(ids[0]) if ids else environments.by_name(names[0], words)

@@ -1,10 +1,14 @@
 """Experiments in English: whose is what, what nobody said, and what is no experiment."""
 
+import contextlib
+import time
+
 import pytest
 
 from ppoc.compiler.resolve import resolve_text
 from ppoc.draft.compose import compose
 from ppoc.draft.engines import read_offline
+from ppoc.draft.text.claims import RequestError
 
 ACCEPTED = [
     "Compare PPO with and without an entropy bonus on Hopper over five seeds, "
@@ -211,3 +215,52 @@ def test_it_works_over_learning_from_human_feedback():
     assert spec.vary == {"ppo.kl.beta": [0.05, 0.2]}
     assert spec.base["kind"] == "rlhf"
     assert spec.seeds == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "vary"),
+    [
+        ("Try 0.9, 0.95 and 1, 10 seeds", [0.9, 0.95, 1.0]),
+        ("With 0.9 or 0.95; 1M steps each", [0.9, 0.95]),
+        ("Values: [0.8, 0.9, 1.0]", [0.8, 0.9, 1.0]),
+    ],
+)
+def test_values_belong_to_the_quantity_that_a_question_names(text, vary):
+    draft = drafted(f"Does GAE lambda matter for PPO on Walker2d and Hopper? {text}")
+    spec = draft.resolved.spec
+    assert spec.vary == {"advantage.lambda": vary}
+    assert spec.variants == {}
+    assert spec.tasks == ["Walker2d-v5", "Hopper-v5"]
+    assert spec.question == "Does GAE lambda matter for PPO on Walker2d and Hopper?"
+    assert draft.notes == []
+    assert spec.seeds == (10 if "seeds" in text else 5)
+
+
+def test_values_of_one_of_several_quantities_are_a_guess_unless_usual_for_one_alone():
+    draft = drafted("Do GAE lambda and gamma matter for PPO on CartPole? Try 0.9 and 0.95")
+    assert draft.resolved.spec.vary == {"advantage.gamma": [0.9, 0.95]}
+    assert any(note.text.startswith("values of what?") for note in draft.notes)
+    draft = drafted("Do GAE lambda and the learning rate matter on CartPole? Try 1e-4 and 1e-3")
+    assert draft.resolved.spec.vary == {"optimizer.actor.lr": [1e-4, 1e-3]}
+    assert not any(note.text.startswith("values of what?") for note in draft.notes)
+
+
+def test_values_with_a_quantity_of_their_own_keep_it():
+    draft = drafted("Does GAE lambda matter for PPO on CartPole? Try learning rates 1e-4 and 1e-3")
+    assert draft.resolved.spec.vary == {"optimizer.actor.lr": [1e-4, 1e-3]}
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["PPO TRPO A2C ", "PPO and TRPO and A2C ", "PPO vs TRPO. ", "lr? try 0.1 and 0.2. ", "ppo "],
+)
+def test_a_page_of_repeated_names_is_soon_read_or_refused(words):
+    began = time.process_time()
+    with contextlib.suppress(RequestError):
+        read_offline((words * 1000)[:4000])
+    assert time.process_time() - began < 5  # about 1; once it was 27
+
+
+def test_many_alternatives_in_a_long_request_are_refused_in_one_line():
+    with pytest.raises(RequestError, match="compares 12 things in 4,000 characters"):
+        read_offline(("PPO vs TRPO. " * 1000)[:4000])

@@ -24,4 +24,4 @@ def test_a_wrong_draft_lowers_the_score():
     wrong = {"request": "PPO vs TRPO on Hopper, 3 seeds", "kind": "experiment", "seeds": 4}
     score = SCORE["score"]([wrong])
     assert (score.found, score.right) == (0, 0)
-    assert score.given == 4  # Hopper, two variants, seeds
+    assert score.given == 5  # PPO as the base, Hopper, two variants, seeds
