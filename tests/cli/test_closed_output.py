@@ -26,6 +26,7 @@ VERBS = {
     "export": ("trained", "--format", "torchscript"),
     "explain": ("agent.yaml",),
     "diff": ("agent.yaml", "agent.yaml"),
+    "compare": ("trained",),
     "variance": ("agent.yaml", "--batches", "2", *SHORT),
     "reproduce": ("--help",),  # what it says otherwise is for the terminal
     "schema": (),

@@ -11,8 +11,9 @@ import pytest
 
 from crashes import ending
 from ppoc.compiler.experiment.language.engine import Engine as EngineSpec
+from ppoc.experiments.engines import ray_cluster
 from ppoc.experiments.engines.engine import EngineError, Job
-from ppoc.experiments.engines.named import asked, ray_cluster
+from ppoc.experiments.engines.named import asked
 from ppoc.experiments.engines.ray_cluster import Need
 from ppoc.experiments.engines.remote import Losses
 from ppoc.formats.experiment import read

@@ -35,7 +35,7 @@ def test_a_search_from_spec_to_best_yaml(ppoc, spec, tmp_path):
     assert f"trial {best['trial']}: {run.score:,.6g} over 1 fresh seed" in done.err
     again = ppoc("run", "found", "--resume")
     assert again.code == 0, again.err
-    assert "1 of 1 runs are not run" in again.err
+    assert "runs of rates: 1 finished before\n" in again.err
     checked = ppoc("run", folder / "best.yaml", "--out", "alone")
     assert checked.code == 0, checked.err
     name = f"{run.run}/evaluations.jsonl"

@@ -11,7 +11,7 @@ from crashes import ending
 from ppoc.compiler.experiment.language.engine import Engine as EngineSpec
 from ppoc.compiler.output.build import compile_spec
 from ppoc.compiler.resolve import resolve_text
-from ppoc.experiments.engines.engine import EngineError, Job
+from ppoc.experiments.engines.engine import EngineError, Job, Outcome
 from ppoc.experiments.engines.named import asked
 
 pytest.importorskip("submitit", reason="submitit has no wheel for this Python")
@@ -138,7 +138,7 @@ def test_slurm_is_asked_for_what_the_spec_says(slurm, tmp_path):
     assert " -P -u -m submitit.core._submit " in lines[-1]
     engine.start(third)
     engine.stop(third)
-    assert engine.ended() == [(third, ("stopped", 0, None))]
+    assert engine.ended() == [(third, Outcome("stopped"))]
     engine.stop()
     assert (tmp_path / "cancelled").read_text().split() == ["12_0", "12_1"]
     (slurm / "sbatch").write_text(
