@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ppoc.compiler.experiment.plan import SEEDS
 from ppoc.draft.agent.fields import zoo, zoo_values
 from ppoc.draft.drafting import Drafting
 from ppoc.draft.experiment import naming
@@ -179,7 +180,7 @@ def _dropped(change: Change) -> None:
 
 
 def _current_seeds(known: Mapping[str, Any]) -> list[int]:
-    seeds = known.get("seeds", 5)
+    seeds = known.get("seeds", SEEDS)
     return list(range(1, seeds + 1)) if isinstance(seeds, int) else list(seeds)
 
 

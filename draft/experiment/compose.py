@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ppoc.compiler.experiment.plan import SEEDS
 from ppoc.compiler.front.diagnostics import SpecError
 from ppoc.compiler.resolve import resolve_text
 from ppoc.draft.drafting import Drafting
@@ -21,7 +22,6 @@ from ppoc.draft.text.claims import Claim, Note, Reading, plain
 
 PATH = "experiment.yaml"
 OWN = ("name", "lock", "training.seed")  # of runs, that the experiment says
-SEEDS = 5
 LONG = 40  # letters of a name
 
 
@@ -189,7 +189,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _defaults(whole: Parts, values: dict[str, Value], name: str | None) -> None:
-    """Notes for a reader of the spec on what the request does not say."""
+    """Add values that a reader of the spec wants to see, and the request does not say."""
 
     def default(path: str, value: Any, why: str) -> None:
         values.setdefault(path, Value(path, value, "default", why=why))

@@ -1,7 +1,7 @@
 """Claims of alternatives: what all have in common, and what each changes."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -235,8 +235,3 @@ def _completed(whole: Plan, changes: list[dict[str, Claim]]) -> bool:
         for other in others:
             other.setdefault(path, on[path])
     return True
-
-
-def changes_of(variants: Mapping[str, Variant]) -> set[str]:
-    """Every path that some variant changes."""
-    return {path for variant in variants.values() for path in variant.changes}

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ppoc.compiler.experiment.plan import SEEDS
 from ppoc.draft.experiment.reading.phrases import phrases, written_out
 from ppoc.draft.experiment.reading.row import TAKEN, Found, Row, environment
 from ppoc.draft.experiment.reading.view import Span
@@ -152,8 +153,8 @@ def _seeds(row: Row, facts: Facts) -> None:
         r"{BEFORE}(?:a few|several|multiple|many|some|a couple of) {RANDOM}seeds"
     ):
         words = plain(row.request[found.start : found.end])
-        facts.notes.append(Note("question", words, "how many seeds? 5, the language's"))
-        _claim(row, facts, "seeds", 5, found, "default")
+        facts.notes.append(Note("question", words, f"how many seeds? {SEEDS}, the language's"))
+        _claim(row, facts, "seeds", SEEDS, found, "default")
 
 
 def _seed_list(values: Sequence[float]) -> list[int] | None:
