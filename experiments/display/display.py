@@ -13,6 +13,7 @@ from ppoc.experiments.display.view import RunView, View
 from ppoc.formats import streams
 from ppoc.formats.experiment import State
 from ppoc.formats.text import lines, printable, shortened
+from ppoc.runtime.run.meter import duration
 
 Mode = Literal["auto", "rich", "plain", "quiet", "json"]
 PLAIN_SECONDS = 10.0
@@ -147,10 +148,3 @@ def summary(view: View) -> str:
     counts = [f"{view.counts[state]} {state}" for state in STATES if view.counts[state]]
     left = [] if view.left is None else [f"{duration(view.left)} left"]
     return "  ".join([f"{view.fraction:4.0%}", ", ".join(counts), *left])
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a clock shows them."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -12,9 +12,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ppoc.experiments.display.display import duration, outcome, summary
+from ppoc.experiments.display.display import outcome, summary
 from ppoc.experiments.display.view import RunView, View
 from ppoc.formats.text import lines, printable
+from ppoc.runtime.run.meter import duration
 
 REFRESH_SECONDS = 0.25
 AROUND = 4  # lines besides the rows: the head, the bar, the summary and one to spare

@@ -45,7 +45,7 @@ class Meter:
         if not rate:
             counted = f" {self.unit}" if self.unit != "steps" else ""
             return f"{self.fraction:4.0%}", f"{steps}{counted}", "", ""
-        left = _duration((self.total_steps - self.step) / rate)
+        left = duration((self.total_steps - self.step) / rate)
         rates = f"{_rate(rate)} {self.unit}/s"
         if self._tokens:
             rates += f"  {_rate(self._tokens / self._seconds)} tokens/s"
@@ -56,7 +56,8 @@ def _rate(rate: float) -> str:
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds as a clock shows them."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -7,10 +7,11 @@ import json
 import pytest
 from rich.console import Console
 
-from ppoc.experiments.display.display import JsonLines, PlainLines, duration, summary
+from ppoc.experiments.display.display import JsonLines, PlainLines, summary
 from ppoc.experiments.display.progress import Progress
 from ppoc.experiments.display.table import LiveTable, fitting
 from ppoc.experiments.display.view import Meter, RunView, View
+from ppoc.runtime.run.meter import duration
 
 
 def run(number, state="running", step=500, rate=None, **more):
