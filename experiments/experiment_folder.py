@@ -40,7 +40,7 @@ class UnfinishedError(Exception):
     """A search that has not come to its end; the text says how far it is, and how it goes on."""
 
 
-def as_experiment(resolved: ResolvedSpec | None) -> ExperimentResolved | None:
+def as_experiment(resolved: ResolvedSpec) -> ExperimentResolved | None:
     """A spec of an experiment; None where it is of one run."""
     return resolved if isinstance(resolved, ExperimentResolved) else None
 

@@ -68,6 +68,15 @@ def meant(given: Given) -> "ResolvedSpec | None":
     return found
 
 
+def of_many_runs(spec: "ResolvedSpec | None") -> "ExperimentResolved | None":
+    """A spec of an experiment; None of one run, whose folder needs nothing of experiments."""
+    if spec is None:
+        return None
+    from ppoc.experiments.experiment_folder import as_experiment
+
+    return as_experiment(spec)
+
+
 def _of_flags(base: "ResolvedSpec", given: Given) -> "ResolvedSpec":
     """The experiment over a spec of one run that --seeds and --vary stand for."""
     from ppoc.compiler.resolve import resolve_text

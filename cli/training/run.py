@@ -96,9 +96,7 @@ def run(
         terminal.fail(terminal.MISUSE, f"{target} holds a run: --resume {goes_on}, {anew}")
     given = experiment.Given(target, changes, seeds, vary or [], out, resume)
     spec = experiment.meant(given)
-    from ppoc.experiments.experiment_folder import as_experiment
-
-    if (many := as_experiment(spec)) is not None:
+    if (many := experiment.of_many_runs(spec)) is not None:
         from ppoc.experiments.run_experiment import Wishes
 
         wishes = Wishes(jobs, engine, device, retry_failed, trust, debug)
