@@ -1,4 +1,4 @@
-"""Learning curves of several runs: read, brought to one grid, and drawn as panels with bands."""
+"""Learning curves of several runs: brought to one grid, and drawn as panels with bands."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppoc.formats.files import write_whole
-from ppoc.runtime.records.metrics import read_rows
 
 Array = NDArray[np.float64]
 
@@ -23,24 +22,6 @@ class Band(NamedTuple):
     """The lowest seed at each point."""
     high: Array
     """The highest seed at each point."""
-
-
-def read_curve(path: Path, metric: str) -> tuple[Array, Array]:
-    """Steps [K] and values [K] of a metric in a metrics.csv, without the rows that lack it.
-
-    Raises:
-        OSError, ValueError: the file cannot be read, or has no such column.
-    """
-    columns, *rows = [*read_rows(path)] or [[]]
-    if metric not in columns:
-        raise ValueError(f"{path} has no metric {metric}")
-    place = columns.index(metric)
-    try:
-        table = np.array([(row[0], row[place] or "nan") for row in rows], float).reshape(-1, 2)
-    except ValueError as error:
-        raise ValueError(f"{path}: {metric} is not a number throughout: {error}") from error
-    steps, values = table[np.isfinite(table[:, 1])].T
-    return steps, values
 
 
 def band(curves: Sequence[tuple[Array, Array]], points: int = 200) -> Band:

@@ -13,6 +13,7 @@ from ppoc.compiler.experiment.resolved import ExperimentResolved
 from ppoc.experiments.search.score import scaled, score
 from ppoc.experiments.search.trial import bounds_of
 from ppoc.formats.experiment import ExperimentRecord
+from ppoc.reporting.student import quantile
 
 
 class Confirmed(NamedTuple):
@@ -84,11 +85,9 @@ def confirmed(
 
 def interval(values: Sequence[float], confidence: float) -> tuple[float, float]:
     """The interval of a mean by Student's t; nan of less than two values."""
-    from scipy.stats import t
-
     if len(values) < 2:
         return math.nan, math.nan
     mean = math.fsum(values) / len(values)
     error = statistics.stdev(values) / math.sqrt(len(values))
-    half = float(t.ppf((1 + confidence) / 2, len(values) - 1)) * error
+    half = quantile((1 + confidence) / 2, len(values) - 1) * error
     return mean - half, mean + half

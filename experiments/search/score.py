@@ -16,23 +16,19 @@ from pathlib import Path
 
 from ppoc.experiments.engines.run_folder import ending
 from ppoc.experiments.search.sampling import UNITS
-from ppoc.runtime.records.metrics import read_metrics
+from ppoc.reporting.folders import read_curve
 
 LAST = 3  # the last of so many parts is scored
-# Where runs have returns of their training, more being better.
-PLACES = (("metrics.csv", "episode_return"), ("ppo/metrics.csv", "score"))
 
 Curve = Sequence[tuple[int, float]]
 
 
 def curve(folder: Path) -> Curve:
     """The returns of a run so far, each with its step; empty where there is none."""
-    for path, name in PLACES:
-        rows = list(read_metrics(folder / path, []))
-        points = [(step, row[name]) for step, row in rows if math.isfinite(row.get(name, math.nan))]
-        if points:
-            return points
-    return []
+    found = read_curve(folder, [])
+    if found is None:
+        return []
+    return [(int(step), float(value)) for step, value in zip(*found, strict=True)]
 
 
 def score(folder: Path) -> float | None:

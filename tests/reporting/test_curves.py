@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 
-from ppoc.reporting.curves import band, draw, read_curve
+from ppoc.reporting.curves import band, draw
+from ppoc.reporting.folders import read_curve
 
 
 def test_rows_without_the_metric_are_left_out(tmp_path):
     path = tmp_path / "metrics.csv"
     path.write_text("step,episode_return,loss\n10,nan,1\n20,3.5,1\n30,,1\n40,-1,nan\n")
-    steps, values = read_curve(path, "episode_return")
+    steps, values = read_curve(tmp_path, [])
     assert steps.tolist() == [20, 40]
     assert values.tolist() == [3.5, -1]
-    with pytest.raises(ValueError, match="no metric reward"):
-        read_curve(path, "reward")
+    path.write_text("step,loss\n10,1\n20,1\n")
+    assert read_curve(tmp_path, []) is None
 
 
 def test_a_band_is_the_mean_and_the_extremes_where_all_seeds_are_known():
