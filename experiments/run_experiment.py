@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from ppoc.compiler.experiment.resolved import ExperimentResolved
 from ppoc.compiler.work import work_of
 from ppoc.experiments.conductor import Conductor, conduct
 from ppoc.experiments.display.display import Display
-from ppoc.experiments.engines.engine import Job
+from ppoc.experiments.engines.engine import Engine, Job
 from ppoc.experiments.engines.named import asked, engine_for
 from ppoc.experiments.engines.planning import Plan, plan
 from ppoc.experiments.experiment_folder import record_of
@@ -83,8 +83,8 @@ def run_members(
         say(note)
     planned = planned_for(resolved, wishes, len(members))
     todo = [run for run in record.runs if is_to_be_run(run, wishes)]
-    where = asked(resolved.spec.engine, wishes.engine if todo else "local")
-    engine = engine_for(where, folder, planned, jobs_asked(resolved, wishes), display.message)
+    chosen = wishes if todo else replace(wishes, engine="local")
+    engine = open_engine(folder, resolved, planned, chosen, display)
     say(_in_words(record, len(todo), engine.place))
     conductor = Conductor(folder, record, engine, display)
     wanted = {run.run for run in todo}
@@ -95,6 +95,14 @@ def run_members(
         conductor.add(run, job, member.steps)
     conduct(conductor, display, hours=hours)
     return conductor.record
+
+
+def open_engine(
+    folder: Path, resolved: ExperimentResolved, planned: Plan, wishes: Wishes, display: Display
+) -> Engine:
+    """The engine that the person or the spec asks for; raises EngineError where it cannot be."""
+    where = asked(resolved.spec.engine, wishes.engine)
+    return engine_for(where, folder, planned, _jobs_asked(resolved, wishes), display.message)
 
 
 def is_to_be_run(run: RunRecord, wishes: Wishes) -> bool:
@@ -114,7 +122,7 @@ def _in_words(record: ExperimentRecord, todo: int, place: str) -> str:
     return f"runs of {record.name}: {', '.join(said)}"
 
 
-def jobs_asked(resolved: ExperimentResolved, wishes: Wishes) -> int | None:
+def _jobs_asked(resolved: ExperimentResolved, wishes: Wishes) -> int | None:
     """Runs side by side, where a person or the spec says how many."""
     jobs = resolved.spec.jobs
     return wishes.jobs or (jobs if isinstance(jobs, int) else None)
@@ -125,7 +133,7 @@ def planned_for(resolved: ExperimentResolved, wishes: Wishes, runs: int) -> Plan
 
     Elsewhere, runs have the threads that the engine is to give them.
     """
-    jobs, engine = jobs_asked(resolved, wishes), resolved.spec.engine
+    jobs, engine = _jobs_asked(resolved, wishes), resolved.spec.engine
     if (wishes.engine or engine.name) != "local":
         return Plan(jobs or runs, engine.cpus or 1)
     specs: list[Any] = [one.resolved.spec for _, one in resolved.examined if one.resolved]

@@ -18,14 +18,13 @@ from ppoc.compiler.experiment.members import Member
 from ppoc.compiler.experiment.resolved import ExperimentResolved
 from ppoc.experiments.conductor import Conductor
 from ppoc.experiments.display.display import Display
-from ppoc.experiments.engines.named import asked, engine_for
 from ppoc.experiments.experiment_folder import (
     ExperimentError,
     UnfinishedError,
     add_missing,
     record_of,
 )
-from ppoc.experiments.run_experiment import Wishes, jobs_asked, planned_for, run_members
+from ppoc.experiments.run_experiment import Wishes, open_engine, planned_for, run_members
 from ppoc.experiments.search.best import NAME as BEST
 from ppoc.experiments.search.best import best_text
 from ppoc.experiments.search.budget import Allowance
@@ -95,8 +94,7 @@ def _seek(
     runs: int,
 ) -> None:
     planned = planned_for(resolved, wishes, runs)
-    where = asked(resolved.spec.engine, wishes.engine)
-    engine = engine_for(where, folder, planned, jobs_asked(resolved, wishes), display.message)
+    engine = open_engine(folder, resolved, planned, wishes, display)
     say(f"searching on {engine.place}")
     record, _ = record_of(folder, resolved, [])
     seeker.seek(Conductor(folder, record, engine, display), planned, display, wishes)

@@ -144,12 +144,9 @@ def search(folder: Path, resolved, **wishes):
 
 def patch(monkeypatch, engine):
     """Let searches run on a stand-in, without compiling and without waiting."""
-    from ppoc.experiments import run_experiment
-
     for module in (run_search, seeker):
         monkeypatch.setattr(module, "add_missing", add_missing)
-    for module in (run_search, run_experiment):
-        monkeypatch.setattr(module, "engine_for", lambda *_: engine)
+    monkeypatch.setattr("ppoc.experiments.run_experiment.engine_for", lambda *_: engine)
     monkeypatch.setattr("ppoc.experiments.conductor.TICK_SECONDS", 0)
     monkeypatch.setattr(seeker, "TICK_SECONDS", 0)
     monkeypatch.setattr(seeker, "LOOK_SECONDS", 0)
